@@ -1,0 +1,186 @@
+import type { Socket } from "bun";
+
+import { execute } from "../handler.ts";
+import { verbosity } from "../log.ts";
+import { feed, type Input, newInput, nextCommand } from "../protocol/parser.ts";
+import { endTurnIfLarge, scheduleEnd, type Server } from "../server.ts";
+import { countConnection } from "../stats.ts";
+import type { Client } from "./turn.ts";
+
+/**
+ * How far a connection is: it is served; it is done and what it is owed is still to be sent; everything is sent and
+ * what still arrives is thrown away until the client closes, so that no reset overtakes the answers; it is closed.
+ */
+type Phase = "open" | "finishing" | "lingering" | "closed";
+
+/** Bytes that the system had no room for yet. */
+interface Unsent {
+  bytes: Buffer;
+  start: number;
+  end: number;
+}
+
+/** One client over TCP or a Unix socket. */
+export interface Connection extends Client {
+  server: Server;
+  socket: Socket<Connection | undefined>;
+  input: Input;
+  phase: Phase;
+  /** The client has shut down its writing side. */
+  halfClosed: boolean;
+  unsent: Unsent[];
+  unsentBytes: number;
+  /** Too much is unsent: nothing is read or executed until it is gone. */
+  blocked: boolean;
+}
+
+/** A client with more than so many bytes of answers unsent is not served further before it reads them. */
+const MOST_UNSENT = 256 * 1024;
+/** Small answers that must wait are gathered in pieces of this size. */
+const UNSENT_PIECE = 64 * 1024;
+/** How long a client has to close after the server did, in seconds. */
+const LINGER_SECONDS = 2;
+
+let lastId = 0;
+
+export function openConnection(server: Server, socket: Socket<Connection | undefined>): Connection {
+  const connection: Connection = {
+    server,
+    id: ++lastId,
+    socket,
+    input: newInput(server.options.maxBody),
+    phase: "open",
+    halfClosed: false,
+    unsent: [],
+    unsentBytes: 0,
+    blocked: false,
+    deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
+  };
+  server.connections.add(connection);
+  countConnection(server.stats);
+  return connection;
+}
+
+export function closeConnection(connection: Connection): void {
+  const { server } = connection;
+  if (!server.connections.delete(connection)) return;
+  server.stats.currentConnections--;
+  connection.phase = "closed";
+  connection.unsent.length = 0;
+}
+
+export function receive(connection: Connection, chunk: Buffer): void {
+  if (connection.phase !== "open") return;
+  connection.server.stats.bytesRead += chunk.length;
+  connection.input.keepLines = verbosity() >= 2;
+  feed(connection.input, chunk);
+  serve(connection);
+}
+
+/** The client sends nothing more, and is still answered. */
+export function receiveEnd(connection: Connection): void {
+  connection.halfClosed = true;
+  if (connection.phase === "lingering") connection.socket.end();
+  else serve(connection);
+}
+
+/** Executes what has arrived, as far as the client takes the answers. */
+function serve(connection: Connection): void {
+  const { input, server } = connection;
+  while (connection.phase === "open" && !connection.blocked) {
+    if (!nextCommand(input)) {
+      if (connection.halfClosed) finish(connection);
+      break;
+    }
+    const { kind, fatal } = input.command;
+    execute(server, connection, input.command);
+    if (kind === "quit" || (kind === "refused" && fatal)) finish(connection);
+    endTurnIfLarge(server);
+  }
+  scheduleEnd(server);
+}
+
+/** Ends the connection once everything it is owed is sent. */
+export function finish(connection: Connection): void {
+  const { server } = connection;
+  if (connection.phase !== "open") return;
+  connection.phase = "finishing";
+  server.turn.afterwards.push(() => endIfSent(connection));
+  scheduleEnd(server);
+}
+
+function endIfSent(connection: Connection): void {
+  if (connection.phase !== "finishing" || connection.unsentBytes > 0) return;
+  connection.phase = "lingering";
+  connection.socket.resume();
+  connection.socket.end();
+  connection.socket.timeout(LINGER_SECONDS);
+}
+
+function deliver(
+  connection: Connection,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  stable: boolean,
+): void {
+  if (connection.phase === "closed") return;
+  let sent = 0;
+  if (connection.unsentBytes === 0) {
+    sent = Math.max(0, connection.socket.write(bytes, start, end - start));
+    connection.server.stats.bytesWritten += sent;
+  }
+  if (start + sent === end) return;
+  keepUnsent(connection, bytes, start + sent, end, stable);
+  if (connection.unsentBytes > MOST_UNSENT && !connection.blocked) {
+    connection.blocked = true;
+    connection.socket.pause();
+  }
+}
+
+function keepUnsent(
+  connection: Connection,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  stable: boolean,
+): void {
+  connection.unsentBytes += end - start;
+  if (stable && end - start >= UNSENT_PIECE) {
+    connection.unsent.push({ bytes, start, end });
+    return;
+  }
+  let at = start;
+  while (at < end) {
+    const last = connection.unsent.at(-1);
+    const room = last === undefined ? 0 : last.bytes.length - last.end;
+    if (last === undefined || room === 0) {
+      const piece = Buffer.allocUnsafeSlow(Math.max(UNSENT_PIECE, end - at));
+      connection.unsent.push({ bytes: piece, start: 0, end: 0 });
+    } else {
+      const copied = bytes.copy(last.bytes, last.end, at, Math.min(end, at + room));
+      last.end += copied;
+      at += copied;
+    }
+  }
+}
+
+/** The system has room again. */
+export function drain(connection: Connection): void {
+  while (connection.unsent.length > 0) {
+    const piece = connection.unsent[0] as Unsent;
+    const sent = connection.socket.write(piece.bytes, piece.start, piece.end - piece.start);
+    if (sent <= 0) return;
+    connection.server.stats.bytesWritten += sent;
+    connection.unsentBytes -= sent;
+    piece.start += sent;
+    if (piece.start < piece.end) return;
+    connection.unsent.shift();
+  }
+  if (connection.blocked) {
+    connection.blocked = false;
+    connection.socket.resume();
+    serve(connection);
+  }
+  endIfSent(connection);
+}

@@ -1,0 +1,128 @@
+import { existsSync, lstatSync, unlinkSync } from "node:fs";
+
+import type { Server } from "../server.ts";
+import {
+  closeConnection,
+  type Connection,
+  drain,
+  openConnection,
+  receive,
+  receiveEnd,
+} from "./connection.ts";
+
+/** Something that accepts clients. */
+export interface Listener {
+  /** Where, in words for the log: `127.0.0.1:22201`, `[::1]:22201`, `/run/memcacheq.sock`. */
+  place: string;
+  /** From now on clients are served; who comes before is turned away. */
+  serve(server: Server): void;
+  /** Accepts no more; connections go on. */
+  stop(): void;
+}
+
+const REFUSAL = "ERROR Too many open connections\r\n";
+/** How long a refused client has to close, in seconds. */
+const REFUSAL_SECONDS = 1;
+
+/** Listens on one address, or, without one, on all of IPv4 and IPv6. @throws Error that names the address */
+export function listenTcp(address: string | undefined, port: number): Listener {
+  const hostname = address ?? "::";
+  const place = placeName(hostname, port);
+  try {
+    const { serve, handlers } = acceptor();
+    const listener = Bun.listen<Connection | undefined>({ hostname, port, ...handlers });
+    return { place: placeName(hostname, listener.port), serve, stop: () => listener.stop() };
+  } catch (error) {
+    // A system without IPv6 has no `::`.
+    if (address === undefined && code(error) !== "EADDRINUSE") {
+      return listenTcp("0.0.0.0", port);
+    }
+    throw new Error(`cannot listen on ${place}: ${explain(error)}`);
+  }
+}
+
+/**
+ * Listens on a Unix socket. A file that a dead server left is replaced.
+ * @param mode the access mode that the file has from its first moment on
+ * @throws Error that names the file
+ */
+export async function listenUnix(file: string, mode: number): Promise<Listener> {
+  await removeStale(file);
+  const before = process.umask(0o777 & ~mode);
+  try {
+    const { serve, handlers } = acceptor();
+    const listener = Bun.listen<Connection | undefined>({ unix: file, ...handlers });
+    return { place: file, serve, stop: () => listener.stop() };
+  } catch (error) {
+    throw new Error(`cannot listen on ${file}: ${explain(error)}`);
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** A server that lives answers a connection; its socket is left alone, and so is a file that is no socket. */
+async function removeStale(file: string): Promise<void> {
+  if (!existsSync(file)) return;
+  if (!lstatSync(file).isSocket()) throw new Error(`cannot listen on ${file}: it is no socket`);
+  const alive = await Bun.connect({ unix: file, socket: { data() {} } }).then(
+    (socket) => {
+      socket.terminate();
+      return true;
+    },
+    () => false,
+  );
+  if (alive) throw new Error(`cannot listen on ${file}: another server does`);
+  unlinkSync(file);
+}
+
+/** What a listening socket does, and how to tell it which server it does it for. */
+function acceptor() {
+  let server: Server | undefined;
+  const handlers: Omit<Bun.UnixSocketOptions<Connection | undefined>, "unix"> = {
+    allowHalfOpen: true,
+    socket: {
+      open: (socket) => accept(server, socket as Bun.Socket<Connection | undefined>),
+      // A connection that was turned away has no data.
+      data: ({ data }, chunk) => data && receive(data, chunk),
+      drain: ({ data }) => data && drain(data),
+      close: ({ data }) => data && closeConnection(data),
+      end: (socket) => {
+        if (socket.data === undefined) socket.end();
+        else receiveEnd(socket.data);
+      },
+      timeout: (socket) => socket.terminate(),
+      error: (socket) => socket.terminate(),
+    },
+  };
+  return { handlers, serve: (started: Server) => void (server = started) };
+}
+
+function accept(server: Server | undefined, socket: Bun.Socket<Connection | undefined>): void {
+  if (server !== undefined && server.connections.size < server.options.connections) {
+    socket.data = openConnection(server, socket);
+  } else {
+    socket.end(server === undefined ? "" : REFUSAL);
+    socket.timeout(REFUSAL_SECONDS);
+  }
+}
+
+export function placeName(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function code(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
+export function explain(error: unknown): string {
+  switch (code(error)) {
+    case "EADDRINUSE":
+      return "the address is in use";
+    case "EADDRNOTAVAIL":
+      return "no interface of this machine has the address";
+    case "EACCES":
+      return "permission denied";
+    default:
+      return code(error) ?? "no such address";
+  }
+}

@@ -1,0 +1,125 @@
+import { type Bytes, clear, newBytes } from "../protocol/bytes.ts";
+
+/** Somebody who is answered: a connection, or the sender of a datagram. */
+export interface Client {
+  /** For the log. */
+  id: number;
+  /** Sends bytes, now or as soon as it can. Unless they are `stable`, they change after the call. */
+  deliver(bytes: Buffer, start: number, end: number, stable: boolean): void;
+}
+
+/**
+ * The answers that are held back until what they say is committed, in the order in which they were given. Answer `i`
+ * (or a piece of one) goes to `clients[i]` and is the bytes from `starts[i]` up to `ends[i]` of `sources[i]`, or of
+ * `bytes` where that is undefined.
+ */
+export interface Turn {
+  bytes: Bytes;
+  count: number;
+  clients: Client[];
+  sources: (Buffer | undefined)[];
+  starts: number[];
+  ends: number[];
+  claims: Claim[];
+  /** Bytes in all the answers. */
+  size: number;
+  /** What is to be done once the answers are delivered. */
+  afterwards: (() => void)[];
+}
+
+/**
+ * What a failed commit makes of an answer: one that claims nothing is still true, one that tells of a change becomes
+ * an error, and the further pieces of one go away.
+ */
+export type Claim = "nothing" | "change" | "rest";
+
+export function newTurn(): Turn {
+  return {
+    bytes: newBytes(64 * 1024),
+    count: 0,
+    clients: [],
+    sources: [],
+    starts: [],
+    ends: [],
+    claims: [],
+    size: 0,
+    afterwards: [],
+  };
+}
+
+/** Adds what was written to `turn.bytes` from `start` on as (a piece of) an answer. */
+export function addWritten(turn: Turn, client: Client, start: number, claim: Claim): void {
+  add(turn, client, undefined, start, turn.bytes.length, claim);
+}
+
+/** Adds bytes that lie elsewhere, and stay as they are, as a further piece of an answer. */
+export function addBytes(
+  turn: Turn,
+  client: Client,
+  source: Buffer,
+  start: number,
+  end: number,
+): void {
+  add(turn, client, source, start, end, "rest");
+}
+
+function add(
+  turn: Turn,
+  client: Client,
+  source: Buffer | undefined,
+  start: number,
+  end: number,
+  claim: Claim,
+): void {
+  const i = turn.count++;
+  turn.clients[i] = client;
+  turn.sources[i] = source;
+  turn.starts[i] = start;
+  turn.ends[i] = end;
+  turn.claims[i] = claim;
+  turn.size += end - start;
+}
+
+/**
+ * Delivers all answers, and forgets them. Neighbours that lie together and go to the same client are one write.
+ * @param failure what to answer instead of everything that tells of a change, when the commit failed
+ */
+export function deliverTurn(turn: Turn, failure: Buffer | undefined): void {
+  const { count, clients, sources, starts, ends, claims } = turn;
+  for (let i = 0; i < count; i++) {
+    const client = clients[i] as Client;
+    if (failure !== undefined && claims[i] !== "nothing") {
+      if (claims[i] === "change") client.deliver(failure, 0, failure.length, true);
+      continue;
+    }
+    const source = sources[i];
+    const start = starts[i] as number;
+    if (source !== undefined) {
+      client.deliver(source, start, ends[i] as number, true);
+      continue;
+    }
+    while (failure === undefined && i + 1 < count && follows(turn, i)) i++;
+    client.deliver(turn.bytes.buffer, start, ends[i] as number, false);
+  }
+  forget(turn);
+}
+
+/** Whether answer `i + 1` lies right behind answer `i`, for the same client. */
+function follows(turn: Turn, i: number): boolean {
+  return (
+    turn.clients[i + 1] === turn.clients[i] &&
+    turn.sources[i + 1] === undefined &&
+    turn.starts[i + 1] === turn.ends[i]
+  );
+}
+
+function forget(turn: Turn): void {
+  for (let i = 0; i < turn.count; i++) turn.sources[i] = undefined;
+  turn.count = 0;
+  turn.size = 0;
+  clear(turn.bytes);
+  const { afterwards } = turn;
+  if (afterwards.length === 0) return;
+  turn.afterwards = [];
+  for (const work of afterwards) work();
+}

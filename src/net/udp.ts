@@ -1,0 +1,100 @@
+import { execute } from "../handler.ts";
+import { verbosity } from "../log.ts";
+import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
+import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
+import { writeLine } from "../protocol/reply.ts";
+import { endTurnIfLarge, scheduleEnd, type Server } from "../server.ts";
+import { explain, type Listener, placeName } from "./listen.ts";
+import { addWritten, type Client } from "./turn.ts";
+
+/** memcached's frame header: request id, sequence number, number of datagrams, reserved; 16 bits each, big-endian. */
+const HEADER = 8;
+/** A datagram that is sent has at most this many bytes, its header included. */
+const DATAGRAM = 1400;
+
+/** @throws Error that names the address */
+export async function listenUdp(address: string | undefined, port: number): Promise<Listener> {
+  const hostname = address ?? "::";
+  let server: Server | undefined;
+  try {
+    const socket = await Bun.udpSocket({
+      hostname,
+      port,
+      socket: {
+        data(from, datagram, senderPort, sender) {
+          if (server === undefined) return;
+          receive(server, datagram, (frames) => {
+            for (const frame of frames) from.send(frame, senderPort, sender);
+          });
+        },
+      },
+    });
+    return {
+      place: `udp ${placeName(hostname, socket.port)}`,
+      serve: (started) => void (server = started),
+      stop: () => socket.close(),
+    };
+  } catch (error) {
+    if (address === undefined) return listenUdp("0.0.0.0", port);
+    throw new Error(`cannot listen on udp ${placeName(hostname, port)}: ${explain(error)}`);
+  }
+}
+
+/** A datagram holds whole requests; its sender is a client for just as long as they last. */
+function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => void): void {
+  if (datagram.length < HEADER) return;
+  server.stats.bytesRead += datagram.length;
+  const id = datagram.readUInt16BE(0);
+  const answers = newBytes(256);
+  const client: Client = {
+    id: 0,
+    deliver: (bytes, start, end) => writeBytes(answers, bytes, start, end),
+  };
+  if (datagram.readUInt16BE(4) > 1) {
+    refuse(server, client, "SERVER_ERROR multi-packet request not supported");
+  } else {
+    serve(server, client, Buffer.from(datagram.subarray(HEADER)));
+  }
+  server.turn.afterwards.push(() => {
+    const frames = frame(id, answers.buffer.subarray(0, answers.length));
+    for (const { length } of frames) server.stats.bytesWritten += length;
+    send(frames);
+    clear(answers);
+  });
+  scheduleEnd(server);
+}
+
+function serve(server: Server, client: Client, requests: Buffer): void {
+  const input = newInput(server.options.maxBody);
+  input.keepLines = verbosity() >= 2;
+  feed(input, requests);
+  while (nextCommand(input)) {
+    if (input.command.kind === "quit") return;
+    execute(server, client, input.command);
+    endTurnIfLarge(server);
+  }
+  if (isIncomplete(input)) refuse(server, client, "CLIENT_ERROR incomplete request");
+}
+
+function refuse(server: Server, client: Client, line: string): void {
+  const { turn } = server;
+  const start = turn.bytes.length;
+  writeLine(turn.bytes, line);
+  addWritten(turn, client, start, "nothing");
+}
+
+/** Splits an answer into datagrams, each with its header. */
+function frame(id: number, answer: Buffer): Buffer[] {
+  const room = DATAGRAM - HEADER;
+  const total = Math.ceil(answer.length / room);
+  return Array.from({ length: total }, (_, sequence) => {
+    const part = answer.subarray(sequence * room, (sequence + 1) * room);
+    const datagram = Buffer.allocUnsafe(HEADER + part.length);
+    datagram.writeUInt16BE(id, 0);
+    datagram.writeUInt16BE(sequence, 2);
+    datagram.writeUInt16BE(total, 4);
+    datagram.writeUInt16BE(0, 6);
+    part.copy(datagram, HEADER);
+    return datagram;
+  });
+}

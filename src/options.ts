@@ -1,0 +1,363 @@
+import { program, version } from "./version.ts";
+
+/** What the command line asks for, in units that the code works with. */
+export interface Options {
+  /** TCP port; 0 lets the system pick one. */
+  port: number;
+  /** UDP port; 0 is off. */
+  udpPort: number;
+  /** Path of the Unix socket that replaces the network. */
+  socket: string | undefined;
+  /** Access mode of the Unix socket, such as 0o700. */
+  socketMode: number;
+  /** Address or name of the interface; undefined is all. */
+  address: string | undefined;
+  daemon: boolean;
+  coreFiles: boolean;
+  user: string | undefined;
+  /** Most client connections at once. */
+  connections: number;
+  /** How often `-v` was given. */
+  verbosity: number;
+  pidFile: string | undefined;
+  threads: number;
+  /** Memory budget, bytes. */
+  memory: number;
+  /** Page size of a new database, bytes. */
+  pageSize: number;
+  /** Directory of the database. */
+  home: string;
+  /** Most bytes of log that one commit gathers. */
+  logBuffer: number;
+  /** 0 is never, for all three. */
+  checkpointSeconds: number;
+  trickleSeconds: number;
+  statsSeconds: number;
+  tricklePercent: number;
+  /** Free pages that are given back to the file system together; 0 is never. */
+  extentPages: number;
+  /** Largest message body, bytes. */
+  maxBody: number;
+  /** Milliseconds to wait for another process's lock on the database. */
+  lockWait: number;
+  noSync: boolean;
+  removeLogs: boolean;
+}
+
+export type CommandLine =
+  { action: "run"; options: Options } | { action: "help" } | { action: "license" };
+
+/** A command line that cannot be meant; the message says what is wrong and what is accepted. */
+export class OptionError extends Error {}
+
+type Action = Exclude<CommandLine, { action: "run" }>;
+
+/** What a value has to be: `rule` says it, `read` answers undefined for text that is not so. */
+interface Kind<T> {
+  rule: string;
+  read: (text: string) => T | undefined;
+}
+
+/** One row of the table. */
+interface Flag<T> {
+  /** As it is typed: `-p`. */
+  name: string;
+  /** What its value is called, `<num>`; undefined for a flag without a value. */
+  hint: string | undefined;
+  help: string;
+  /** The default as help shows it. */
+  standard: string | undefined;
+  initial: T;
+  rule: string;
+  /** What a value, given after `before`, makes of the option. */
+  read: (text: string, before: T) => T | undefined;
+}
+
+const KILO = 1024;
+const MEGA = 1024 * 1024;
+const MOST_MILLISECONDS = 2 ** 31 - 1; // a timer takes no more
+const MOST_SECONDS = Math.floor(MOST_MILLISECONDS / 1000);
+const MOST_PAGES = 2 ** 32 - 2; // a database has no more
+const HELP_WIDTH = 80;
+
+const table: { [K in keyof Options]: Flag<Options[K]> } = {
+  port: flag("-p <num>", "TCP port; 0: the system picks one", port(), "22201"),
+  udpPort: flag("-U <num>", "UDP port; 0 is off", port(), "0"),
+  socket: optional(
+    "-s <file>",
+    "listen on this Unix socket instead of the network",
+    some("a path"),
+  ),
+  socketMode: flag("-a <mask>", "access mode of the Unix socket, octal", octal(), "0700"),
+  address: optional("-l <addr>", "interface to listen on", some("an address"), "all"),
+  daemon: toggle(
+    "-d",
+    "run as a daemon: a new session, working directory /, standard streams to /dev/null; " +
+      "with -v the output streams stay, with -r the directory",
+  ),
+  coreFiles: toggle("-r", "raise the core file limit to its maximum"),
+  user: optional("-u <user>", "become this user; required for root, else ignored", some("a user")),
+  connections: flag(
+    "-c <num>",
+    "most connections at once",
+    integer("the connections are a number", 1, 1_000_000),
+    "1024",
+  ),
+  verbosity: count("-v", "log warnings and statistics; -vv: log every command and reply too"),
+  pidFile: optional(
+    "-P <file>",
+    "with -d, write the process id here, and remove the file at exit",
+    some("a path"),
+  ),
+  threads: flag(
+    "-t <num>",
+    "threads; accepted and checked, while stats reports what really runs",
+    integer("the threads are a number", 1, 1024),
+    "4",
+  ),
+  memory: flag(
+    "-m <num>",
+    "memory budget, megabytes: the database's page cache and the messages kept in memory together",
+    scaled(MEGA, integer("the memory is a number of megabytes", 1, MEGA)),
+    "64",
+  ),
+  pageSize: flag("-A <num>", "page size of a new database, bytes", powerOfTwo(512, 65536), "4096"),
+  home: flag(
+    "-H <dir>",
+    "home directory: holds the database, made if absent; one server at a time",
+    some("a path"),
+    "/data1/memcacheq",
+  ),
+  logBuffer: flag(
+    "-L <num>",
+    "log that is gathered before a commit is forced, kilobytes",
+    scaled(KILO, integer("the log buffer is a number of kilobytes", 1, MEGA)),
+    "32",
+  ),
+  checkpointSeconds: flag(
+    "-C <num>",
+    "full checkpoint every so many seconds, 0 never",
+    seconds("checkpoints"),
+    "300",
+  ),
+  trickleSeconds: flag(
+    "-T <num>",
+    "passive checkpoint every so many seconds, 0 never, when -e asks for it",
+    seconds("trickles"),
+    "30",
+  ),
+  statsSeconds: flag(
+    "-S <num>",
+    "with -v, log the queues' statistics every so many seconds, 0 never",
+    seconds("statistics"),
+    "30",
+  ),
+  tricklePercent: flag(
+    "-e <num>",
+    "percent of the log that -T keeps in the database",
+    integer("the share is a number of percent", 0, 100),
+    "60",
+  ),
+  extentPages: flag(
+    "-E <num>",
+    "give disk space back whenever this many pages are free, 0 never",
+    integer("the pages are a number", 0, MOST_PAGES, "never"),
+    "16384",
+  ),
+  maxBody: flag(
+    "-B <num>",
+    "largest message body, bytes",
+    integer("the largest body is a number of bytes", 1, 64 * MEGA),
+    "1024",
+  ),
+  lockWait: flag(
+    "-D <num>",
+    "milliseconds to wait for another process's lock on the database (a backup, a shell), " +
+      "0 not at all",
+    integer("the wait is a number of milliseconds", 0, MOST_MILLISECONDS, "not at all"),
+    "100",
+  ),
+  noSync: toggle("-N", "do not sync the log at each commit"),
+  removeLogs: toggle("-R", "shrink the log after a checkpoint instead of reusing its space"),
+};
+
+/** The flags that end the command line at once. */
+const actions: (Pick<Flag<boolean>, "name" | "hint" | "help" | "standard"> & { does: Action })[] = [
+  { ...toggle("-h", "print this help"), does: { action: "help" } },
+  { ...toggle("-i", "print the licence"), does: { action: "license" } },
+];
+
+const keys = Object.keys(table) as (keyof Options)[];
+const keyOf = new Map(keys.map((key) => [table[key].name, key]));
+
+/**
+ * Reads the arguments after the program's name, the way getopt does; a flag given twice counts as the
+ * last one. Throws an {@link OptionError} at the first flag or value that is wrong.
+ */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const options = {} as Options;
+  for (const key of keys) reset(options, key);
+  const rest = [...args];
+  const strays: string[] = [];
+  for (let arg = rest.shift(); arg !== undefined && arg !== "--"; arg = rest.shift()) {
+    if (arg === "-" || !arg.startsWith("-")) strays.push(arg);
+    else {
+      const action = readFlags(arg, rest, options);
+      if (action !== undefined) return action;
+    }
+  }
+  const [stray] = [...strays, ...rest];
+  if (stray !== undefined) throw wrong(`"${stray}"`, "flags and their values are all it takes");
+  return { action: "run", options };
+}
+
+/** Reads one argument, such as `-p22201` or `-drv`, and its value from `rest` if it has one there. */
+function readFlags(arg: string, rest: string[], options: Options): Action | undefined {
+  if (arg.startsWith("--")) throw wrong(arg, "there is no such flag");
+  for (let at = 1; at < arg.length; at++) {
+    const name = `-${String.fromCodePoint(arg.codePointAt(at) ?? 0)}`;
+    const action = actions.find((row) => row.name === name);
+    if (action !== undefined) return action.does;
+    const key = keyOf.get(name);
+    if (key === undefined) throw wrong(name, "there is no such flag");
+    const { hint } = table[key];
+    if (hint === undefined) apply(options, key, "");
+    else {
+      const value = arg.slice(at + 1) || rest.shift();
+      if (value === undefined) throw wrong(name, `its value is missing: ${name} ${hint}`);
+      apply(options, key, value);
+      return undefined;
+    }
+  }
+  return undefined;
+}
+
+function reset<K extends keyof Options>(options: Options, key: K): void {
+  options[key] = table[key].initial;
+}
+
+function apply<K extends keyof Options>(options: Options, key: K, text: string): void {
+  const { name, rule, read } = table[key];
+  const value = read(text, options[key]);
+  if (value === undefined) throw wrong(`${name} ${text === "" ? '""' : text}`, rule);
+  options[key] = value;
+}
+
+function wrong(what: string, rule: string): OptionError {
+  return new OptionError(`${what}: ${rule} (see ${program} -h)`);
+}
+
+/** The text of `-h`, at most 80 columns wide. */
+export function help(): string {
+  const rows = [...keys.map((key) => table[key]), ...actions];
+  const usage = rows.map(({ name, hint }) => `  ${name}${hint === undefined ? "" : ` ${hint}`}  `);
+  const indent = Math.max(...usage.map(({ length }) => length));
+  const lines = rows.flatMap(({ help, standard }, row) => {
+    const meaning = standard === undefined ? help : `${help} (default:\u00a0${standard})`;
+    const [first = "", ...others] = wrap(meaning, HELP_WIDTH - indent);
+    return [
+      (usage[row] ?? "").padEnd(indent) + first,
+      ...others.map((line) => " ".repeat(indent) + line),
+    ];
+  });
+  return [`${program} ${version}`, "", `usage: ${program} [flags]`, "", ...lines, ""].join("\n");
+}
+
+/** Breaks text at its spaces; a no-break space keeps words together. */
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line].map((line) => line.replace("\u00a0", " "));
+}
+
+/** A flag with a value and a default, written as a user would type it. */
+function flag<T>(usage: string, help: string, kind: Kind<T>, standard: string): Flag<T> {
+  const initial = kind.read(standard);
+  if (initial === undefined) throw new Error(`the default of ${usage} is wrong: ${kind.rule}`);
+  return { ...named(usage), help, standard, initial, ...kind };
+}
+
+/** A flag with a value and no default; `standard` says what its absence means. */
+function optional<T>(
+  usage: string,
+  help: string,
+  kind: Kind<T>,
+  standard?: string,
+): Flag<T | undefined> {
+  return { ...named(usage), help, standard, initial: undefined, ...kind };
+}
+
+function toggle(usage: string, help: string) {
+  const standard = undefined;
+  return { ...named(usage), help, standard, initial: false, rule: "", read: () => true };
+}
+
+function count(usage: string, help: string): Flag<number> {
+  const read = (_: string, before: number) => before + 1;
+  return { ...named(usage), help, standard: undefined, initial: 0, rule: "", read };
+}
+
+function named(usage: string): { name: string; hint: string | undefined } {
+  const [name = usage, hint] = usage.split(" ");
+  return { name, hint };
+}
+
+/** Decimal digits and nothing else; `zero` is what 0 stands for, if it is special. */
+function integer(what: string, min: number, max: number, zero?: string): Kind<number> {
+  const least = zero === undefined ? `${min}` : `${min} (${zero})`;
+  return {
+    rule: `${what} from ${least} to ${max}`,
+    read: (text) => within(min, max, /^[0-9]+$/.test(text) ? Number(text) : NaN),
+  };
+}
+
+function port(): Kind<number> {
+  return integer("a port is a number", 0, 65535);
+}
+
+function seconds(what: string): Kind<number> {
+  return integer(`the time between ${what} is a number of seconds`, 0, MOST_SECONDS, "never");
+}
+
+/** A number that is typed in a unit of `factor`. */
+function scaled(factor: number, { rule, read }: Kind<number>): Kind<number> {
+  return {
+    rule,
+    read: (text) => {
+      const value = read(text);
+      return value === undefined ? undefined : value * factor;
+    },
+  };
+}
+
+function octal(): Kind<number> {
+  return {
+    rule: "an access mode is an octal number from 0 to 0777",
+    read: (text) => within(0, 0o777, /^[0-7]+$/.test(text) ? parseInt(text, 8) : NaN),
+  };
+}
+
+function powerOfTwo(min: number, max: number): Kind<number> {
+  const { read } = integer("", min, max);
+  return {
+    rule: `a page size is a power of two from ${min} to ${max}`,
+    read: (text) => {
+      const value = read(text);
+      return value !== undefined && Number.isInteger(Math.log2(value)) ? value : undefined;
+    },
+  };
+}
+
+function some(what: string): Kind<string> {
+  return { rule: `${what} is needed`, read: (text) => text || undefined };
+}
+
+function within(min: number, max: number, value: number): number | undefined {
+  return value >= min && value <= max ? value : undefined;
+}

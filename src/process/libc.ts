@@ -1,0 +1,104 @@
+import { dlopen, type FFIFunction, read } from "bun:ffi";
+
+/** What a process may have: open file descriptors, or bytes of a core file. */
+export type Resource = "openFiles" | "coreFiles";
+
+/** A resource limit; {@link unlimited} stands for no limit. */
+export interface Limit {
+  soft: bigint;
+  hard: bigint;
+}
+
+/** A user's entry in the system's user database. */
+export interface User {
+  name: string;
+  uid: number;
+  gid: number;
+}
+
+const darwin = process.platform === "darwin";
+
+const libraries = darwin
+  ? ["/usr/lib/libSystem.B.dylib", "libc.dylib"]
+  : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1", "libc.so"];
+
+/** RLIM_INFINITY. */
+export const unlimited = darwin ? 0x7fff_ffff_ffff_ffffn : 0xffff_ffff_ffff_ffffn;
+
+const resources: Record<Resource, number> = { openFiles: darwin ? 8 : 7, coreFiles: 4 };
+
+const LOCK_EX_NB = 2 | 4;
+const PR_SET_DUMPABLE = 4;
+
+// struct passwd begins with two pointers (name, password) on every system served here.
+const UID_OFFSET = 16;
+const GID_OFFSET = 20;
+
+const functions = {
+  flock: { args: ["i32", "i32"], returns: "i32" },
+  getrlimit: { args: ["i32", "buffer"], returns: "i32" },
+  setrlimit: { args: ["i32", "buffer"], returns: "i32" },
+  getpwnam: { args: ["cstring"], returns: "ptr" },
+  initgroups: { args: ["cstring", "u32"], returns: "i32" },
+} as const satisfies Record<string, FFIFunction>;
+
+// Only Linux has it, and a library without a wanted function cannot be opened.
+const linuxFunctions = {
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+} as const satisfies Record<string, FFIFunction>;
+
+function open<F extends Record<string, FFIFunction>>(wanted: F) {
+  for (const library of libraries) {
+    try {
+      return dlopen(library, wanted).symbols;
+    } catch {
+      continue;
+    }
+  }
+  throw new Error(`the C library cannot be opened (tried ${libraries.join(", ")})`);
+}
+
+let opened: ReturnType<typeof open<typeof functions>> | undefined;
+
+function libc() {
+  return (opened ??= open(functions));
+}
+
+/**
+ * Takes the exclusive lock of an open file, without waiting. The lock ends with the descriptor.
+ * True when this process has it now.
+ */
+export function lockFile(fd: number): boolean {
+  return libc().flock(fd, LOCK_EX_NB) === 0;
+}
+
+/** This process's limit of a resource. */
+export function getLimit(resource: Resource): Limit {
+  const pair = new BigUint64Array(2);
+  if (libc().getrlimit(resources[resource], pair) !== 0)
+    throw new Error(`the system does not tell the limit of ${resource}`);
+  const [soft = 0n, hard = 0n] = pair;
+  return { soft, hard };
+}
+
+/** Sets this process's limit of a resource. False when the system refuses it. */
+export function setLimit(resource: Resource, soft: bigint, hard: bigint): boolean {
+  return libc().setrlimit(resources[resource], new BigUint64Array([soft, hard])) === 0;
+}
+
+/** The user of that name, from whatever the system keeps its users in. */
+export function findUser(name: string): User | undefined {
+  const entry = libc().getpwnam(name);
+  if (entry === null) return undefined;
+  return { name, uid: read.u32(entry, UID_OFFSET), gid: read.u32(entry, GID_OFFSET) };
+}
+
+/** Takes on all the groups that a user is in. False when the system refuses it. */
+export function joinGroups(user: User): boolean {
+  return libc().initgroups(user.name, user.gid) === 0;
+}
+
+/** Lets this process leave core files again, which Linux ends when a process changes its user. */
+export function allowCoreFiles(): void {
+  if (process.platform === "linux") open(linuxFunctions).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}

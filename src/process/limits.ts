@@ -1,0 +1,24 @@
+import { getLimit, setLimit, unlimited } from "./libc.ts";
+
+/**
+ * Makes room for `wanted` open descriptors, files and sockets together. Lowers nothing.
+ * Throws an Error when the system does not allow so many.
+ */
+export function raiseOpenFiles(wanted: number): void {
+  const { soft, hard } = getLimit("openFiles");
+  const needed = BigInt(wanted);
+  if (soft >= needed) return;
+  // Only root gets a higher hard limit; everyone may go up to the one there is.
+  if (setLimit("openFiles", needed, hard >= needed ? hard : needed)) return;
+  throw new Error(
+    `${wanted} open files are needed, but the limit is ${hard} ` +
+      "(raise it with ulimit -n, or take fewer connections with -c)",
+  );
+}
+
+/** Lets core files be as large as this process may: without limit for root. */
+export function raiseCoreFiles(): void {
+  if (setLimit("coreFiles", unlimited, unlimited)) return;
+  const { hard } = getLimit("coreFiles");
+  setLimit("coreFiles", hard, hard);
+}

@@ -1,0 +1,36 @@
+/** Consecutive messages of one queue, as the store keeps them. */
+export interface StoredSegment {
+  queue: number;
+  /** Number of the first message. */
+  first: number;
+  count: number;
+  /** Of the one message, when there is only one. */
+  flags: number;
+  /** One message: its body. More: each one's head and body, as in a segment. */
+  body: Uint8Array;
+}
+
+/** A queue's counters. The messages from `head` up to, but without, `tail` are in the queue. */
+export interface Position {
+  queue: number;
+  head: number;
+  tail: number;
+}
+
+export interface NamedQueue {
+  queue: number;
+  /** A byte of the name is a character from U+0000 to U+00FF. */
+  name: string;
+}
+
+/** What happened since the last commit: all of it becomes true at once, or none. */
+export interface Batch {
+  dropped: number[];
+  created: NamedQueue[];
+  segments: StoredSegment[];
+  positions: Position[];
+}
+
+export function newBatch(): Batch {
+  return { dropped: [], created: [], segments: [], positions: [] };
+}

@@ -1,0 +1,111 @@
+import { verbosity, warn } from "./log.ts";
+import { type Connection } from "./net/connection.ts";
+import { deliverTurn, newTurn, type Turn } from "./net/turn.ts";
+import type { Options } from "./options.ts";
+import { type Broker, cancel, commit, isDirty, openBroker } from "./queue/broker.ts";
+import { newStats, type Stats } from "./stats.ts";
+import { type Store, StoreError } from "./store/store.ts";
+
+/** Everything that the parts of a running server share. */
+export interface Server {
+  options: Options;
+  store: Store;
+  broker: Broker;
+  stats: Stats;
+  connections: Set<Connection>;
+  turn: Turn;
+  /** The end of this turn is waited for. */
+  scheduled: boolean;
+  /** What the turn adds to the statistics when it is committed. */
+  setHits: number;
+  getHits: number;
+}
+
+/** Answers of a turn beyond so many bytes are not gathered any further: they are committed and sent. */
+const TURN_BYTES = 1024 * 1024;
+
+/** @param messageMemory bytes that messages may take in memory */
+export function newServer(options: Options, store: Store, messageMemory: number): Server {
+  return {
+    options,
+    store,
+    broker: openBroker(store, messageMemory),
+    stats: newStats(),
+    connections: new Set(),
+    turn: newTurn(),
+    scheduled: false,
+    setHits: 0,
+    getHits: 0,
+  };
+}
+
+/** Makes sure that the turn is ended after all sockets that have something to read were read. */
+export function scheduleEnd(server: Server): void {
+  if (server.scheduled) return;
+  server.scheduled = true;
+  setImmediate(() => {
+    server.scheduled = false;
+    endTurn(server);
+  });
+}
+
+/** Ends the turn early when it has gathered much, so that neither memory nor anybody's wait grows with it. */
+export function endTurnIfLarge(server: Server): void {
+  const { turn, broker, options } = server;
+  if (turn.size >= TURN_BYTES || broker.gathered >= options.logBuffer) endTurn(server);
+}
+
+/** Commits what the turn changed, and then delivers its answers. */
+export function endTurn(server: Server): void {
+  const { broker, turn, store } = server;
+  const dirty = isDirty(broker);
+  try {
+    commit(broker);
+  } catch (error) {
+    failTurn(server, error);
+    return;
+  }
+  server.stats.setHits += server.setHits;
+  server.stats.getHits += server.getHits;
+  forgetHits(server);
+  deliverTurn(turn, undefined);
+  if (dirty) orWarn(() => store.relieve());
+}
+
+/**
+ * Nothing of the turn happened: its answers become errors.
+ * @returns the error in words for the client
+ */
+export function failTurn(server: Server, error: unknown): string {
+  const reason = reasonOf(error);
+  warn(`commit failed: ${reason}`);
+  cancel(server.broker);
+  forgetHits(server);
+  deliverTurn(server.turn, Buffer.from(`SERVER_ERROR ${reason}\r\n`, "latin1"));
+  return reason;
+}
+
+/** The words for the client; anything but a failure of the store is a mistake of ours, and stays one. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof StoreError) return error.message;
+  throw error;
+}
+
+/** For work of which nobody waits for the result. */
+export function orWarn<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    warn(reasonOf(error));
+    return undefined;
+  }
+}
+
+export function isTracing(): boolean {
+  return verbosity() >= 2;
+}
+
+function forgetHits(server: Server): void {
+  server.setHits = 0;
+  server.getHits = 0;
+}

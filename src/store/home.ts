@@ -1,0 +1,53 @@
+import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import { join } from "node:path";
+
+import { lockFile } from "../process/libc.ts";
+import { StoreError } from "./store.ts";
+
+/** The directory that holds the database, locked for this process as long as it lives. */
+export interface Home {
+  directory: string;
+  /** The database file. */
+  file: string;
+  lock: number;
+}
+
+const DATABASE = "memcacheq.db";
+
+/**
+ * Makes the directory with mode 0750 if it is not there.
+ * @param owner whose it is to be, when that is not this process's user
+ * @throws StoreError
+ */
+export function makeHome(directory: string, owner?: { uid: number; gid: number }): void {
+  try {
+    if (existsSync(directory)) return;
+    mkdirSync(directory, { recursive: true, mode: 0o750 });
+    chmodSync(directory, 0o750);
+    if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
+  } catch (error) {
+    throw new StoreError(`cannot make the directory ${directory}: ${(error as Error).message}`);
+  }
+}
+
+/** Locks the directory, which must be there. @throws StoreError when another server uses it */
+export function openHome(directory: string): Home {
+  const lock = reach(directory);
+  if (!lockFile(lock)) {
+    closeSync(lock);
+    throw new StoreError(`another memcacheq is using the directory ${directory}`);
+  }
+  return { directory, file: join(directory, DATABASE), lock };
+}
+
+export function closeHome(home: Home): void {
+  closeSync(home.lock);
+}
+
+function reach(directory: string): number {
+  try {
+    return openSync(directory, "r");
+  } catch (error) {
+    throw new StoreError(`cannot use the directory ${directory}: ${(error as Error).message}`);
+  }
+}

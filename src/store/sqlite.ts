@@ -1,0 +1,249 @@
+import { constants, type Database, type Statement } from "bun:sqlite";
+
+import type { Batch, StoredSegment } from "../queue/batch.ts";
+import { closeHome, type Home, openHome } from "./home.ts";
+import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase } from "./schema.ts";
+import { type Checkpoint, type Store, type StoredQueue, StoreError } from "./store.ts";
+import { hasWork, headMoved, newSweep, queueDropped, type Sweep, sweepSome } from "./sweep.ts";
+
+export interface StoreOptions {
+  directory: string;
+  /** Bytes, of a new database. */
+  pageSize: number;
+  /** Bytes that SQLite may keep pages in. */
+  cache: number;
+  /** A commit is on disk before it returns. */
+  sync: boolean;
+  /** Give the log's space back after a checkpoint. */
+  shrinkLog: boolean;
+  /** Milliseconds to wait for another process's lock on the file. */
+  lockWait: number;
+  /** Give disk space back when this many pages are free; 0 is never. */
+  extentPages: number;
+}
+
+/** The store over SQLite in WAL mode (https://sqlite.org/wal.html), seen from inside. */
+interface Sqlite {
+  home: Home;
+  database: Database;
+  statements: ReturnType<typeof prepare>;
+  sweep: Sweep;
+  nextId: number;
+  /** About how many bytes were written to the log since it was last empty. */
+  logged: number;
+  extentPages: number;
+  /** Free pages are being given back. */
+  shrinking: boolean;
+}
+
+type Row<T> = Statement<T, []>;
+type LogState = { busy: number; log: number; checkpointed: number };
+
+/** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
+const LOG_BYTES = 8 * 1024 * 1024;
+/** What a commit writes to the log beside bodies: the pages of the counters and of the tree, about. */
+const COMMIT_BYTES = 4 * 4096;
+/** Pages given back at a time. */
+const SHRINK_PAGES = 256;
+
+/** @throws StoreError when there is no using the directory or the file */
+export function openStore(options: StoreOptions): Store {
+  const home = openHome(options.directory);
+  try {
+    const database = openDatabase(home.file, options.pageSize);
+    return failing(() => start(home, database, options));
+  } catch (error) {
+    closeHome(home);
+    throw error;
+  }
+}
+
+function start(home: Home, database: Database, options: StoreOptions): Store {
+  configure(database, options);
+  const statements = prepare(database);
+  const queues = statements.queues.all().map(named);
+  const sweep = newSweep(database);
+  const ids = [...queues.map(({ queue }) => queue), ...sweep.dropped];
+  const sqlite: Sqlite = {
+    home,
+    database,
+    statements,
+    sweep,
+    nextId: ids.reduce((most, id) => Math.max(most, id), 0) + 1,
+    logged: 0,
+    extentPages: options.extentPages,
+    shrinking: false,
+  };
+  return {
+    queues: () => queues,
+    newQueueId: () => (sqlite.nextId < MAX_QUEUES ? sqlite.nextId++ : undefined),
+    commit: (batch) => failing(() => commit(sqlite, batch)),
+    read: (queue, from, bytes) => failing(() => read(sqlite, queue, from, bytes)),
+    relieve: () => failing(() => relieve(sqlite)),
+    tidy: () => failing(() => tidy(sqlite)),
+    checkpoint: (how) => failing(() => checkpoint(sqlite, how)),
+    checkpointed: () => failing(() => checkpointed(sqlite)),
+    close: () => close(sqlite),
+  };
+}
+
+function configure(database: Database, options: StoreOptions): void {
+  database.run(`PRAGMA busy_timeout = ${options.lockWait}`);
+  database.run("PRAGMA journal_mode = WAL");
+  database.run(`PRAGMA synchronous = ${options.sync ? "FULL" : "NORMAL"}`);
+  database.run("PRAGMA wal_autocheckpoint = 0");
+  database.run(`PRAGMA journal_size_limit = ${options.shrinkLog ? 0 : -1}`);
+  database.run(`PRAGMA cache_size = ${-Math.ceil(options.cache / 1024)}`);
+  database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 0);
+}
+
+function prepare(database: Database) {
+  const key = `(?1 << ${NUMBER_BITS}) + ?2`;
+  const checkpoints: Record<Checkpoint, Row<LogState>> = {
+    passive: database.prepare("PRAGMA wal_checkpoint(PASSIVE)"),
+    full: database.prepare("PRAGMA wal_checkpoint(FULL)"),
+    truncate: database.prepare("PRAGMA wal_checkpoint(TRUNCATE)"),
+  };
+  return {
+    checkpoints,
+    logState: database.prepare<LogState, []>("PRAGMA wal_checkpoint(NOOP)"),
+    freePages: database.prepare<{ freelist_count: number }, []>("PRAGMA freelist_count"),
+    shrink: database.prepare(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`),
+    begin: database.prepare("BEGIN IMMEDIATE"),
+    commit: database.prepare("COMMIT"),
+    rollback: database.prepare("ROLLBACK"),
+    queues: database.prepare<{ id: number; name: Uint8Array; head: number; tail: number }, []>(
+      "SELECT id, name, head, tail FROM queue ORDER BY id",
+    ),
+    createQueue: database.prepare<void, [number, Uint8Array]>(
+      "INSERT INTO queue (id, name, head, tail) VALUES (?1, ?2, 1, 1)",
+    ),
+    moveQueue: database.prepare<void, [number, number, number]>(
+      "UPDATE queue SET head = ?2, tail = ?3 WHERE id = ?1",
+    ),
+    dropQueue: database.prepare<void, [number]>("DELETE FROM queue WHERE id = ?1"),
+    noteDropped: database.prepare<void, [number]>("INSERT INTO dropped (queue) VALUES (?1)"),
+    insert: database.prepare<void, [number, number, number, number, number, Uint8Array]>(
+      `INSERT INTO segment (key, arrived, count, flags, body) VALUES (${key}, ?3, ?4, ?5, ?6)`,
+    ),
+    read: database.prepare<Omit<StoredSegment, "queue">, [number, number]>(
+      `SELECT key & ${NUMBER_MASK} AS first, count, flags, body FROM segment
+        WHERE key >= (SELECT max(key) FROM segment WHERE key <= ${key})
+          AND key < ((?1 + 1) << ${NUMBER_BITS}) ORDER BY key`,
+    ),
+  };
+}
+
+function named(row: { id: number; name: Uint8Array; head: number; tail: number }): StoredQueue {
+  const name = Buffer.from(row.name).toString("latin1");
+  return { queue: row.id, name, head: row.head, tail: row.tail };
+}
+
+function commit(sqlite: Sqlite, batch: Batch): void {
+  transact(sqlite, () => write(sqlite, batch));
+  for (const queue of batch.dropped) queueDropped(sqlite.sweep, queue);
+}
+
+function write(sqlite: Sqlite, batch: Batch): void {
+  const { statements, sweep } = sqlite;
+  for (const queue of batch.dropped) {
+    statements.dropQueue.run(queue);
+    statements.noteDropped.run(queue);
+  }
+  for (const { queue, name } of batch.created) {
+    statements.createQueue.run(queue, Buffer.from(name, "latin1"));
+  }
+  const now = Date.now();
+  for (const { queue, first, count, flags, body } of batch.segments) {
+    statements.insert.run(queue, first, now, count, flags, body);
+    sqlite.logged += body.length;
+  }
+  for (const { queue, head, tail } of batch.positions) {
+    statements.moveQueue.run(queue, head, tail);
+    headMoved(sweep, queue, head);
+  }
+}
+
+function transact<T>(sqlite: Sqlite, work: () => T): T {
+  const { statements, database } = sqlite;
+  statements.begin.run();
+  try {
+    const result = work();
+    statements.commit.run();
+    sqlite.logged += COMMIT_BYTES;
+    return result;
+  } catch (error) {
+    // Some failures, such as a full disk, have rolled back already (https://sqlite.org/lang_transaction.html).
+    if (database.inTransaction) statements.rollback.run();
+    throw error;
+  }
+}
+
+function read(sqlite: Sqlite, queue: number, from: number, bytes: number): StoredSegment[] {
+  const segments: StoredSegment[] = [];
+  let total = 0;
+  let next = from;
+  for (const row of sqlite.statements.read.iterate(queue, from)) {
+    if (row.first > next || row.first + row.count <= next) break;
+    segments.push({ queue, ...row });
+    next = row.first + row.count;
+    total += row.body.length;
+    if (total >= bytes) break;
+  }
+  if (segments.length === 0) throw new StoreError("the database is damaged: messages are missing");
+  return segments;
+}
+
+function relieve(sqlite: Sqlite): void {
+  if (sqlite.logged >= LOG_BYTES) checkpoint(sqlite, "passive");
+}
+
+/** One portion of the work that can wait; a portion takes a few milliseconds at most. */
+function tidy(sqlite: Sqlite): boolean {
+  relieve(sqlite);
+  if (hasWork(sqlite.sweep)) return transact(sqlite, () => sweepSome(sqlite.sweep)) || true;
+  return shrink(sqlite);
+}
+
+/** Gives free pages back, once there are enough of them: all, in portions (https://sqlite.org/pragma.html#pragma_incremental_vacuum). */
+function shrink(sqlite: Sqlite): boolean {
+  const { statements, extentPages } = sqlite;
+  if (extentPages === 0) return false;
+  const free = statements.freePages.get()?.freelist_count ?? 0;
+  if (free >= extentPages) sqlite.shrinking = true;
+  if (free === 0) sqlite.shrinking = false;
+  if (!sqlite.shrinking) return false;
+  statements.shrink.run();
+  sqlite.logged += COMMIT_BYTES;
+  return true;
+}
+
+function checkpoint(sqlite: Sqlite, how: Checkpoint): void {
+  sqlite.statements.checkpoints[how].get();
+  sqlite.logged = 0;
+}
+
+function checkpointed(sqlite: Sqlite): number {
+  const state = sqlite.statements.logState.get();
+  return state === null || state.log <= 0 ? 100 : (100 * state.checkpointed) / state.log;
+}
+
+function close(sqlite: Sqlite): void {
+  try {
+    sqlite.statements.checkpoints.truncate.get();
+  } catch {
+    // The log is complete without it; the next start brings it in.
+  }
+  sqlite.database.close(true);
+  closeHome(sqlite.home);
+}
+
+/** Lets only {@link StoreError} out, with a reason in one line. */
+function failing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    throw new StoreError((error as Error).message.split("\n", 1)[0] ?? "the store failed");
+  }
+}

@@ -1,0 +1,36 @@
+import type { Batch, NamedQueue, Position, StoredSegment } from "../queue/batch.ts";
+
+export type StoredQueue = NamedQueue & Position;
+
+/** How thorough a checkpoint is: what can be done without waiting; all of the log; all, and the log file emptied. */
+export type Checkpoint = "passive" | "full" | "truncate";
+
+/**
+ * Where queues outlive the process. A batch goes in, results come out; everything else about how it is kept is
+ * behind this seam. Every function but `close` throws a {@link StoreError} when the store fails.
+ */
+export interface Store {
+  /** All queues, in the order in which they were made. */
+  queues(): StoredQueue[];
+  /** An id that no queue has, or undefined when there are as many queues as the store can hold. */
+  newQueueId(): number | undefined;
+  /** Makes the batch true, on disk unless told otherwise at the start. When it throws, nothing of it happened. */
+  commit(batch: Batch): void;
+  /**
+   * The segments of a queue from the one that holds message `from` on, in order: as many as hold `bytes` bytes, and
+   * at least one.
+   */
+  read(queue: number, from: number, bytes: number): StoredSegment[];
+  /** Due after each commit: keeps the log from growing long. Costs next to nothing most of the time. */
+  relieve(): void;
+  /** Does some of the work that can wait, such as clearing up behind deleted queues: true while there is more. */
+  tidy(): boolean;
+  /** Brings the log into the database file. */
+  checkpoint(how: Checkpoint): void;
+  /** How much of the log is in the database file already, in percent. */
+  checkpointed(): number;
+  close(): void;
+}
+
+/** The store failed; the message says why, in words for the client. */
+export class StoreError extends Error {}
