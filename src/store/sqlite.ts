@@ -29,20 +29,21 @@ interface Sqlite {
   statements: ReturnType<typeof prepare>;
   sweep: Sweep;
   nextId: number;
-  /** About how many bytes were written to the log since it was last empty. */
-  logged: number;
+  /** From so many pages of log on they are brought into the database. */
+  longLog: number;
+  /** How long the log was, in pages, when that was last tried. */
+  tried: number;
   extentPages: number;
   /** Free pages are being given back. */
   shrinking: boolean;
 }
 
 type Row<T> = Statement<T, []>;
-type LogState = { busy: number; log: number; checkpointed: number };
+/** Pages in the log, and how many of them are in the database already. */
+type LogState = { log: number; checkpointed: number };
 
 /** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
-const LOG_BYTES = 8 * 1024 * 1024;
-/** What a commit writes to the log beside bodies: the pages of the counters and of the tree, about. */
-const COMMIT_BYTES = 4 * 4096;
+const LONG_LOG = 4 * 1024 * 1024;
 /** Pages given back at a time. */
 const SHRINK_PAGES = 256;
 
@@ -70,7 +71,8 @@ function start(home: Home, database: Database, options: StoreOptions): Store {
     statements,
     sweep,
     nextId: ids.reduce((most, id) => Math.max(most, id), 0) + 1,
-    logged: 0,
+    longLog: Math.ceil(LONG_LOG / pageSize(database)),
+    tried: 0,
     extentPages: options.extentPages,
     shrinking: false,
   };
@@ -95,6 +97,10 @@ function configure(database: Database, options: StoreOptions): void {
   database.run(`PRAGMA journal_size_limit = ${options.shrinkLog ? 0 : -1}`);
   database.run(`PRAGMA cache_size = ${-Math.ceil(options.cache / 1024)}`);
   database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 0);
+}
+
+function pageSize(database: Database): number {
+  return database.query<{ page_size: number }, []>("PRAGMA page_size").get()?.page_size ?? 4096;
 }
 
 function prepare(database: Database) {
@@ -156,7 +162,6 @@ function write(sqlite: Sqlite, batch: Batch): void {
   const now = Date.now();
   for (const { queue, first, count, flags, body } of batch.segments) {
     statements.insert.run(queue, first, now, count, flags, body);
-    sqlite.logged += body.length;
   }
   for (const { queue, head, tail } of batch.positions) {
     statements.moveQueue.run(queue, head, tail);
@@ -170,7 +175,6 @@ function transact<T>(sqlite: Sqlite, work: () => T): T {
   try {
     const result = work();
     statements.commit.run();
-    sqlite.logged += COMMIT_BYTES;
     return result;
   } catch (error) {
     // Some failures, such as a full disk, have rolled back already (https://sqlite.org/lang_transaction.html).
@@ -195,7 +199,16 @@ function read(sqlite: Sqlite, queue: number, from: number, bytes: number): Store
 }
 
 function relieve(sqlite: Sqlite): void {
-  if (sqlite.logged >= LOG_BYTES) checkpoint(sqlite, "passive");
+  const { log, checkpointed } = logState(sqlite);
+  // Somebody else's long read, such as a backup, keeps pages in the log: then it is not tried at each commit.
+  if (log < sqlite.tried) sqlite.tried = 0;
+  if (log - Math.max(checkpointed, sqlite.tried) < sqlite.longLog) return;
+  sqlite.tried = log;
+  checkpoint(sqlite, "passive");
+}
+
+function logState(sqlite: Sqlite): LogState {
+  return sqlite.statements.logState.get() ?? { log: 0, checkpointed: 0 };
 }
 
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
@@ -214,18 +227,16 @@ function shrink(sqlite: Sqlite): boolean {
   if (free === 0) sqlite.shrinking = false;
   if (!sqlite.shrinking) return false;
   statements.shrink.run();
-  sqlite.logged += COMMIT_BYTES;
   return true;
 }
 
 function checkpoint(sqlite: Sqlite, how: Checkpoint): void {
   sqlite.statements.checkpoints[how].get();
-  sqlite.logged = 0;
 }
 
 function checkpointed(sqlite: Sqlite): number {
-  const state = sqlite.statements.logState.get();
-  return state === null || state.log <= 0 ? 100 : (100 * state.checkpointed) / state.log;
+  const { log, checkpointed } = logState(sqlite);
+  return log <= 0 ? 100 : (100 * checkpointed) / log;
 }
 
 function close(sqlite: Sqlite): void {

@@ -1,0 +1,100 @@
+/**
+ * `bun build.ts` makes dist/memcacheq for this machine, `bun build.ts --all` the files of a release.
+ */
+import { mkdir, rm } from "node:fs/promises";
+
+import { program, version } from "./src/version.ts";
+
+const folder = `${import.meta.dir}/dist`;
+
+// There is no -baseline: since Bun 1.4 the x64 runtime is that one, and picks faster code by itself.
+const targets: Bun.Build.CompileTarget[] = [
+  "bun-linux-x64",
+  "bun-linux-x64-musl",
+  "bun-linux-arm64",
+  "bun-linux-arm64-musl",
+  "bun-darwin-x64",
+  "bun-darwin-arm64",
+];
+
+/** Compiles one executable into `dist`; without a target, for this machine. Throws what went wrong. */
+async function compile(name: string, target?: Bun.Build.CompileTarget): Promise<void> {
+  const outfile = `${folder}/${name}`;
+  await rm(outfile, { force: true });
+  await Bun.build({
+    entrypoints: [`${import.meta.dir}/src/main.ts`],
+    // Halves the start-up time. Minifying on top gains nothing and makes stack traces unreadable.
+    bytecode: true,
+    format: "esm",
+    compile: {
+      outfile,
+      ...(target === undefined ? {} : { target }),
+      // Whatever lies in the folder where the server is started is not part of it.
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+      autoloadTsconfig: false,
+      autoloadPackageJson: false,
+    },
+  });
+}
+
+/** Compiles for one machine, and tells; undefined when that fails. */
+async function release(target: Bun.Build.CompileTarget): Promise<string | undefined> {
+  const name = `${program}-${version}${target.slice("bun".length)}`;
+  try {
+    await compile(name, target);
+    console.log(`dist/${name}`);
+    return name;
+  } catch (reason) {
+    console.error(`dist/${name}: cannot be built: ${describe(reason)}`);
+    return undefined;
+  }
+}
+
+function describe(reason: unknown): string {
+  if (reason instanceof AggregateError) return reason.errors.map(describe).join("; ");
+  return reason instanceof Error ? reason.message : String(reason);
+}
+
+/** A line as sha256sum writes and checks it. */
+async function checksum(name: string): Promise<string> {
+  const bytes = await Bun.file(`${folder}/${name}`).arrayBuffer();
+  return `${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}  ${name}\n`;
+}
+
+async function releaseAll(): Promise<boolean> {
+  const names: string[] = [];
+  for (const target of targets) {
+    const name = await release(target);
+    if (name !== undefined) names.push(name);
+  }
+  const sums: string[] = [];
+  for (const name of names.toSorted()) sums.push(await checksum(name));
+  await Bun.write(`${folder}/SHA256SUMS`, sums.join(""));
+  console.log("dist/SHA256SUMS");
+  return names.length === targets.length;
+}
+
+async function buildHere(): Promise<boolean> {
+  try {
+    await compile(program);
+    console.log(`dist/${program}`);
+    return true;
+  } catch (reason) {
+    console.error(`dist/${program}: cannot be built: ${describe(reason)}`);
+    return false;
+  }
+}
+
+async function main(args: readonly string[]): Promise<boolean> {
+  const [argument, ...others] = args;
+  const known = others.length === 0 && (argument === undefined || argument === "--all");
+  if (!known) {
+    console.error(`build.ts: ${args.join(" ")}: only --all is accepted, or nothing`);
+    return false;
+  }
+  await mkdir(folder, { recursive: true });
+  return argument === "--all" ? await releaseAll() : await buildHere();
+}
+
+process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;

@@ -1,0 +1,107 @@
+/** One load run, in a process of its own: `bun load.ts '<a Job as JSON>'` prints a Report. */
+import { clearQueue } from "./clear.ts";
+import type { Dialect } from "./dialect/dialect.ts";
+import { dialectOf } from "./dialect/dialects.ts";
+import { type Job, type Measurement, QUEUE, type Report } from "./job.ts";
+import { percentiles } from "./latency.ts";
+import { scriptOf } from "./script.ts";
+import { openTraffic, type Tally, type Traffic } from "./traffic.ts";
+import { cpuOf, memoryOf } from "./usage.ts";
+
+const WARM_UP_SECONDS = 0.4;
+const WARM_UP_OPS = 1_000_000;
+// More than any server here answers; bounds the array of latencies.
+const OPS_A_SECOND = 4_000_000;
+// The warm-up runs cold, so the rate it tells is low; the queue must not run dry.
+const FILL_MARGIN = 1.5;
+const FILL_BYTES = 512 * 1024 * 1024;
+const FILL_BATCH_BYTES = 256 * 1024;
+const FILL_DEPTH = 64;
+
+function bodyOf(size: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length: size }, (_, i) => 97 + (i % 26)));
+}
+
+/** Gets are preceded by sets: as many messages as the run can take. Returns how many. */
+async function fill(traffic: Traffic, dialect: Dialect, job: Job, rate: number): Promise<number> {
+  const wanted = job.ops ?? Math.ceil(rate * job.seconds * FILL_MARGIN);
+  const messages = job.ops ?? Math.min(wanted, Math.max(1, Math.floor(FILL_BYTES / job.size)));
+  const depth = Math.min(FILL_DEPTH, Math.ceil(FILL_BATCH_BYTES / dialect.set.length));
+  const limit = { ops: messages, seconds: Infinity };
+  const latencies = new Uint32Array(messages);
+  const tally = await traffic.drive(scriptOf(dialect, "set", depth), limit, latencies);
+  refuse(tally, "while filling the queue");
+  return messages;
+}
+
+/** Lets compilers and caches settle on both sides. Returns the operations per second. */
+async function warmUp(traffic: Traffic, dialect: Dialect, job: Job): Promise<number> {
+  const operation = job.operation === "set" ? "set" : "mixed";
+  const limit = { ops: job.ops ?? WARM_UP_OPS, seconds: WARM_UP_SECONDS };
+  const latencies = new Uint32Array(limit.ops);
+  const tally = await traffic.drive(scriptOf(dialect, operation, job.depth), limit, latencies);
+  refuse(tally, "while warming up");
+  return tally.ops / tally.seconds;
+}
+
+/** What is not measured has to go right too. */
+function refuse({ firstError }: Tally, when: string): void {
+  if (firstError !== null) throw new Error(`${when}: ${firstError}`);
+}
+
+async function measure(traffic: Traffic, dialect: Dialect, job: Job): Promise<Measurement> {
+  await clearQueue(job.address, dialect);
+  const rate = await warmUp(traffic, dialect, job);
+  await clearQueue(job.address, dialect);
+  const filled = job.operation === "get" ? await fill(traffic, dialect, job, rate) : Infinity;
+  const limit = {
+    ops: Math.min(filled, job.ops ?? Math.ceil(job.seconds * OPS_A_SECOND)),
+    seconds: job.ops === null ? job.seconds : Infinity,
+  };
+  const latencies = new Uint32Array(limit.ops);
+  const script = scriptOf(dialect, job.operation, job.depth);
+  Bun.gc(true);
+  const loadBefore = process.cpuUsage();
+  const serverBefore = cpuOf(job.pid);
+  const tally = await traffic.drive(script, limit, latencies);
+  const serverAfter = cpuOf(job.pid);
+  const { user, system } = process.cpuUsage(loadBefore);
+  const spent = { load: user + system, server: difference(serverAfter, serverBefore) };
+  return summary(tally, spent, memoryOf(job.pid));
+}
+
+function summary(
+  tally: Tally,
+  spent: { load: number; server: number | null },
+  serverMemory: number | null,
+): Measurement {
+  const { latencies, ...counts } = tally;
+  const times = percentiles(latencies);
+  return { ...counts, ...times, serverCpu: spent.server, serverMemory, loadCpu: spent.load };
+}
+
+function difference(after: number | null, before: number | null): number | null {
+  return after === null || before === null ? null : after - before;
+}
+
+async function run(job: Job): Promise<Measurement> {
+  const dialect = dialectOf(job.dialect, QUEUE, bodyOf(job.size));
+  const traffic = await openTraffic(job.address, job.connections);
+  try {
+    return await measure(traffic, dialect, job);
+  } finally {
+    traffic.close();
+    await clearQueue(job.address, dialect).catch(() => {});
+  }
+}
+
+async function report(job: Job): Promise<Report> {
+  try {
+    return { measurement: await run(job) };
+  } catch (error) {
+    return { failure: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+console.log(JSON.stringify(await report(JSON.parse(process.argv[2] ?? "{}"))));
+process.exit();

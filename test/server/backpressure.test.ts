@@ -1,0 +1,189 @@
+/** Clients that don't read, that stop in the middle, and that shut down their writing side. */
+import { beforeAll, afterAll, describe, expect, test } from "bun:test";
+
+import { set, type Client } from "./client.ts";
+import { expectLines } from "./conversation.ts";
+import { eventually, memoryOf, start, suite, type Server } from "./harness.ts";
+
+suite();
+
+const MB = 1024 * 1024;
+const count = 96;
+
+let server: Server;
+let other: Client;
+beforeAll(async () => {
+  server = await start(["-N", "-B", `${MB}`, "-m", "8"]);
+  other = await server.connect();
+});
+afterAll(() => server.stop());
+
+/** A megabyte that depends on its number. */
+const body = (n: number) => Buffer.alloc(MB, `${n};`);
+
+async function fill(queue: string): Promise<void> {
+  for (let n = 0; n < count; n++) await other.put(queue, body(n), n);
+}
+
+async function taken(queue: string): Promise<number> {
+  other.send("stats queue\r\n");
+  const lines = (await other.until("END\r\n")).split("\r\n");
+  const line = lines.find((each) => each.startsWith(`STAT ${queue} `));
+  return Number(line?.split("/").at(-1));
+}
+
+async function expectMessage(client: Client, queue: string, n: number): Promise<void> {
+  expect(await client.line()).toBe(`VALUE ${queue} ${n} ${MB}`);
+  if (!(await client.read(MB)).equals(body(n))) throw new Error(`message ${n} has another body`);
+  expect(await client.until("\r\n")).toBe("\r\n");
+}
+
+async function expectMessages(client: Client, queue: string, to: number): Promise<void> {
+  for (let n = 0; n < to; n++) {
+    await expectMessage(client, queue, n);
+    expect(await client.line()).toBe("END");
+  }
+}
+
+describe("a client that sends gets without reading", () => {
+  test.each([
+    ["in one write", (client: Client, queue: string) => client.send(`get ${queue}\r\n`.repeat(count))],
+    [
+      "one by one",
+      (client: Client, queue: string) => {
+        for (let n = 0; n < count; n++) client.send(`get ${queue}\r\n`);
+      },
+    ],
+  ])("%s: memory is bounded, others are served, and it gets everything when it reads", async (title, sendAll) => {
+    const queue = title.replaceAll(" ", "-");
+    await fill(queue);
+    const before = memoryOf(server.pid);
+    const greedy = await server.connect();
+    greedy.pause();
+    sendAll(greedy, queue);
+    for (let n = 0; n < 200; n++) {
+      await other.put("small", `${n}`);
+      expect(await other.take("small")).toBe(`${n}`);
+      expect(memoryOf(server.pid) - before).toBeLessThan(48 * MB);
+    }
+    expect(await taken(queue)).toBeLessThan(count / 2);
+    greedy.resume();
+    await expectMessages(greedy, queue, count);
+    await greedy.inStep();
+    expect(await taken(queue)).toBe(count);
+    await greedy.end();
+  });
+
+  test("and is gone: what it was not sent is still there, the server goes on", async () => {
+    await fill("left");
+    const greedy = await server.connect();
+    greedy.pause();
+    greedy.send("get left\r\n".repeat(count));
+    await other.inStep();
+    greedy.reset();
+    await other.inStep();
+    const gone = await eventually("the connection's end", async () => {
+      const [first, second] = [await taken("left"), await taken("left")];
+      return first === second ? first : undefined;
+    });
+    expect(gone).toBeLessThan(count / 2);
+    other.send("get left\r\n");
+    await expectMessage(other, "left", gone);
+    expect(await other.line()).toBe("END");
+    expect(await other.ask("delete left")).toBe("DELETED");
+  });
+});
+
+test("a client that sends sets without reading the answers is answered when it reads", async () => {
+  const rounds = 200_000;
+  const sender = await server.connect();
+  sender.pause();
+  sender.send(Buffer.alloc(rounds * 22, "set s 0 0 5\r\nHello\r\n\r\n".slice(0, 20)).subarray(0, rounds * 20));
+  for (let n = 0; n < 50; n++) await other.inStep();
+  sender.resume();
+  const answers = (await sender.read(rounds * 8)).toString("latin1");
+  expect(answers === "STORED\r\n".repeat(rounds)).toBe(true);
+  await sender.inStep();
+  expect(await other.ask("delete s")).toBe("DELETED");
+  await sender.end();
+});
+
+describe("half-close: a client that shuts down its writing side still gets every answer, then the end", () => {
+  test("one get", async () => {
+    await other.put("q", "Hello", 3);
+    const client = await server.connect();
+    client.send("get q\r\n");
+    client.shutdown();
+    expect(await client.rest()).toBe("VALUE q 3 5\r\nHello\r\nEND\r\n");
+  });
+
+  test("a set", async () => {
+    const client = await server.connect();
+    client.send(set("q", "last words"));
+    client.shutdown();
+    expect(await client.rest()).toBe("STORED\r\n");
+    expect(await other.take("q")).toBe("last words");
+  });
+
+  test("nothing at all", async () => {
+    const client = await server.connect();
+    client.shutdown();
+    expect(await client.rest()).toBe("");
+  });
+
+  test("half a command after a whole one", async () => {
+    const client = await server.connect();
+    client.send(`${set("q", "x").toString()}get q`);
+    client.shutdown();
+    expect(await client.rest()).toBe("STORED\r\n");
+    expect(await other.take("q")).toBe("x");
+  });
+
+  test("more answers than fit into the sockets", async () => {
+    await fill("big");
+    const client = await server.connect();
+    client.pause();
+    client.send("get big\r\n".repeat(count));
+    client.shutdown();
+    await other.inStep();
+    client.resume();
+    await expectMessages(client, "big", count);
+    expect(await client.rest()).toBe("");
+  });
+
+  test("nc -N", async () => {
+    expect(Bun.which("nc")).not.toBeNull();
+    await other.put("q", "for nc");
+    const nc = Bun.spawn(["nc", "-N", "127.0.0.1", `${server.port}`], {
+      stdin: Buffer.from("get q\r\nversion\r\n"),
+      stdout: "pipe",
+    });
+    const version = await other.ask("version");
+    const answer = await new Response(nc.stdout).text();
+    expect(answer).toBe(`VALUE q 0 6\r\nfor nc\r\nEND\r\n${version}\r\n`);
+    expect(await nc.exited).toBe(0);
+  });
+});
+
+describe("a client that disconnects in the middle of a body leaves nothing", () => {
+  test.each(["end", "reset"] as const)("%s", async (how) => {
+    const clients = await Promise.all(Array.from({ length: 20 }, () => server.connect()));
+    for (const [n, client] of clients.entries()) {
+      client.send(`set half 0 0 1000\r\n${"h".repeat(n * 50)}`);
+    }
+    await other.inStep();
+    for (const client of clients) await client[how]();
+    await other.inStep();
+    expect(await other.take("half")).toBeUndefined();
+    await expectLines(other, []);
+  });
+
+  test("or in the middle of a body that is swallowed", async () => {
+    const client = await server.connect();
+    client.send(`set half 0 0 100000000\r\n${"h".repeat(100_000)}`);
+    await other.inStep();
+    client.reset();
+    await other.inStep();
+    expect(await other.take("half")).toBeUndefined();
+  });
+});

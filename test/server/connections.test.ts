@@ -1,0 +1,61 @@
+/** The limit of `-c`. */
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { scratch, start, suite, type StartOptions } from "./harness.ts";
+
+suite();
+
+const refusal = "ERROR Too many open connections\r\n";
+
+describe.each<readonly [string, () => StartOptions]>([
+  ["TCP", () => ({})],
+  ["a Unix socket", () => ({ socket: join(scratch(), "socket") })],
+])("%s", (_kind, options) => {
+  test("the sixth of five is told so and closed, the five go on", async () => {
+    const server = await start(["-c", "5"], options());
+    const five = await Promise.all(Array.from({ length: 5 }, () => server.connect()));
+    for (const client of five) await client.inStep();
+    for (let n = 0; n < 20; n++) {
+      const sixth = await server.connect();
+      expect(await sixth.rest()).toBe(refusal);
+    }
+    for (const client of five) await client.inStep();
+    await server.stop();
+  });
+
+  test.each(["quit", "end", "reset"] as const)("after one left with %s a new one is welcome", async (how) => {
+    const server = await start(["-c", "5"], options());
+    const five = await Promise.all(Array.from({ length: 5 }, () => server.connect()));
+    for (const client of five) await client.inStep();
+    const [leaving, staying] = five;
+    if (how === "quit") {
+      leaving?.send("quit\r\n");
+      expect(await leaving?.rest()).toBe("");
+    } else {
+      await leaving?.[how]();
+      await staying?.inStep();
+    }
+    const welcome = await server.connect();
+    await welcome.inStep();
+    const late = await server.connect();
+    expect(await late.rest()).toBe(refusal);
+    await server.stop();
+  });
+});
+
+test("a hundred that come and go a hundred times leave no trace in the count", async () => {
+  const server = await start(["-c", "101"]);
+  const watcher = await server.connect();
+  for (let round = 0; round < 20; round++) {
+    const clients = await Promise.all(Array.from({ length: 100 }, () => server.connect()));
+    await Promise.all(clients.map((client) => client.inStep()));
+    await Promise.all(clients.map((client, n) => (n % 2 ? client.end() : client.reset())));
+    await watcher.inStep();
+  }
+  watcher.send("stats\r\n");
+  const statistics = await watcher.until("END\r\n");
+  expect(statistics).toContain("STAT curr_connections 1\r\n");
+  expect(statistics).toContain("STAT total_connections 2001\r\n");
+  await server.stop();
+});

@@ -1,0 +1,258 @@
+/** Starts the real server as a real process, and leaves nothing of it behind. */
+import { Database } from "bun:sqlite";
+import { afterAll, setDefaultTimeout } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+
+import { connect, type Address } from "./client.ts";
+
+/** How long a start, a stop or a condition may take, milliseconds. */
+const patience = 30_000;
+const project = join(import.meta.dir, "../..");
+/** In the environment of every process started here, so that daemons are found again. */
+const mark = `MEMCACHEQ_TEST=${process.pid}-${crypto.randomUUID()}`;
+
+export const user = userInfo().username;
+export const isRoot = process.getuid?.() === 0;
+
+/** What is started: the source as it is, or the executable made from it. */
+export type Build = "source" | "compiled";
+export const builds: readonly Build[] = ["source", "compiled"];
+
+export type Exit = { code: number | null; stdout: string; stderr: string };
+
+export type LaunchOptions = {
+  build?: Build;
+  /** The working directory; the project's own when absent. */
+  cwd?: string;
+  /** A file that takes standard output and standard error, as `>file 2>&1` does. */
+  log?: string;
+  /** Shell commands to run in the process before it becomes the server: umask, ulimit, trap. */
+  shell?: string;
+};
+
+export type StartOptions = LaunchOptions & {
+  /** The home directory; a fresh one when absent. */
+  home?: string;
+  /** The address for `-l`; 127.0.0.1 when absent. */
+  address?: string;
+  /** Listens on this Unix socket instead. */
+  socket?: string;
+};
+
+export type Server = Awaited<ReturnType<typeof start>>;
+type Process = ReturnType<typeof launch>;
+
+const running = new Set<Process>();
+const directories = new Set<string>();
+
+/** To be called once at the top of each test file. */
+export function suite(): void {
+  setDefaultTimeout(60_000);
+  afterAll(cleanUp);
+}
+
+/** A fresh directory that is removed after the file's tests. */
+export function scratch(): string {
+  const directory = mkdtempSync(join(tmpdir(), "memcacheq-"));
+  directories.add(directory);
+  return directory;
+}
+
+/** A port that was free a moment ago, for the flags that can't take 0. */
+export function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  listener.stop(true);
+  return listener.port;
+}
+
+/** Resolves to what `probe` finds, asking again until it finds something. For states that give no event. */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | undefined | Promise<T | undefined>,
+): Promise<T> {
+  for (const deadline = Date.now() + patience; Date.now() < deadline; await Bun.sleep(10)) {
+    const found = await probe();
+    if (found !== undefined) return found;
+  }
+  throw new Error(`${what}: not within ${patience} ms`);
+}
+
+/** A number of /proc/<pid>/status that is given in kB, in bytes. */
+export function memoryOf(pid: number, name = "VmRSS"): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) * 1024;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    // A process that ended but was not waited for by its parent counts as ended.
+    return !readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ");
+  } catch {
+    return false;
+  }
+}
+
+/** When the newest file that goes into the executable was changed, milliseconds. */
+function newestSource(): number {
+  const sources = readdirSync(join(project, "src"), { recursive: true, encoding: "utf8" });
+  const files = [...sources.map((name) => join("src", name)), "build.ts", "package.json"];
+  return Math.max(...files.map((name) => statSync(join(project, name)).mtimeMs));
+}
+
+function isStale(executable: string): boolean {
+  const made = statSync(executable, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return made < newestSource();
+}
+
+/** Makes the executable unless it is newer than its sources, one test process at a time. */
+function compile(): string {
+  const executable = join(project, "dist/memcacheq");
+  mkdirSync(join(project, "dist"), { recursive: true });
+  const lock = new Database(join(tmpdir(), `memcacheq-build-${Bun.hash(project)}.lock`));
+  lock.run("PRAGMA busy_timeout = 60000");
+  lock.run("BEGIN EXCLUSIVE");
+  try {
+    if (isStale(executable)) {
+      const build = Bun.spawnSync([process.execPath, "build.ts"], { cwd: project });
+      if (!build.success) throw new Error(`build.ts: ${build.stderr.toString()}`);
+    }
+  } finally {
+    lock.close();
+  }
+  return executable;
+}
+
+let compiled: string | undefined;
+
+function command(build: Build): string[] {
+  if (build === "source") return [process.execPath, join(project, "src/main.ts")];
+  compiled ??= compile();
+  return [compiled];
+}
+
+/** Starts a process with exactly these flags. */
+export function launch(flags: readonly string[], options: LaunchOptions = {}) {
+  const words = [...command(options.build ?? "source"), ...flags];
+  const shell = options.shell ? ["sh", "-c", `${options.shell}; exec "$0" "$@"`] : [];
+  // One open file description for both, as the shell's 2>&1 makes it, so that neither overwrites the other.
+  const log = options.log ? ["sh", "-c", `exec "$0" "$@" >"$LOG" 2>&1`] : [];
+  const [name = "", value = ""] = mark.split("=");
+  const child = Bun.spawn([...log, ...shell, ...words], {
+    cwd: options.cwd ?? project,
+    env: { ...process.env, [name]: value, LOG: options.log ?? "" },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const listeners = new Set<() => void>();
+  const text = { stdout: "", stderr: "" };
+
+  async function collect(name: "stdout" | "stderr"): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of child[name]) {
+      text[name] += decoder.decode(chunk, { stream: true });
+      for (const listener of listeners) listener();
+    }
+  }
+  const collected = Promise.all([collect("stdout"), collect("stderr")]);
+
+  /** Resolves when the process has ended and all that it wrote was read. */
+  async function exit(): Promise<Exit> {
+    const timer = setTimeout(() => child.kill("SIGKILL"), patience);
+    await child.exited;
+    clearTimeout(timer);
+    await collected;
+    running.delete(launched);
+    return { code: child.exitCode, ...text };
+  }
+
+  /** Resolves to the first match in standard error, now or later; fails when the process ends without. */
+  async function logged(pattern: RegExp): Promise<RegExpExecArray> {
+    const { promise, resolve, reject } = Promise.withResolvers<RegExpExecArray>();
+    const look = (): void => {
+      const found = pattern.exec(text.stderr);
+      if (found) resolve(found);
+    };
+    const fail = (why: string) =>
+      reject(new Error(`${why}, without ${pattern} on standard error: ${text.stderr}`));
+    const timer = setTimeout(() => fail(`not in ${patience} ms`), patience);
+    listeners.add(look);
+    look();
+    void collected.then(() => fail(`ended with ${child.exitCode ?? child.signalCode}`));
+    return promise.finally(() => {
+      clearTimeout(timer);
+      listeners.delete(look);
+    });
+  }
+
+  const launched = {
+    pid: child.pid,
+    stderr: () => text.stderr,
+    logged,
+    exit,
+    kill: (signal: NodeJS.Signals) => child.kill(signal),
+  };
+  running.add(launched);
+  return launched;
+}
+
+/** Runs a process that is expected to end by itself. */
+export function run(flags: readonly string[], options?: LaunchOptions): Promise<Exit> {
+  return launch(flags, options).exit();
+}
+
+/** Starts a server with these flags added, and resolves when it listens. */
+export async function start(flags: readonly string[] = [], options: StartOptions = {}) {
+  const home = options.home ?? join(scratch(), "home");
+  const hostname = options.address ?? "127.0.0.1";
+  const network = options.socket ? ["-s", options.socket] : ["-p", "0", "-l", hostname];
+  const child = launch(["-v", "-u", user, "-H", home, ...network, ...flags], options);
+  const [, port] = await child.logged(/listening on (?!udp)\S*?(?::(\d+))?$/m);
+  const address: Address = options.socket
+    ? { unix: options.socket }
+    : { hostname, port: Number(port) };
+
+  return {
+    ...child,
+    home,
+    address,
+    port: Number(port),
+    connect: () => connect(address),
+    /** Sends a signal, and resolves when the process has ended. */
+    stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Exit> {
+      child.kill(signal);
+      return child.exit();
+    },
+    /** Ends the process as a crash does. */
+    async kill9(): Promise<void> {
+      child.kill("SIGKILL");
+      await child.exit();
+    },
+  };
+}
+
+/** Processes that were started here but are not children any more: daemons. */
+function daemons(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, "latin1").includes(mark);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+async function cleanUp(): Promise<void> {
+  for (const child of running) {
+    child.kill("SIGKILL");
+    await child.exit();
+  }
+  for (const pid of daemons()) process.kill(pid, "SIGKILL");
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+  directories.clear();
+}
