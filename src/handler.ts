@@ -1,12 +1,27 @@
 import { setVerbosity, trace } from "./log.ts";
-import { addBytes, addWritten, type Client } from "./net/turn.ts";
+import { addBytes, addWritten, type Claim, type Client, type Turn } from "./net/turn.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import { type Command, forgetBody } from "./protocol/command.ts";
+import type { Key } from "./protocol/key.ts";
 import { writeBody, writeLine, writeLineEnd, writeStat, writeValueLine } from "./protocol/reply.ts";
-import { deleteQueue, queueCounts, setMessage, takeMessage } from "./queue/broker.ts";
+import {
+  abortMessage,
+  closeMessage,
+  deleteQueue,
+  flushAll,
+  flushQueue,
+  hasOpen,
+  queueCounts,
+  queueDetails,
+  setMessage,
+  takeMessage,
+  wakeWaiters,
+} from "./queue/broker.ts";
+import type { Taking } from "./queue/consumer.ts";
 import { newMessage } from "./queue/message.ts";
 import { LARGE_BODY } from "./queue/segment.ts";
-import { endTurn, failTurn, isTracing, reasonOf, type Server } from "./server.ts";
+import { addWaiter } from "./queue/waiters.ts";
+import { endTurn, failTurn, isTracing, reasonOf, scheduleEnd, type Server } from "./server.ts";
 import { listStats, resetStats } from "./stats.ts";
 import type { Checkpoint } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -14,24 +29,50 @@ import { version } from "./version.ts";
 const STORED = Buffer.from("STORED\r\n");
 const END = Buffer.from("END\r\n");
 
+/** What `stats queue <name>` tells, in this order. */
+const DETAILS = ["messages", "bytes", "open", "waiters", "sets", "gets", "age", "memory"] as const;
+
 /** The message that a `get` took last. */
 const message = newMessage();
+/** The answer to a `get` that is being written: where its current piece starts, and what that piece claims. */
+let pieceStart = 0;
+let pieceClaim: Claim = "nothing";
 
 /** Does what one request asks for, and adds its answer to the turn. */
 export function execute(server: Server, client: Client, command: Command): void {
   if (isTracing()) trace(`${client.id} < ${command.line}`);
   switch (command.kind) {
     case "set":
-      return executeSet(server, client, command);
+      executeSet(server, client, command);
+      break;
     case "get":
-      return executeGet(server, client, command.names, false);
+      executeGet(server, client, command.keys, false);
+      break;
     case "gets":
-      return executeGet(server, client, command.names, true);
+      executeGet(server, client, command.keys, true);
+      break;
+    default:
+      executeRare(server, client, command);
+  }
+  if (server.broker.ready.length > 0) wakeWaiters(server.broker);
+}
+
+function executeRare(server: Server, client: Client, command: Command): void {
+  switch (command.kind) {
     case "delete":
       return executeDelete(server, client, command);
+    case "flush":
+      // The word that Kestrel's clients expect.
+      flushQueue(server.broker, command.name);
+      return confirm(server, client, command, "END", "change");
+    case "flush_all":
+      flushAll(server.broker);
+      return confirm(server, client, command, "OK", "change");
     case "stats":
       return answerStats(server, client);
     case "stats queue":
+      return answerQueueDetails(server, client, command.name);
+    case "stats queues":
       return answerQueueStats(server, client);
     case "stats reset":
       resetStats(server.stats);
@@ -40,68 +81,145 @@ export function execute(server: Server, client: Client, command: Command): void 
       return answer(server, client, `VERSION ${version}`);
     case "verbosity":
       setVerbosity(command.level);
-      return command.noreply ? undefined : answer(server, client, "OK");
+      return confirm(server, client, command, "OK", "nothing");
     case "db_checkpoint":
       return executeCheckpoint(server, client, "full");
     case "db_archive":
       return executeCheckpoint(server, client, "truncate");
     case "refused":
-      return command.noreply ? undefined : answer(server, client, command.answer);
-    case "quit":
-      return;
+      return confirm(server, client, command, command.answer, "nothing");
   }
 }
 
 function executeSet(server: Server, client: Client, command: Command): void {
   const { name, flags, body, bodyStart, bodyEnd, bodyAlone, noreply } = command;
+  const { turn, broker } = server;
   server.stats.setCommands++;
   try {
-    setMessage(server.broker, name, flags, body, bodyStart, bodyEnd, bodyAlone);
+    if (!setMessage(broker, name, flags, body, bodyStart, bodyEnd, bodyAlone)) {
+      return confirm(server, client, command, "NOT_STORED", "nothing");
+    }
   } catch (error) {
-    const reason = reasonOf(error);
-    return noreply ? undefined : answer(server, client, `SERVER_ERROR ${reason}`);
+    return confirm(server, client, command, `SERVER_ERROR ${reasonOf(error)}`, "nothing");
   } finally {
     forgetBody(command);
   }
   server.setHits++;
   if (noreply) return;
-  const { turn } = server;
   const start = turn.bytes.length;
   writeBytes(turn.bytes, STORED, 0, STORED.length);
   addWritten(turn, client, start, "change");
   if (isTracing()) trace(`${client.id} > STORED`);
 }
 
-/** The hot path of consumers: one piece of an answer, unless a body is large enough to be sent from where it lies. */
-function executeGet(server: Server, client: Client, names: string[], numbered: boolean): void {
-  const { turn, broker, stats } = server;
-  let start = turn.bytes.length;
-  let piece: "nothing" | "change" | "rest" = "nothing";
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i] as string;
-    stats.getCommands++;
-    try {
-      if (!takeMessage(broker, name, message)) continue;
-    } catch (error) {
-      return answer(server, client, `SERVER_ERROR ${failTurn(server, error)}`);
+/** The hot path of consumers. */
+function executeGet(server: Server, client: Client, keys: Key[], numbered: boolean): void {
+  const problem = openProblem(server, client, keys);
+  if (problem !== undefined) return answer(server, client, `CLIENT_ERROR ${problem}`);
+  beginAnswer(server);
+  try {
+    for (let i = 0; i < keys.length; i++) {
+      const key = keys[i] as Key;
+      server.stats.getCommands++;
+      if (!key.plain) settle(server, client, key);
+      if (key.action === "none" || takeFor(server, client, key, numbered)) continue;
+      if (key.wait > 0 && waitFor(server, client, key, numbered)) return;
     }
-    server.getHits++;
-    if (piece === "nothing") piece = "change";
-    writeValueLine(turn.bytes, name, message, numbered);
-    if (isTracing()) trace(`${client.id} > VALUE ${name} ${message.flags} ${bodyLength()}`);
-    if (bodyLength() >= LARGE_BODY) {
-      addWritten(turn, client, start, piece);
-      addBytes(turn, client, message.bytes, message.start, message.end);
-      start = turn.bytes.length;
-      piece = "rest";
-    } else {
-      writeBody(turn.bytes, message);
-    }
-    writeLineEnd(turn.bytes);
+    endAnswer(server, client);
+  } catch (error) {
+    failAnswer(server, client, error);
   }
+}
+
+/** What speaks against the keys, in words for the client, before anything is done for any of them. */
+function openProblem(server: Server, client: Client, keys: Key[]): string | undefined {
+  if (keys.length === 1 && keys[0]?.plain === true) return undefined;
+  let opened: Set<string> | undefined;
+  for (const { plain, action, before, queue } of keys) {
+    if (plain || action === "peek") continue;
+    if (client.patience === undefined) return "options other than peek need a connection";
+    opened ??= new Set();
+    const isOpen = opened.has(queue) || hasOpen(server.broker, queue, client.consumer);
+    if (action !== "open") continue;
+    if (isOpen && before === undefined) return `a message of ${queue} is open already`;
+    opened.add(queue);
+  }
+  return undefined;
+}
+
+/** Does what a key asks for the open message. */
+function settle(server: Server, client: Client, { queue, before }: Key): void {
+  const { broker } = server;
+  if (before === "close" && closeMessage(broker, queue, client.consumer)) pieceClaim = "change";
+  if (before === "abort") abortMessage(broker, queue, client.consumer);
+}
+
+/** Takes a message as the key says, and writes it into the answer: false when there is none. */
+function takeFor(server: Server, client: Client, key: Key, numbered: boolean): boolean {
+  const taking = key.action as Taking;
+  if (!takeMessage(server.broker, key.queue, taking, client.consumer, message)) return false;
+  server.getHits++;
+  writeMessage(server.turn, client, key.text, numbered);
+  return true;
+}
+
+/** Lets the client wait for a message: false when it can't. */
+function waitFor(server: Server, client: Client, key: Key, numbered: boolean): boolean {
+  const { patience } = client;
+  if (patience === undefined || patience.ended) return false;
+  // What was closed in the same request is committed with this turn, and answered when the waiting ends.
+  const stopWaiting = (take: () => void) => {
+    patience.waiter = undefined;
+    beginAnswer(server);
+    try {
+      take();
+      endAnswer(server, client);
+    } catch (error) {
+      failAnswer(server, client, error);
+    }
+    server.turn.afterwards.push(() => patience.resume());
+    scheduleEnd(server);
+  };
+  patience.waiter = addWaiter(server.broker.waiters, key.wait, {
+    name: key.queue,
+    wake: () => stopWaiting(() => takeFor(server, client, key, numbered)),
+    giveUp: () => stopWaiting(() => {}),
+  });
+  return true;
+}
+
+function beginAnswer(server: Server): void {
+  pieceStart = server.turn.bytes.length;
+  pieceClaim = "nothing";
+}
+
+/** Writes `message`: as one piece with what is before it, unless its body is large and is sent from where it lies. */
+function writeMessage(turn: Turn, client: Client, key: string, numbered: boolean): void {
+  if (pieceClaim === "nothing") pieceClaim = "change";
+  writeValueLine(turn.bytes, key, message, numbered);
+  if (isTracing()) trace(`${client.id} > VALUE ${key} ${message.flags} ${bodyLength()}`);
+  if (bodyLength() >= LARGE_BODY) {
+    addWritten(turn, client, pieceStart, pieceClaim);
+    addBytes(turn, client, message.bytes, message.start, message.end);
+    pieceStart = turn.bytes.length;
+    pieceClaim = "rest";
+  } else {
+    writeBody(turn.bytes, message);
+  }
+  writeLineEnd(turn.bytes);
+}
+
+function endAnswer(server: Server, client: Client): void {
+  const { turn } = server;
   writeBytes(turn.bytes, END, 0, END.length);
-  addWritten(turn, client, start, piece);
+  addWritten(turn, client, pieceStart, pieceClaim);
   if (isTracing()) trace(`${client.id} > END`);
+}
+
+/** A message could not be read: nothing of the whole turn happened, and this client is answered once. */
+function failAnswer(server: Server, client: Client, error: unknown): void {
+  const reason = failTurn(server, error);
+  if (pieceClaim !== "rest") answer(server, client, `SERVER_ERROR ${reason}`);
 }
 
 function bodyLength(): number {
@@ -110,8 +228,8 @@ function bodyLength(): number {
 
 function executeDelete(server: Server, client: Client, command: Command): void {
   const deleted = deleteQueue(server.broker, command.name);
-  if (command.noreply) return;
-  answer(server, client, deleted ? "DELETED" : "NOT_FOUND", deleted ? "change" : "nothing");
+  if (deleted) confirm(server, client, command, "DELETED", "change");
+  else confirm(server, client, command, "NOT_FOUND", "nothing");
 }
 
 function answerStats(server: Server, client: Client): void {
@@ -134,6 +252,24 @@ function answerQueueStats(server: Server, client: Client): void {
   addWritten(turn, client, start, "change");
 }
 
+/** A queue that is not there has no details. */
+function answerQueueDetails(server: Server, client: Client, name: string): void {
+  const { turn, broker } = server;
+  // The store is asked when the oldest message came.
+  endTurn(server);
+  const start = turn.bytes.length;
+  try {
+    const details = queueDetails(broker, name);
+    if (details !== undefined) {
+      for (const row of DETAILS) writeStat(turn.bytes, row, details[row]);
+    }
+  } catch (error) {
+    return answer(server, client, `SERVER_ERROR ${reasonOf(error)}`);
+  }
+  writeLine(turn.bytes, "END");
+  addWritten(turn, client, start, "nothing");
+}
+
 function executeCheckpoint(server: Server, client: Client, how: Checkpoint): void {
   endTurn(server);
   try {
@@ -144,12 +280,18 @@ function executeCheckpoint(server: Server, client: Client, how: Checkpoint): voi
   answer(server, client, "OK");
 }
 
-function answer(
+/** Answers in a line, unless the client wants no answer. */
+function confirm(
   server: Server,
   client: Client,
+  command: Command,
   line: string,
-  claim: "nothing" | "change" = "nothing",
+  claim: Claim,
 ): void {
+  if (!command.noreply) answer(server, client, line, claim);
+}
+
+function answer(server: Server, client: Client, line: string, claim: Claim = "nothing"): void {
   const { turn } = server;
   const start = turn.bytes.length;
   writeLine(turn.bytes, line);

@@ -42,6 +42,10 @@ export interface Options {
   lockWait: number;
   noSync: boolean;
   removeLogs: boolean;
+  /** Most messages in one queue; Infinity is no limit. */
+  maxMessages: number;
+  /** Most bytes of bodies in all queues; Infinity is no limit. */
+  maxBytes: number;
 }
 
 export type CommandLine =
@@ -60,7 +64,7 @@ interface Kind<T> {
 
 /** One row of the table. */
 interface Flag<T> {
-  /** As it is typed: `-p`. */
+  /** As it is typed: `-p`, `--max-messages`. */
   name: string;
   /** What its value is called, `<num>`; undefined for a flag without a value. */
   hint: string | undefined;
@@ -179,6 +183,16 @@ const table: { [K in keyof Options]: Flag<Options[K]> } = {
   ),
   noSync: toggle("-N", "do not sync the log at each commit"),
   removeLogs: toggle("-R", "shrink the log after a checkpoint instead of reusing its space"),
+  maxMessages: limit(
+    "--max-messages <num>",
+    "most messages in one queue; a set beyond it is answered NOT_STORED",
+    integer("the limit is a number of messages", 1, Number.MAX_SAFE_INTEGER),
+  ),
+  maxBytes: limit(
+    "--max-bytes <size>",
+    "most bytes of messages in all queues together, with k, m or g behind it for units of 1024",
+    size(),
+  ),
 };
 
 /** The flags that end the command line at once. */
@@ -213,7 +227,7 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
 
 /** Reads one argument, such as `-p22201` or `-drv`, and its value from `rest` if it has one there. */
 function readFlags(arg: string, rest: string[], options: Options): Action | undefined {
-  if (arg.startsWith("--")) throw wrong(arg, "there is no such flag");
+  if (arg.startsWith("--")) return void readLongFlag(arg, rest, options);
   for (let at = 1; at < arg.length; at++) {
     const name = `-${String.fromCodePoint(arg.codePointAt(at) ?? 0)}`;
     const action = actions.find((row) => row.name === name);
@@ -230,6 +244,18 @@ function readFlags(arg: string, rest: string[], options: Options): Action | unde
     }
   }
   return undefined;
+}
+
+/** Reads `--name value` or `--name=value`. */
+function readLongFlag(arg: string, rest: string[], options: Options): void {
+  const [name = arg] = arg.split("=", 1);
+  const key = keyOf.get(name);
+  if (key === undefined) throw wrong(name, "there is no such flag");
+  const value = name.length < arg.length ? arg.slice(name.length + 1) : rest.shift();
+  if (value === undefined) {
+    throw wrong(name, `its value is missing: ${name} ${table[key].hint}`);
+  }
+  apply(options, key, value);
 }
 
 function reset<K extends keyof Options>(options: Options, key: K): void {
@@ -249,10 +275,27 @@ function wrong(what: string, rule: string): OptionError {
 
 /** The text of `-h`, at most 80 columns wide. */
 export function help(): string {
-  const rows = [...keys.map((key) => table[key]), ...actions];
+  const rows = keys.map((key) => table[key]);
+  const long = ({ name }: { name: string }) => name.startsWith("--");
+  const letters = listFlags([...rows.filter((row) => !long(row)), ...actions]);
+  const limits = listFlags(rows.filter(long));
+  return [
+    `${program} ${version}`,
+    "",
+    `usage: ${program} [flags]`,
+    "",
+    ...letters,
+    "",
+    "limits:",
+    ...limits,
+    "",
+  ].join("\n");
+}
+
+function listFlags(rows: Pick<Flag<unknown>, "name" | "hint" | "help" | "standard">[]): string[] {
   const usage = rows.map(({ name, hint }) => `  ${name}${hint === undefined ? "" : ` ${hint}`}  `);
   const indent = Math.max(...usage.map(({ length }) => length));
-  const lines = rows.flatMap(({ help, standard }, row) => {
+  return rows.flatMap(({ help, standard }, row) => {
     const meaning = standard === undefined ? help : `${help} (default:\u00a0${standard})`;
     const [first = "", ...others] = wrap(meaning, HELP_WIDTH - indent);
     return [
@@ -260,7 +303,6 @@ export function help(): string {
       ...others.map((line) => " ".repeat(indent) + line),
     ];
   });
-  return [`${program} ${version}`, "", `usage: ${program} [flags]`, "", ...lines, ""].join("\n");
 }
 
 /** Breaks text at its spaces; a no-break space keeps words together. */
@@ -293,6 +335,11 @@ function optional<T>(
   return { ...named(usage), help, standard, initial: undefined, ...kind };
 }
 
+/** A limit that is not there unless it is asked for. */
+function limit(usage: string, help: string, kind: Kind<number>): Flag<number> {
+  return { ...named(usage), help, standard: "none", initial: Infinity, ...kind };
+}
+
 function toggle(usage: string, help: string) {
   const standard = undefined;
   return { ...named(usage), help, standard, initial: false, rule: "", read: () => true };
@@ -314,6 +361,19 @@ function integer(what: string, min: number, max: number, zero?: string): Kind<nu
   return {
     rule: `${what} from ${least} to ${max}`,
     read: (text) => within(min, max, /^[0-9]+$/.test(text) ? Number(text) : NaN),
+  };
+}
+
+/** Bytes, kilobytes, megabytes or gigabytes. */
+function size(): Kind<number> {
+  const units: Record<string, number> = { "": 1, k: KILO, m: MEGA, g: KILO * MEGA };
+  return {
+    rule: "a size is a number of bytes above 0, or of k, m or g (1024 bytes and so on)",
+    read: (text) => {
+      const [, digits = "", unit = ""] = /^([0-9]+)([kmg]?)$/i.exec(text) ?? [];
+      const bytes = Number(digits) * (units[unit.toLowerCase()] ?? NaN);
+      return within(1, Number.MAX_SAFE_INTEGER, bytes);
+    },
   };
 }
 

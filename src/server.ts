@@ -2,7 +2,7 @@ import { verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
 import { deliverTurn, newTurn, type Turn } from "./net/turn.ts";
 import type { Options } from "./options.ts";
-import { type Broker, cancel, commit, isDirty, openBroker } from "./queue/broker.ts";
+import { type Broker, cancel, commit, isDirty, openBroker, wakeWaiters } from "./queue/broker.ts";
 import { newStats, type Stats } from "./stats.ts";
 import { type Store, StoreError } from "./store/store.ts";
 
@@ -29,7 +29,10 @@ export function newServer(options: Options, store: Store, messageMemory: number)
   return {
     options,
     store,
-    broker: openBroker(store, messageMemory),
+    broker: openBroker(store, messageMemory, {
+      messages: options.maxMessages,
+      bytes: options.maxBytes,
+    }),
     stats: newStats(),
     connections: new Set(),
     turn: newTurn(),
@@ -58,6 +61,7 @@ export function endTurnIfLarge(server: Server): void {
 /** Commits what the turn changed, and then delivers its answers. */
 export function endTurn(server: Server): void {
   const { broker, turn, store } = server;
+  wakeWaiters(broker);
   const dirty = isDirty(broker);
   try {
     commit(broker);
@@ -82,6 +86,7 @@ export function failTurn(server: Server, error: unknown): string {
   cancel(server.broker);
   forgetHits(server);
   deliverTurn(server.turn, Buffer.from(`SERVER_ERROR ${reason}\r\n`, "latin1"));
+  if (server.broker.ready.length > 0) scheduleEnd(server);
   return reason;
 }
 

@@ -3,9 +3,12 @@ import type { Socket } from "bun";
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
 import { feed, type Input, newInput, nextCommand } from "../protocol/parser.ts";
-import { endTurnIfLarge, scheduleEnd, type Server } from "../server.ts";
+import { dismiss } from "../queue/broker.ts";
+import { newConsumer } from "../queue/consumer.ts";
+import { removeWaiter } from "../queue/waiters.ts";
+import { endTurnIfLarge, failTurn, scheduleEnd, type Server } from "../server.ts";
 import { countConnection } from "../stats.ts";
-import type { Client } from "./turn.ts";
+import type { Client, Patience } from "./turn.ts";
 
 /**
  * How far a connection is: it is served; it is done and what it is owed is still to be sent; everything is sent and
@@ -25,9 +28,8 @@ export interface Connection extends Client {
   server: Server;
   socket: Socket<Connection | undefined>;
   input: Input;
+  patience: Patience;
   phase: Phase;
-  /** The client has shut down its writing side. */
-  halfClosed: boolean;
   unsent: Unsent[];
   unsentBytes: number;
   /** Too much is unsent: nothing is read or executed until it is gone. */
@@ -38,6 +40,8 @@ export interface Connection extends Client {
 const MOST_UNSENT = 256 * 1024;
 /** Small answers that must wait are gathered in pieces of this size. */
 const UNSENT_PIECE = 64 * 1024;
+/** A client that waits may send so many bytes more before it is not read from any further. */
+const MOST_AHEAD = 1024 * 1024;
 /** How long a client has to close after the server did, in seconds. */
 const LINGER_SECONDS = 2;
 
@@ -49,8 +53,9 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
     id: ++lastId,
     socket,
     input: newInput(server.options.maxBody),
+    consumer: newConsumer(),
+    patience: { waiter: undefined, ended: false, resume: () => resume(connection) },
     phase: "open",
-    halfClosed: false,
     unsent: [],
     unsentBytes: 0,
     blocked: false,
@@ -62,11 +67,18 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
 }
 
 export function closeConnection(connection: Connection): void {
-  const { server } = connection;
+  const { server, patience, consumer } = connection;
   if (!server.connections.delete(connection)) return;
   server.stats.currentConnections--;
   connection.phase = "closed";
   connection.unsent.length = 0;
+  if (patience.waiter !== undefined) removeWaiter(server.broker.waiters, patience.waiter);
+  try {
+    dismiss(server.broker, consumer);
+  } catch (error) {
+    failTurn(server, error);
+  }
+  scheduleEnd(server);
 }
 
 export function receive(connection: Connection, chunk: Buffer): void {
@@ -74,22 +86,42 @@ export function receive(connection: Connection, chunk: Buffer): void {
   connection.server.stats.bytesRead += chunk.length;
   connection.input.keepLines = verbosity() >= 2;
   feed(connection.input, chunk);
+  if (connection.patience.waiter === undefined) serve(connection);
+  else if (ahead(connection) > MOST_AHEAD) connection.socket.pause();
+}
+
+/** How many bytes were received and not looked at yet. */
+function ahead({ input }: Connection): number {
+  return input.chunk.length - input.at;
+}
+
+/** The client has what it waited for. */
+function resume(connection: Connection): void {
+  if (!connection.blocked) connection.socket.resume();
   serve(connection);
 }
 
 /** The client sends nothing more, and is still answered. */
 export function receiveEnd(connection: Connection): void {
-  connection.halfClosed = true;
+  connection.patience.ended = true;
   if (connection.phase === "lingering") connection.socket.end();
-  else serve(connection);
+  else if (connection.patience.waiter === undefined) serve(connection);
+  else endWaiting(connection);
+}
+
+/** The client gets the answer that there is no message, though it would have waited longer. */
+function endWaiting({ patience, server }: Connection): void {
+  if (patience.waiter === undefined) return;
+  removeWaiter(server.broker.waiters, patience.waiter);
+  patience.waiter.giveUp();
 }
 
 /** Executes what has arrived, as far as the client takes the answers. */
 function serve(connection: Connection): void {
-  const { input, server } = connection;
-  while (connection.phase === "open" && !connection.blocked) {
+  const { input, server, patience } = connection;
+  while (connection.phase === "open" && !connection.blocked && patience.waiter === undefined) {
     if (!nextCommand(input)) {
-      if (connection.halfClosed) finish(connection);
+      if (patience.ended) finish(connection);
       break;
     }
     const { kind, fatal } = input.command;
@@ -104,6 +136,7 @@ function serve(connection: Connection): void {
 export function finish(connection: Connection): void {
   const { server } = connection;
   if (connection.phase !== "open") return;
+  endWaiting(connection);
   connection.phase = "finishing";
   server.turn.afterwards.push(() => endIfSent(connection));
   scheduleEnd(server);

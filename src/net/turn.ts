@@ -1,11 +1,26 @@
 import { type Bytes, clear, newBytes } from "../protocol/bytes.ts";
+import type { Consumer } from "../queue/consumer.ts";
+import type { Waiter } from "../queue/waiters.ts";
 
 /** Somebody who is answered: a connection, or the sender of a datagram. */
 export interface Client {
   /** For the log. */
   id: number;
+  consumer: Consumer;
+  /** What this client can do beyond asking and being answered at once: only a connection can. */
+  patience: Patience | undefined;
   /** Sends bytes, now or as soon as it can. Unless they are `stable`, they change after the call. */
   deliver(bytes: Buffer, start: number, end: number, stable: boolean): void;
+}
+
+/** What a connection can do: wait, and have messages open. */
+export interface Patience {
+  /** What it waits for; until that has come nothing further is executed for it. */
+  waiter: Waiter | undefined;
+  /** The client sends nothing more, and may be gone: it is not to be kept waiting. */
+  ended: boolean;
+  /** Goes on with what the client has sent since it began to wait. */
+  resume(): void;
 }
 
 /**

@@ -3,6 +3,7 @@ import { verbosity } from "../log.ts";
 import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
 import { writeLine } from "../protocol/reply.ts";
+import { newConsumer } from "../queue/consumer.ts";
 import { endTurnIfLarge, scheduleEnd, type Server } from "../server.ts";
 import { explain, type Listener, placeName } from "./listen.ts";
 import { addWritten, type Client } from "./turn.ts";
@@ -48,6 +49,8 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
   const answers = newBytes(256);
   const client: Client = {
     id: 0,
+    consumer: newConsumer(),
+    patience: undefined,
     deliver: (bytes, start, end) => writeBytes(answers, bytes, start, end),
   };
   if (datagram.readUInt16BE(4) > 1) {

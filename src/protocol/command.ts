@@ -1,11 +1,16 @@
+import type { Key } from "./key.ts";
+
 /** What a client asks for. `refused` is a request that is answered without asking any queue. */
 export type CommandKind =
   | "set"
   | "get"
   | "gets"
   | "delete"
+  | "flush"
+  | "flush_all"
   | "stats"
   | "stats queue"
+  | "stats queues"
   | "stats reset"
   | "version"
   | "verbosity"
@@ -20,10 +25,10 @@ export type CommandKind =
  */
 export interface Command {
   kind: CommandKind;
-  /** set, delete: the queue. A byte of the name is a character from U+0000 to U+00FF. */
+  /** set, delete, flush, stats queue: the queue. A byte of the name is a character from U+0000 to U+00FF. */
   name: string;
-  /** get, gets: the queues, in the order asked for. */
-  names: string[];
+  /** get, gets: what to take, in the order asked for. */
+  keys: Key[];
   /** set: an unsigned 32-bit number that comes back with the message. */
   flags: number;
   /** set: the body is the bytes of `body` from `bodyStart` up to `bodyEnd`. */
@@ -50,7 +55,7 @@ export function newCommand(): Command {
   return {
     kind: "refused",
     name: "",
-    names: [],
+    keys: [],
     flags: 0,
     body: NOTHING,
     bodyStart: 0,

@@ -1,6 +1,6 @@
 import { type Bytes, newBytes, writeBytes } from "./bytes.ts";
-import { type Command, newCommand } from "./command.ts";
-import { nameAt } from "./names.ts";
+import { type Command, type CommandKind, newCommand } from "./command.ts";
+import { type Key, keyAt, MAX_NAME } from "./key.ts";
 import {
   isSignedNumber,
   isWord,
@@ -13,8 +13,6 @@ import {
 
 /** The longest line, its end included, in bytes. */
 export const MAX_LINE = 65_536;
-/** The longest queue name, in bytes. */
-export const MAX_NAME = 250;
 /** The largest `<bytes>` that is a number at all (memcached's limit); `-B` is what is accepted. */
 const MAX_BYTES = 2_147_483_645;
 const MAX_FLAGS = 4_294_967_295;
@@ -28,6 +26,9 @@ const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
 const TOO_LONG = "CLIENT_ERROR line too long";
 const TOO_LARGE = "SERVER_ERROR object too large for cache";
 const UNKNOWN = "ERROR";
+const SLASH = "CLIENT_ERROR a slash has no place in the name here, it begins the options of a get";
+const ONE_WAIT = "CLIENT_ERROR option t= is allowed with a single queue only";
+const NO_DELAY = "CLIENT_ERROR a delay other than 0 is not possible";
 
 /** What one client has sent and what of it is understood so far. Received bytes are looked at where they lie. */
 export interface Input {
@@ -153,6 +154,10 @@ function parseRareLine(input: Input): boolean {
       return parseStorage(input, verb, 6);
     case "delete":
       return parseDelete(command);
+    case "flush":
+      return parseFlush(command);
+    case "flush_all":
+      return parseFlushAll(command);
     case "stats":
       return parseStats(command);
     case "verbosity":
@@ -162,8 +167,7 @@ function parseRareLine(input: Input): boolean {
     case "db_archive":
     case "quit":
       if (words.count > 1) return refuse(command, UNKNOWN);
-      command.kind = verb;
-      return true;
+      return accept(command, verb);
     default:
       return refuse(command, UNKNOWN);
   }
@@ -182,7 +186,7 @@ function parseStorage(input: Input, verb: string, least: number): boolean {
     return refuse(command, problem, command.noreply);
   }
   command.kind = "set";
-  command.name = nameAt(words.buffer, words.starts[1] as number, words.ends[1] as number);
+  command.name = keyOf(1).queue;
   command.flags = flags;
   return takeBody(input, bytes);
 }
@@ -198,6 +202,7 @@ function storageProblem(
   if (count < least) return UNKNOWN;
   if (count > least && !(count === least + 1 && input.command.noreply)) return UNKNOWN;
   if (bytes < 0 || flags < 0 || wordLength(1) > MAX_NAME || !isSignedNumber(3)) return BAD_FORMAT;
+  if (!keyOf(1).plain) return SLASH;
   if (verb !== "set") return `CLIENT_ERROR ${verb} has no meaning for a queue, use set`;
   return bytes > input.maxBody ? TOO_LARGE : "";
 }
@@ -253,38 +258,78 @@ function skipBody(input: Input): boolean {
   return input.skip === 0 || dropChunk(input);
 }
 
+/** The word as a key, without a look at whether it is a good one. */
+function keyOf(index: number): Key {
+  return keyAt(words.buffer, words.starts[index] as number, words.ends[index] as number);
+}
+
 function parseRetrieval(command: Command, kind: "get" | "gets"): boolean {
-  const { buffer, starts, ends, count } = words;
+  const { count } = words;
   if (count === 1) return refuse(command, UNKNOWN);
   command.kind = kind;
-  command.names.length = count - 1;
+  command.keys.length = count - 1;
   for (let i = 1; i < count; i++) {
-    if (wordLength(i) > MAX_NAME) return refuse(command, BAD_FORMAT);
-    command.names[i - 1] = nameAt(buffer, starts[i] as number, ends[i] as number);
+    const key = keyOf(i);
+    if (key.problem !== undefined) return refuse(command, `CLIENT_ERROR ${key.problem}`);
+    if (key.wait >= 0 && count > 2) return refuse(command, ONE_WAIT);
+    command.keys[i - 1] = key;
   }
   return true;
 }
 
 /** `delete <queue> [<time>] [noreply]` */
 function parseDelete(command: Command): boolean {
-  const { count } = words;
-  if (count === 1) return refuse(command, UNKNOWN);
-  command.noreply = count > 2 && isWord(count - 1, "noreply");
-  const rest = command.noreply ? count - 3 : count - 2;
-  if (wordLength(1) > MAX_NAME || rest > 1 || (rest === 1 && !isSignedNumber(2))) {
+  const rest = parseOnQueue(command);
+  if (rest > 1 || (rest === 1 && !isSignedNumber(2))) {
     return refuse(command, BAD_FORMAT, command.noreply);
   }
-  command.kind = "delete";
-  command.name = wordText(1);
-  return true;
+  return rest < 0 || accept(command, "delete");
+}
+
+/** `flush <queue> [noreply]` */
+function parseFlush(command: Command): boolean {
+  const rest = parseOnQueue(command);
+  if (rest > 0) return refuse(command, BAD_FORMAT, command.noreply);
+  return rest < 0 || accept(command, "flush");
+}
+
+/** What `delete` and `flush` share: how many words there are after the name, or -1 when the line is refused. */
+function parseOnQueue(command: Command): number {
+  const { count } = words;
+  if (count === 1) {
+    refuse(command, UNKNOWN);
+    return -1;
+  }
+  command.noreply = count > 2 && isWord(count - 1, "noreply");
+  const key = keyOf(1);
+  if (wordLength(1) > MAX_NAME || !key.plain) {
+    refuse(command, key.plain ? BAD_FORMAT : SLASH, command.noreply);
+    return -1;
+  }
+  command.name = key.queue;
+  return command.noreply ? count - 3 : count - 2;
+}
+
+/** `flush_all [delay] [noreply]` */
+function parseFlushAll(command: Command): boolean {
+  const { count } = words;
+  command.noreply = count > 1 && isWord(count - 1, "noreply");
+  const rest = command.noreply ? count - 2 : count - 1;
+  if (rest > 1 || (rest === 1 && !isSignedNumber(1))) {
+    return refuse(command, BAD_FORMAT, command.noreply);
+  }
+  if (rest === 1 && wordNumber(1, 0) < 0) return refuse(command, NO_DELAY, command.noreply);
+  return accept(command, "flush_all");
 }
 
 function parseStats(command: Command): boolean {
-  if (words.count === 1) command.kind = "stats";
-  else if (isWord(1, "queue")) command.kind = "stats queue";
-  else if (isWord(1, "reset")) command.kind = "stats reset";
-  else return refuse(command, UNKNOWN);
-  return true;
+  if (words.count === 1) return accept(command, "stats");
+  if (isWord(1, "reset")) return accept(command, "stats reset");
+  if (!isWord(1, "queue")) return refuse(command, UNKNOWN);
+  if (words.count === 2) return accept(command, "stats queues");
+  if (wordLength(2) > MAX_NAME) return refuse(command, BAD_FORMAT);
+  command.name = wordText(2);
+  return accept(command, "stats queue");
 }
 
 /** `verbosity <n> [noreply]` */
@@ -295,7 +340,11 @@ function parseVerbosity(command: Command): boolean {
   command.level = wordNumber(1, MAX_FLAGS);
   const rest = command.noreply ? count - 3 : count - 2;
   if (command.level < 0 || rest > 0) return refuse(command, BAD_FORMAT, command.noreply);
-  command.kind = "verbosity";
+  return accept(command, "verbosity");
+}
+
+function accept(command: Command, kind: CommandKind): true {
+  command.kind = kind;
   return true;
 }
 

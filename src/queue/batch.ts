@@ -10,11 +10,15 @@ export interface StoredSegment {
   body: Uint8Array;
 }
 
-/** A queue's counters. The messages from `head` up to, but without, `tail` are in the queue. */
+/** Which messages are in a queue: those from `head` up to, but without, `tail`, and those `held` back. */
 export interface Position {
   queue: number;
   head: number;
   tail: number;
+  /** Bytes of the bodies of all of them. */
+  bytes: number;
+  /** Numbers below `head` of messages that are in the queue all the same, ascending: open, or put back. */
+  held: readonly number[];
 }
 
 export interface NamedQueue {

@@ -27,19 +27,27 @@ export function holdFront(memory: Memory, queue: Queue, segments: Segment[]): vo
   for (const segment of segments) memory.used += segmentCost(segment);
 }
 
-export function dropFront(memory: Memory, queue: Queue): void {
-  forget(memory, queue, queue.segments.shift());
+export function dropBack(memory: Memory, queue: Queue): void {
+  forget(memory, queue.segments.pop());
+  if (queue.segments.length === 0) memory.holders.delete(queue);
 }
 
-export function dropBack(memory: Memory, queue: Queue): void {
-  forget(memory, queue, queue.segments.pop());
+/** Moves the front segment to the spent ones: it still takes memory. */
+export function spendFront(memory: Memory, queue: Queue): void {
+  const front = queue.segments.shift();
+  if (front !== undefined) queue.spent.push(front);
+  if (queue.segments.length === 0) memory.holders.delete(queue);
+}
+
+export function dropSpent(memory: Memory, queue: Queue): void {
+  while (queue.spent.length > 0) forget(memory, queue.spent.pop());
 }
 
 export function dropAll(memory: Memory, queue: Queue): void {
   while (queue.segments.length > 0) dropBack(memory, queue);
+  dropSpent(memory, queue);
 }
 
-function forget(memory: Memory, queue: Queue, segment: Segment | undefined): void {
+function forget(memory: Memory, segment: Segment | undefined): void {
   if (segment !== undefined) memory.used -= segmentCost(segment);
-  if (queue.segments.length === 0) memory.holders.delete(queue);
 }

@@ -133,11 +133,11 @@ export function bodyAt(segment: Segment, at: number): number {
   return segment.large ? at : at + HEAD;
 }
 
-/** Moves the cursor over messages until message `number` is the next. */
-export function skipTo(segment: Segment, number: number): void {
-  for (let n = segment.first; n < number; n++) {
-    segment.cursor = bodyAt(segment, segment.cursor) + lengthAt(segment, segment.cursor);
-  }
+/** Where message `number`, which must be in the segment, starts. */
+export function placeOf(segment: Segment, number: number): number {
+  let at = 0;
+  for (let n = segment.first; n < number; n++) at = bodyAt(segment, at) + lengthAt(segment, at);
+  return at;
 }
 
 /** Empties the segment for reuse; `number` is the number that its first message will have. */

@@ -28,10 +28,12 @@ function number32(at: string): string {
 /** `message` shows one message a row, for people with an SQLite shell; the server doesn't use it. */
 const TABLES = `
   CREATE TABLE queue (
-    id   INTEGER PRIMARY KEY,
-    name BLOB NOT NULL UNIQUE,
-    head INTEGER NOT NULL,
-    tail INTEGER NOT NULL
+    id    INTEGER PRIMARY KEY,
+    name  BLOB NOT NULL UNIQUE,
+    head  INTEGER NOT NULL,
+    tail  INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    held  TEXT NOT NULL
   );
   CREATE TABLE dropped (
     queue INTEGER PRIMARY KEY
@@ -55,12 +57,13 @@ const TABLES = `
     SELECT CAST(queue.name AS TEXT) AS queue, number, place.flags AS flags,
            datetime(arrived / 1000, 'unixepoch') AS arrived, substr(body, at + ${HEAD}, length) AS body
       FROM place JOIN segment USING (key) JOIN queue ON queue.id = key >> ${NUMBER_BITS}
-      WHERE number >= head
+      WHERE number >= head OR number IN (SELECT value FROM json_each(held))
     UNION ALL
     SELECT CAST(name AS TEXT), key & ${NUMBER_MASK}, flags,
            datetime(arrived / 1000, 'unixepoch'), body
       FROM segment JOIN queue ON queue.id = key >> ${NUMBER_BITS}
-      WHERE count = 1 AND key & ${NUMBER_MASK} >= head;
+      WHERE count = 1
+        AND (key & ${NUMBER_MASK} >= head OR key & ${NUMBER_MASK} IN (SELECT value FROM json_each(held)));
 `;
 
 /**

@@ -38,6 +38,16 @@ interface Sqlite {
   shrinking: boolean;
 }
 
+/** Of the table `queue`; `held` is a list of numbers in JSON. */
+interface QueueRow {
+  id: number;
+  name: Uint8Array;
+  head: number;
+  tail: number;
+  bytes: number;
+  held: string;
+}
+
 type Row<T> = Statement<T, []>;
 /** Pages in the log, and how many of them are in the database already. */
 type LogState = { log: number; checkpointed: number };
@@ -62,7 +72,7 @@ export function openStore(options: StoreOptions): Store {
 function start(home: Home, database: Database, options: StoreOptions): Store {
   configure(database, options);
   const statements = prepare(database);
-  const queues = statements.queues.all().map(named);
+  const queues = statements.queues.all().map(storedQueue);
   const sweep = newSweep(database);
   const ids = [...queues.map(({ queue }) => queue), ...sweep.dropped];
   const sqlite: Sqlite = {
@@ -81,6 +91,7 @@ function start(home: Home, database: Database, options: StoreOptions): Store {
     newQueueId: () => (sqlite.nextId < MAX_QUEUES ? sqlite.nextId++ : undefined),
     commit: (batch) => failing(() => commit(sqlite, batch)),
     read: (queue, from, bytes) => failing(() => read(sqlite, queue, from, bytes)),
+    arrived: (queue, number) => failing(() => arrived(sqlite, queue, number)),
     relieve: () => failing(() => relieve(sqlite)),
     tidy: () => failing(() => tidy(sqlite)),
     checkpoint: (how) => failing(() => checkpoint(sqlite, how)),
@@ -118,14 +129,14 @@ function prepare(database: Database) {
     begin: database.prepare("BEGIN IMMEDIATE"),
     commit: database.prepare("COMMIT"),
     rollback: database.prepare("ROLLBACK"),
-    queues: database.prepare<{ id: number; name: Uint8Array; head: number; tail: number }, []>(
-      "SELECT id, name, head, tail FROM queue ORDER BY id",
+    queues: database.prepare<QueueRow, []>(
+      "SELECT id, name, head, tail, bytes, held FROM queue ORDER BY id",
     ),
     createQueue: database.prepare<void, [number, Uint8Array]>(
-      "INSERT INTO queue (id, name, head, tail) VALUES (?1, ?2, 1, 1)",
+      "INSERT INTO queue (id, name, head, tail, bytes, held) VALUES (?1, ?2, 1, 1, 0, '[]')",
     ),
-    moveQueue: database.prepare<void, [number, number, number]>(
-      "UPDATE queue SET head = ?2, tail = ?3 WHERE id = ?1",
+    moveQueue: database.prepare<void, [number, number, number, number, string]>(
+      "UPDATE queue SET head = ?2, tail = ?3, bytes = ?4, held = ?5 WHERE id = ?1",
     ),
     dropQueue: database.prepare<void, [number]>("DELETE FROM queue WHERE id = ?1"),
     noteDropped: database.prepare<void, [number]>("INSERT INTO dropped (queue) VALUES (?1)"),
@@ -137,12 +148,22 @@ function prepare(database: Database) {
         WHERE key >= (SELECT max(key) FROM segment WHERE key <= ${key})
           AND key < ((?1 + 1) << ${NUMBER_BITS}) ORDER BY key`,
     ),
+    arrived: database.prepare<{ arrived: number }, [number, number]>(
+      `SELECT arrived FROM segment WHERE key <= ${key} ORDER BY key DESC LIMIT 1`,
+    ),
   };
 }
 
-function named(row: { id: number; name: Uint8Array; head: number; tail: number }): StoredQueue {
-  const name = Buffer.from(row.name).toString("latin1");
-  return { queue: row.id, name, head: row.head, tail: row.tail };
+function storedQueue({ id, name, head, tail, bytes, held }: QueueRow): StoredQueue {
+  const numbers: number[] = JSON.parse(held);
+  return {
+    queue: id,
+    name: Buffer.from(name).toString("latin1"),
+    head,
+    tail,
+    bytes,
+    held: numbers,
+  };
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {
@@ -163,9 +184,10 @@ function write(sqlite: Sqlite, batch: Batch): void {
   for (const { queue, first, count, flags, body } of batch.segments) {
     statements.insert.run(queue, first, now, count, flags, body);
   }
-  for (const { queue, head, tail } of batch.positions) {
-    statements.moveQueue.run(queue, head, tail);
-    headMoved(sweep, queue, head);
+  for (const position of batch.positions) {
+    const { queue, head, tail, bytes, held } = position;
+    statements.moveQueue.run(queue, head, tail, bytes, held.length === 0 ? "[]" : `[${held}]`);
+    headMoved(sweep, position);
   }
 }
 
@@ -194,7 +216,7 @@ function read(sqlite: Sqlite, queue: number, from: number, bytes: number): Store
     total += row.body.length;
     if (total >= bytes) break;
   }
-  if (segments.length === 0) throw new StoreError("the database is damaged: messages are missing");
+  if (segments.length === 0) throw missing();
   return segments;
 }
 
@@ -209,6 +231,16 @@ function relieve(sqlite: Sqlite): void {
 
 function logState(sqlite: Sqlite): LogState {
   return sqlite.statements.logState.get() ?? { log: 0, checkpointed: 0 };
+}
+
+function arrived(sqlite: Sqlite, queue: number, number: number): number {
+  const row = sqlite.statements.arrived.get(queue, number);
+  if (row === null) throw missing();
+  return row.arrived;
+}
+
+function missing(): StoreError {
+  return new StoreError("the database is damaged: messages are missing");
 }
 
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */

@@ -21,6 +21,8 @@ export interface Store {
    * at least one.
    */
   read(queue: number, from: number, bytes: number): StoredSegment[];
+  /** When the message was committed, in milliseconds since 1970; it must be in the store. */
+  arrived(queue: number, number: number): number;
   /** Due after each commit: keeps the log from growing long. Costs next to nothing most of the time. */
   relieve(): void;
   /** Does some of the work that can wait, such as clearing up behind deleted queues: true while there is more. */
