@@ -16,7 +16,7 @@ import {
 import { raiseCoreFiles, raiseOpenFiles } from "./process/limits.ts";
 import { removePidFile, writePidFile } from "./process/pidfile.ts";
 import { becomeUser, lookUpUser, type User } from "./process/user.ts";
-import { endTurn, newServer, type Server } from "./server.ts";
+import { endTurn, newServer, reasonOf, type Server } from "./server.ts";
 import { makeHome } from "./store/home.ts";
 import { openStore } from "./store/sqlite.ts";
 import { startUpkeep } from "./upkeep.ts";
@@ -28,6 +28,9 @@ const OTHER_FILES = 64;
 const CACHE_SHARE = 1 / 4;
 /** How long clients have to take their answers when the server stops, in milliseconds. */
 const FAREWELL = 2000;
+
+// Whatever it is, the queues are in the store, and going on serves more people than ending would.
+process.on("uncaughtException", (error) => void reasonOf(error));
 
 await main(process.argv.slice(2));
 

@@ -1,4 +1,4 @@
-import { verbosity, warn } from "./log.ts";
+import { error, verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
 import { deliverTurn, newTurn, type Turn } from "./net/turn.ts";
 import type { Options } from "./options.ts";
@@ -65,8 +65,8 @@ export function endTurn(server: Server): void {
   const dirty = isDirty(broker);
   try {
     commit(broker);
-  } catch (error) {
-    failTurn(server, error);
+  } catch (reason) {
+    failTurn(server, reason);
     return;
   }
   server.stats.setHits += server.setHits;
@@ -80,8 +80,8 @@ export function endTurn(server: Server): void {
  * Nothing of the turn happened: its answers become errors.
  * @returns the error in words for the client
  */
-export function failTurn(server: Server, error: unknown): string {
-  const reason = reasonOf(error);
+export function failTurn(server: Server, cause: unknown): string {
+  const reason = reasonOf(cause);
   warn(`commit failed: ${reason}`);
   cancel(server.broker);
   forgetHits(server);
@@ -90,18 +90,19 @@ export function failTurn(server: Server, error: unknown): string {
   return reason;
 }
 
-/** The words for the client; anything but a failure of the store is a mistake of ours, and stays one. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof StoreError) return error.message;
-  throw error;
+/** The words for the client. Anything but a failure of the store is a mistake of ours, and goes into the log whole. */
+export function reasonOf(reason: unknown): string {
+  if (reason instanceof StoreError) return reason.message;
+  error(`internal error: ${reason instanceof Error ? reason.stack : String(reason)}`);
+  return "internal error";
 }
 
 /** For work of which nobody waits for the result. */
 export function orWarn<T>(work: () => T): T | undefined {
   try {
     return work();
-  } catch (error) {
-    warn(reasonOf(error));
+  } catch (reason) {
+    warn(reasonOf(reason));
     return undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, unlinkSync } from "node:fs";
 
-import type { Server } from "../server.ts";
+import { failTurn, type Server } from "../server.ts";
 import {
   closeConnection,
   type Connection,
@@ -91,7 +91,11 @@ function acceptor() {
         else receiveEnd(socket.data);
       },
       timeout: (socket) => socket.terminate(),
-      error: (socket) => socket.terminate(),
+      // Something here threw: what it did half is undone, and its client can't be told what became of it.
+      error: (socket, error) => {
+        if (socket.data !== undefined) failTurn(socket.data.server, error);
+        socket.terminate();
+      },
     },
   };
   return { handlers, serve: (started: Server) => void (server = started) };
