@@ -36,6 +36,8 @@ interface Sqlite {
   extentPages: number;
   /** Free pages are being given back. */
   shrinking: boolean;
+  /** How many were given back since the file itself was last made shorter. */
+  givenBack: number;
 }
 
 /** Of the table `queue`; `held` is a list of numbers in JSON. */
@@ -54,8 +56,9 @@ type LogState = { log: number; checkpointed: number };
 
 /** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
 const LONG_LOG = 4 * 1024 * 1024;
-/** Pages given back at a time. */
+/** Pages given back at a time, and how many of them make it worthwhile to shorten the file. */
 const SHRINK_PAGES = 256;
+const SHORTEN_PAGES = 4096;
 
 /** @throws StoreError when there is no using the directory or the file */
 export function openStore(options: StoreOptions): Store {
@@ -85,6 +88,7 @@ function start(home: Home, database: Database, options: StoreOptions): Store {
     tried: 0,
     extentPages: options.extentPages,
     shrinking: false,
+    givenBack: 0,
   };
   return {
     queues: () => queues,
@@ -256,10 +260,18 @@ function shrink(sqlite: Sqlite): boolean {
   if (extentPages === 0) return false;
   const free = statements.freePages.get()?.freelist_count ?? 0;
   if (free >= extentPages) sqlite.shrinking = true;
-  if (free === 0) sqlite.shrinking = false;
   if (!sqlite.shrinking) return false;
-  statements.shrink.run();
+  if (free > 0) statements.shrink.run();
+  else sqlite.shrinking = false;
+  sqlite.givenBack += SHRINK_PAGES;
+  if (!sqlite.shrinking || sqlite.givenBack >= SHORTEN_PAGES) shorten(sqlite);
   return true;
+}
+
+/** The file gets shorter only when a checkpoint brings its new length into it; much at once takes long. */
+function shorten(sqlite: Sqlite): void {
+  sqlite.givenBack = 0;
+  checkpoint(sqlite, "passive");
 }
 
 function checkpoint(sqlite: Sqlite, how: Checkpoint): void {

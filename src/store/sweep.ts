@@ -21,7 +21,7 @@ export interface Sweep {
 
 /** A portion is at most this many segments, and about this many bytes. */
 const PORTION_SEGMENTS = 128;
-const PORTION_BYTES = 4 * 1024 * 1024;
+const PORTION_BYTES = 1024 * 1024;
 /** While messages go by, a queue is swept every so many. */
 const SWEEP_EVERY = 256;
 
