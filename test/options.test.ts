@@ -29,6 +29,8 @@ const defaults: Options = {
   lockWait: 100,
   noSync: false,
   removeLogs: false,
+  maxMessages: Infinity,
+  maxBytes: Infinity,
 };
 
 /** What a command line changes about the defaults. */
@@ -225,7 +227,7 @@ test.each([
   [["-dx"], "-x"],
   [["-d-"], "--"],
   [["--help"], "--help"],
-  [["--port=1"], "--port=1"],
+  [["--port=1"], "--port"],
   [["-é"], "-é"],
   [["-d🐇"], "-🐇"],
   [["-1"], "-1"],

@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { lockFile } from "../process/libc.ts";
 import { StoreError } from "./store.ts";
@@ -22,7 +22,8 @@ const DATABASE = "memcacheq.db";
 export function makeHome(directory: string, owner?: { uid: number; gid: number }): void {
   try {
     if (existsSync(directory)) return;
-    mkdirSync(directory, { recursive: true, mode: 0o750 });
+    mkdirSync(dirname(directory), { recursive: true });
+    mkdirSync(directory);
     chmodSync(directory, 0o750);
     if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
   } catch (error) {

@@ -14,7 +14,8 @@ const CHECKED_WHOLE = 32 * 1024 * 1024;
 /** A segment's key is its queue's id and the number of its first message, 20 and 43 bits. */
 export const NUMBER_BITS = 43;
 export const NUMBER_MASK = 2 ** NUMBER_BITS - 1;
-export const MAX_QUEUES = 2 ** 20;
+/** Ids begin at 1. */
+export const MAX_QUEUES = 2 ** 20 - 1;
 
 /** The four bytes at `at` of the packed `body`, little-endian: SQLite has no function for it. */
 function number32(at: string): string {
@@ -69,13 +70,15 @@ const TABLES = `
 /**
  * Opens the database file, and makes it if it is not there.
  * @param pageSize bytes, of a new file
+ * @param lockWait milliseconds to wait for another process's lock on it
  * @throws StoreError when the file is none of ours, damaged, or of a later version; it is not changed then
  */
-export function openDatabase(file: string, pageSize: number): Database {
+export function openDatabase(file: string, pageSize: number, lockWait: number): Database {
   try {
-    if (existsSync(file) && statSync(file).size > 0) inspect(file);
+    if (existsSync(file) && statSync(file).size > 0) inspect(file, lockWait);
     else closeSync(openSync(file, "a", 0o600));
     const database = new Database(file, { readwrite: true, strict: true });
+    database.run(`PRAGMA busy_timeout = ${lockWait}`);
     if (!hasTables(database)) create(database, pageSize);
     return database;
   } catch (error) {
@@ -85,8 +88,10 @@ export function openDatabase(file: string, pageSize: number): Database {
 }
 
 /** Looks at a file that is there, without changing it. */
-function inspect(file: string): void {
+function inspect(file: string, lockWait: number): void {
+  const hasLog = existsSync(`${file}-wal`);
   using database = new Database(file, { readonly: true, strict: true });
+  database.run(`PRAGMA busy_timeout = ${lockWait}`);
   const application = pragma(database, "application_id");
   const version = pragma(database, "user_version");
   if (application !== APPLICATION && (application !== 0 || hasTables(database))) {
@@ -97,7 +102,11 @@ function inspect(file: string): void {
       `${file} was made by a later memcacheq (schema ${version}, this one knows ${VERSION})`,
     );
   }
-  if (statSync(file).size > CHECKED_WHOLE) return;
+  const { size } = statSync(file);
+  // With a log, the end of the file may be a page that a crash cut short: it is in the log, too.
+  if (!hasLog && size % pragma(database, "page_size") !== 0)
+    throw new StoreError(`${file} is damaged: its end is missing`);
+  if (size > CHECKED_WHOLE) return;
   const result = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
   if (result?.quick_check !== "ok") {
     throw new StoreError(`${file} is damaged: ${result?.quick_check.split("\n").at(-1)}`);

@@ -4,7 +4,16 @@ import type { Batch, StoredSegment } from "../queue/batch.ts";
 import { closeHome, type Home, openHome } from "./home.ts";
 import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase } from "./schema.ts";
 import { type Checkpoint, type Store, type StoredQueue, StoreError } from "./store.ts";
-import { hasWork, headMoved, newSweep, queueDropped, type Sweep, sweepSome } from "./sweep.ts";
+import {
+  hasWork,
+  newSweep,
+  noteDone,
+  noteDropped,
+  noteMoved,
+  type Sweep,
+  sweepIfDue,
+  sweepPortion,
+} from "./sweep.ts";
 
 export interface StoreOptions {
   directory: string;
@@ -28,7 +37,9 @@ interface Sqlite {
   database: Database;
   statements: ReturnType<typeof prepare>;
   sweep: Sweep;
-  nextId: number;
+  /** The ids of all queues, and of the dropped ones of which something is left. */
+  ids: Set<number>;
+  lastId: number;
   /** From so many pages of log on they are brought into the database. */
   longLog: number;
   /** How long the log was, in pages, when that was last tried. */
@@ -51,8 +62,8 @@ interface QueueRow {
 }
 
 type Row<T> = Statement<T, []>;
-/** Pages in the log, and how many of them are in the database already. */
-type LogState = { log: number; checkpointed: number };
+/** Whether somebody else was in the way, pages in the log, and how many of them are in the database already. */
+type LogState = { busy: number; log: number; checkpointed: number };
 
 /** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
 const LONG_LOG = 4 * 1024 * 1024;
@@ -64,7 +75,7 @@ const SHORTEN_PAGES = 4096;
 export function openStore(options: StoreOptions): Store {
   const home = openHome(options.directory);
   try {
-    const database = openDatabase(home.file, options.pageSize);
+    const database = openDatabase(home.file, options.pageSize, options.lockWait);
     return failing(() => start(home, database, options));
   } catch (error) {
     closeHome(home);
@@ -76,14 +87,15 @@ function start(home: Home, database: Database, options: StoreOptions): Store {
   configure(database, options);
   const statements = prepare(database);
   const queues = statements.queues.all().map(storedQueue);
-  const sweep = newSweep(database);
-  const ids = [...queues.map(({ queue }) => queue), ...sweep.dropped];
+  const sweep = newSweep(database, queues);
+  const ids = new Set([...queues.map(({ queue }) => queue), ...sweep.dropped]);
   const sqlite: Sqlite = {
     home,
     database,
     statements,
     sweep,
-    nextId: ids.reduce((most, id) => Math.max(most, id), 0) + 1,
+    ids,
+    lastId: [...ids].reduce((most, id) => Math.max(most, id), 0),
     longLog: Math.ceil(LONG_LOG / pageSize(database)),
     tried: 0,
     extentPages: options.extentPages,
@@ -92,7 +104,7 @@ function start(home: Home, database: Database, options: StoreOptions): Store {
   };
   return {
     queues: () => queues,
-    newQueueId: () => (sqlite.nextId < MAX_QUEUES ? sqlite.nextId++ : undefined),
+    newQueueId: () => newQueueId(sqlite),
     commit: (batch) => failing(() => commit(sqlite, batch)),
     read: (queue, from, bytes) => failing(() => read(sqlite, queue, from, bytes)),
     arrived: (queue, number) => failing(() => arrived(sqlite, queue, number)),
@@ -105,7 +117,6 @@ function start(home: Home, database: Database, options: StoreOptions): Store {
 }
 
 function configure(database: Database, options: StoreOptions): void {
-  database.run(`PRAGMA busy_timeout = ${options.lockWait}`);
   database.run("PRAGMA journal_mode = WAL");
   database.run(`PRAGMA synchronous = ${options.sync ? "FULL" : "NORMAL"}`);
   database.run("PRAGMA wal_autocheckpoint = 0");
@@ -150,10 +161,11 @@ function prepare(database: Database) {
     read: database.prepare<Omit<StoredSegment, "queue">, [number, number]>(
       `SELECT key & ${NUMBER_MASK} AS first, count, flags, body FROM segment
         WHERE key >= (SELECT max(key) FROM segment WHERE key <= ${key})
-          AND key < ((?1 + 1) << ${NUMBER_BITS}) ORDER BY key`,
+          AND key >= (?1 << ${NUMBER_BITS}) AND key < ((?1 + 1) << ${NUMBER_BITS}) ORDER BY key`,
     ),
     arrived: database.prepare<{ arrived: number }, [number, number]>(
-      `SELECT arrived FROM segment WHERE key <= ${key} ORDER BY key DESC LIMIT 1`,
+      `SELECT arrived FROM segment
+        WHERE key <= ${key} AND key + count > ${key} ORDER BY key DESC LIMIT 1`,
     ),
   };
 }
@@ -170,13 +182,27 @@ function storedQueue({ id, name, head, tail, bytes, held }: QueueRow): StoredQue
   };
 }
 
-function commit(sqlite: Sqlite, batch: Batch): void {
-  transact(sqlite, () => write(sqlite, batch));
-  for (const queue of batch.dropped) queueDropped(sqlite.sweep, queue);
+/** The next id that is free; all are used before one is used again. */
+function newQueueId(sqlite: Sqlite): number | undefined {
+  for (let tried = 0; tried < MAX_QUEUES; tried++) {
+    sqlite.lastId = (sqlite.lastId % MAX_QUEUES) + 1;
+    if (!sqlite.ids.has(sqlite.lastId)) return sqlite.lastId;
+  }
+  return undefined;
 }
 
-function write(sqlite: Sqlite, batch: Batch): void {
-  const { statements, sweep } = sqlite;
+function commit(sqlite: Sqlite, batch: Batch): void {
+  const swept = transact(sqlite, () => write(sqlite, batch));
+  for (const queue of batch.dropped) noteDropped(sqlite.sweep, queue);
+  for (const { queue } of batch.created) sqlite.ids.add(queue);
+  for (const position of batch.positions) {
+    noteMoved(sqlite.sweep, position, swept.has(position.queue));
+  }
+}
+
+/** @returns the queues that were swept on the way */
+function write(sqlite: Sqlite, batch: Batch): Set<number> {
+  const { statements } = sqlite;
   for (const queue of batch.dropped) {
     statements.dropQueue.run(queue);
     statements.noteDropped.run(queue);
@@ -188,11 +214,13 @@ function write(sqlite: Sqlite, batch: Batch): void {
   for (const { queue, first, count, flags, body } of batch.segments) {
     statements.insert.run(queue, first, now, count, flags, body);
   }
+  const swept = new Set<number>();
   for (const position of batch.positions) {
     const { queue, head, tail, bytes, held } = position;
     statements.moveQueue.run(queue, head, tail, bytes, held.length === 0 ? "[]" : `[${held}]`);
-    headMoved(sweep, position);
+    if (sweepIfDue(sqlite.sweep, position)) swept.add(queue);
   }
+  return swept;
 }
 
 function transact<T>(sqlite: Sqlite, work: () => T): T {
@@ -234,7 +262,7 @@ function relieve(sqlite: Sqlite): void {
 }
 
 function logState(sqlite: Sqlite): LogState {
-  return sqlite.statements.logState.get() ?? { log: 0, checkpointed: 0 };
+  return sqlite.statements.logState.get() ?? { busy: 0, log: 0, checkpointed: 0 };
 }
 
 function arrived(sqlite: Sqlite, queue: number, number: number): number {
@@ -250,8 +278,10 @@ function missing(): StoreError {
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
 function tidy(sqlite: Sqlite): boolean {
   relieve(sqlite);
-  if (hasWork(sqlite.sweep)) return transact(sqlite, () => sweepSome(sqlite.sweep)) || true;
-  return shrink(sqlite);
+  if (!hasWork(sqlite.sweep)) return shrink(sqlite);
+  const done = transact(sqlite, () => sweepPortion(sqlite.sweep));
+  for (const id of noteDone(sqlite.sweep, done)) sqlite.ids.delete(id);
+  return true;
 }
 
 /** Gives free pages back, once there are enough of them: all, in portions (https://sqlite.org/pragma.html#pragma_incremental_vacuum). */
@@ -275,7 +305,10 @@ function shorten(sqlite: Sqlite): void {
 }
 
 function checkpoint(sqlite: Sqlite, how: Checkpoint): void {
-  sqlite.statements.checkpoints[how].get();
+  const busy = sqlite.statements.checkpoints[how].get()?.busy ?? 0;
+  if (busy !== 0 && how !== "passive") {
+    throw new StoreError("another process uses the database, the log could not be brought in");
+  }
 }
 
 function checkpointed(sqlite: Sqlite): number {

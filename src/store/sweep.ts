@@ -2,18 +2,21 @@ import type { Database, Statement } from "bun:sqlite";
 
 import type { Position } from "../queue/batch.ts";
 import { NUMBER_BITS, NUMBER_MASK } from "./schema.ts";
+import type { StoredQueue } from "./store.ts";
 
 /**
  * Removes segments whose messages are all gone. They are harmless (a queue's position tells what counts), so it
  * happens in small portions: many of one queue at once when its head has moved far, the rest when there is time.
+ *
+ * What is noted here is what is committed. A sweep of what a failed commit would have made dead would lose messages.
  */
 export interface Sweep {
-  /** For each queue, where its head was when it was swept last. */
-  swept: Map<number, number>;
+  /** For each queue, its position when it was swept last. */
+  swept: Map<number, Position>;
   /** For each queue that may have segments to be removed, its position. */
   waiting: Map<number, Position>;
   /** Dropped queues whose segments are all to be removed. */
-  dropped: number[];
+  dropped: Set<number>;
   find: Statement<{ number: number; bytes: number }, [number, number, number, number]>;
   remove: Statement<void, [number, number, number, number]>;
   forget: Statement<void, [number]>;
@@ -29,12 +32,13 @@ const SWEEP_EVERY = 256;
 const KEY = `(?1 << ${NUMBER_BITS})`;
 const DEAD = `key >= ${KEY} + ?2 AND key < ${KEY} + ?3 AND (key & ${NUMBER_MASK}) + count <= ?3`;
 
-export function newSweep(database: Database): Sweep {
+export function newSweep(database: Database, queues: StoredQueue[]): Sweep {
   const dropped = database.query<{ queue: number }, []>("SELECT queue FROM dropped").all();
+  const begun = queues.filter(({ head }) => head > 1);
   return {
     swept: new Map(),
-    waiting: new Map(),
-    dropped: dropped.map(({ queue }) => queue),
+    waiting: new Map(begun.map((position) => [position.queue, position])),
+    dropped: new Set(dropped.map(({ queue }) => queue)),
     find: database.prepare(
       `SELECT key & ${NUMBER_MASK} AS number, length(body) AS bytes FROM segment
         WHERE ${DEAD} ORDER BY key LIMIT ?4`,
@@ -44,43 +48,68 @@ export function newSweep(database: Database): Sweep {
   };
 }
 
-/** The queue's position changed. Inside a transaction: sweeps the queue if that is worth it by now. */
-export function headMoved(sweep: Sweep, position: Position): void {
-  const { queue, head } = position;
-  const swept = sweep.swept.get(queue) ?? 1;
-  if (head - swept >= SWEEP_EVERY && sweepQueue(sweep, position)) {
-    sweep.swept.set(queue, head);
-    sweep.waiting.delete(queue);
-  } else if (head !== swept) {
-    sweep.waiting.set(queue, position);
+/** Inside the transaction that changes the position: sweeps the queue if that is worth it. True when it is swept. */
+export function sweepIfDue(sweep: Sweep, position: Position): boolean {
+  const swept = sweep.swept.get(position.queue)?.head ?? 1;
+  return position.head - swept >= SWEEP_EVERY && sweepQueue(sweep, position);
+}
+
+/** The position is committed, and the queue was `swept` with it or not. */
+export function noteMoved(sweep: Sweep, position: Position, swept: boolean): void {
+  if (swept) noteSwept(sweep, position);
+  else if (hasMoved(sweep.swept.get(position.queue), position)) {
+    sweep.waiting.set(position.queue, position);
   }
 }
 
-/** Inside a transaction: does one portion of what is waiting. True when there is more. */
-export function sweepSome(sweep: Sweep): boolean {
-  for (const [queue, position] of sweep.waiting) {
-    if (!sweepQueue(sweep, position)) return true;
-    sweep.waiting.delete(queue);
-    sweep.swept.set(queue, position.head);
-    return hasWork(sweep);
-  }
-  const queue = sweep.dropped.at(-1);
-  if (queue !== undefined && sweepRange(sweep, queue, 0, NUMBER_MASK)) {
-    sweep.forget.run(queue);
-    sweep.dropped.pop();
-  }
-  return hasWork(sweep);
+/** The queue is no more, and that is committed. */
+export function noteDropped(sweep: Sweep, queue: number): void {
+  sweep.waiting.delete(queue);
+  sweep.swept.delete(queue);
+  sweep.dropped.add(queue);
 }
 
 export function hasWork(sweep: Sweep): boolean {
-  return sweep.waiting.size > 0 || sweep.dropped.length > 0;
+  return sweep.waiting.size > 0 || sweep.dropped.size > 0;
 }
 
-/** The queue is no more. */
-export function queueDropped(sweep: Sweep, queue: number): void {
-  sweep.waiting.delete(queue);
-  sweep.swept.delete(queue);
-  sweep.dropped.push(queue);
+/** Something that a portion of sweeping finished: to be noted once it is committed. */
+export type Swept = { queue: Position } | { dropped: number };
+
+/** Inside a transaction: does one portion of what is waiting. */
+export function sweepPortion(sweep: Sweep): Swept[] {
+  const done: Swept[] = [];
+  for (const queue of sweep.waiting.values()) {
+    if (done.length === PORTION_SEGMENTS || !sweepQueue(sweep, queue)) return done;
+    done.push({ queue });
+  }
+  for (const dropped of sweep.dropped) {
+    if (done.length === PORTION_SEGMENTS || !sweepRange(sweep, dropped, 0, NUMBER_MASK)) break;
+    sweep.forget.run(dropped);
+    done.push({ dropped });
+  }
+  return done;
+}
+
+/** @returns the dropped queues of which nothing is left */
+export function noteDone(sweep: Sweep, done: Swept[]): number[] {
+  const gone: number[] = [];
+  for (const swept of done) {
+    if ("queue" in swept) noteSwept(sweep, swept.queue);
+    else if (sweep.dropped.delete(swept.dropped)) gone.push(swept.dropped);
+  }
+  return gone;
+}
+
+function noteSwept(sweep: Sweep, position: Position): void {
+  sweep.waiting.delete(position.queue);
+  sweep.swept.set(position.queue, position);
+}
+
+/** Whether any message went since the queue was swept. */
+function hasMoved(swept: Position | undefined, { head, held }: Position): boolean {
+  if (head !== (swept?.head ?? 1)) return true;
+  return (swept?.held ?? []).some((number) => !held.includes(number));
 }
 
 /** Removes some of the segments before the head that hold none of the messages held back: true when none is left. */
