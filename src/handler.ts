@@ -86,6 +86,9 @@ function executeRare(server: Server, client: Client, command: Command): void {
       return executeCheckpoint(server, client, "full");
     case "db_archive":
       return executeCheckpoint(server, client, "truncate");
+    case "refused set":
+      server.stats.setCommands++;
+      return confirm(server, client, command, command.answer, "nothing");
     case "refused":
       return confirm(server, client, command, command.answer, "nothing");
   }
@@ -135,9 +138,11 @@ function executeGet(server: Server, client: Client, keys: Key[], numbered: boole
 function openProblem(server: Server, client: Client, keys: Key[]): string | undefined {
   if (keys.length === 1 && keys[0]?.plain === true) return undefined;
   let opened: Set<string> | undefined;
-  for (const { plain, action, before, queue } of keys) {
-    if (plain || action === "peek") continue;
-    if (client.patience === undefined) return "options other than peek need a connection";
+  for (const { plain, action, before, queue, wait } of keys) {
+    if (plain) continue;
+    if (client.patience === undefined && (action !== "peek" || wait >= 0)) {
+      return "options other than peek need a connection";
+    }
     opened ??= new Set();
     const isOpen = opened.has(queue) || hasOpen(server.broker, queue, client.consumer);
     if (action !== "open") continue;
@@ -197,7 +202,7 @@ function beginAnswer(server: Server): void {
 function writeMessage(turn: Turn, client: Client, key: string, numbered: boolean): void {
   if (pieceClaim === "nothing") pieceClaim = "change";
   writeValueLine(turn.bytes, key, message, numbered);
-  if (isTracing()) trace(`${client.id} > VALUE ${key} ${message.flags} ${bodyLength()}`);
+  if (isTracing()) traceMessage(client, key, numbered);
   if (bodyLength() >= LARGE_BODY) {
     addWritten(turn, client, pieceStart, pieceClaim);
     addBytes(turn, client, message.bytes, message.start, message.end);
@@ -207,6 +212,11 @@ function writeMessage(turn: Turn, client: Client, key: string, numbered: boolean
     writeBody(turn.bytes, message);
   }
   writeLineEnd(turn.bytes);
+}
+
+function traceMessage(client: Client, key: string, numbered: boolean): void {
+  const number = numbered ? ` ${message.number}` : "";
+  trace(`${client.id} > VALUE ${key} ${message.flags} ${bodyLength()}${number}`);
 }
 
 function endAnswer(server: Server, client: Client): void {
@@ -238,8 +248,7 @@ function answerStats(server: Server, client: Client): void {
   endTurn(server);
   const start = turn.bytes.length;
   for (const [name, value] of listStats(server.stats)) writeStat(turn.bytes, name, value);
-  writeLine(turn.bytes, "END");
-  addWritten(turn, client, start, "nothing");
+  addLines(turn, client, start, "nothing");
 }
 
 function answerQueueStats(server: Server, client: Client): void {
@@ -248,8 +257,7 @@ function answerQueueStats(server: Server, client: Client): void {
   for (const { name, sets, gets } of queueCounts(server.broker)) {
     writeStat(turn.bytes, name, `${sets}/${gets}`);
   }
-  writeLine(turn.bytes, "END");
-  addWritten(turn, client, start, "change");
+  addLines(turn, client, start, "change");
 }
 
 /** A queue that is not there has no details. */
@@ -266,8 +274,16 @@ function answerQueueDetails(server: Server, client: Client, name: string): void 
   } catch (error) {
     return answer(server, client, `SERVER_ERROR ${reasonOf(error)}`);
   }
+  addLines(turn, client, start, "nothing");
+}
+
+/** Ends an answer of several lines, the first of which starts at `start`. */
+function addLines(turn: Turn, client: Client, start: number, claim: Claim): void {
   writeLine(turn.bytes, "END");
-  addWritten(turn, client, start, "nothing");
+  addWritten(turn, client, start, claim);
+  if (!isTracing()) return;
+  const lines = turn.bytes.buffer.toString("latin1", start, turn.bytes.length).split("\r\n");
+  for (const line of lines.slice(0, -1)) trace(`${client.id} > ${line}`);
 }
 
 function executeCheckpoint(server: Server, client: Client, how: Checkpoint): void {

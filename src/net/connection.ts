@@ -146,8 +146,12 @@ function endIfSent(connection: Connection): void {
   if (connection.phase !== "finishing" || connection.unsentBytes > 0) return;
   connection.phase = "lingering";
   connection.socket.resume();
-  connection.socket.end();
-  connection.socket.timeout(LINGER_SECONDS);
+  if (connection.patience.ended) {
+    connection.socket.end();
+  } else {
+    connection.socket.shutdown();
+    connection.socket.timeout(LINGER_SECONDS);
+  }
 }
 
 function deliver(

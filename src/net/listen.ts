@@ -105,7 +105,9 @@ function accept(server: Server | undefined, socket: Bun.Socket<Connection | unde
   if (server !== undefined && server.connections.size < server.options.connections) {
     socket.data = openConnection(server, socket);
   } else {
-    socket.end(server === undefined ? "" : REFUSAL);
+    // Closing with something unread would be a reset, and take the refusal with it.
+    if (server !== undefined) socket.write(REFUSAL);
+    socket.shutdown();
     socket.timeout(REFUSAL_SECONDS);
   }
 }

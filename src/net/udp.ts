@@ -71,7 +71,7 @@ function serve(server: Server, client: Client, requests: Buffer): void {
   const input = newInput(server.options.maxBody);
   input.keepLines = verbosity() >= 2;
   feed(input, requests);
-  while (nextCommand(input)) {
+  while (nextCommand(input) && !isIncomplete(input)) {
     if (input.command.kind === "quit") return;
     execute(server, client, input.command);
     endTurnIfLarge(server);

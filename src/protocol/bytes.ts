@@ -53,9 +53,9 @@ export function writeNumber(bytes: Bytes, value: number): void {
   for (let power = 10; digits < 16 && value >= power; power *= 10) digits++;
   let rest = value;
   for (let at = bytes.length + digits - 1; at >= bytes.length; at--) {
-    const shorter = Math.floor(rest / 10);
-    buffer[at] = 48 + rest - shorter * 10;
-    rest = shorter;
+    const digit = rest % 10;
+    buffer[at] = 48 + digit;
+    rest = (rest - digit) / 10;
   }
   bytes.length += digits;
 }

@@ -1,6 +1,9 @@
 import type { Key } from "./key.ts";
 
-/** What a client asks for. `refused` is a request that is answered without asking any queue. */
+/**
+ * What a client asks for. `refused` is a request that is answered without asking any queue, `refused set` one whose
+ * body arrived and has a wrong end.
+ */
 export type CommandKind =
   | "set"
   | "get"
@@ -17,7 +20,8 @@ export type CommandKind =
   | "db_checkpoint"
   | "db_archive"
   | "quit"
-  | "refused";
+  | "refused"
+  | "refused set";
 
 /**
  * One request. Each parser has one record of it and fills it anew for every request, so what must outlive the

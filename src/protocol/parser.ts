@@ -1,5 +1,5 @@
 import { type Bytes, newBytes, writeBytes } from "./bytes.ts";
-import { type Command, type CommandKind, newCommand } from "./command.ts";
+import { type Command, type CommandKind, forgetBody, newCommand } from "./command.ts";
 import { type Key, keyAt, MAX_NAME } from "./key.ts";
 import {
   isSignedNumber,
@@ -79,9 +79,10 @@ export function feed(input: Input, chunk: Buffer): void {
   input.at = 0;
 }
 
-/** Whether something has arrived of a request whose rest has not. */
+/** Whether something has arrived of a request, or of a refused body, whose rest has not. */
 export function isIncomplete(input: Input): boolean {
-  return input.filling || input.skip > 0 || (input.line?.length ?? 0) > 0;
+  const { filling, skip, line, chunk, at } = input;
+  return filling || skip > chunk.length - at || (line?.length ?? 0) > 0;
 }
 
 /** Finds the next request and puts it into `input.command`: false when more bytes are needed for it. */
@@ -213,9 +214,7 @@ function takeBody(input: Input, bytes: number): boolean {
   const end = at + bytes;
   if (end + BODY_END <= chunk.length) {
     input.at = end + BODY_END;
-    if (chunk[end] !== CR || chunk[end + 1] !== LF) {
-      return refuse(command, BAD_CHUNK, command.noreply);
-    }
+    if (chunk[end] !== CR || chunk[end + 1] !== LF) return refuseBody(command);
     command.body = chunk;
     command.bodyStart = at;
     command.bodyEnd = end;
@@ -247,7 +246,14 @@ function fillBody(input: Input): boolean {
   }
   if (input.filled < bytes + BODY_END) return dropChunk(input);
   input.filling = false;
-  return input.badEnd ? refuse(command, BAD_CHUNK, command.noreply) : true;
+  return input.badEnd ? refuseBody(command) : true;
+}
+
+/** The body is not followed by what it must be followed by. */
+function refuseBody(command: Command): true {
+  forgetBody(command);
+  refuse(command, BAD_CHUNK, command.noreply);
+  return accept(command, "refused set");
 }
 
 /** Throws refused bytes away: false when there are more to come. */
@@ -327,8 +333,11 @@ function parseStats(command: Command): boolean {
   if (isWord(1, "reset")) return accept(command, "stats reset");
   if (!isWord(1, "queue")) return refuse(command, UNKNOWN);
   if (words.count === 2) return accept(command, "stats queues");
-  if (wordLength(2) > MAX_NAME) return refuse(command, BAD_FORMAT);
-  command.name = wordText(2);
+  const key = keyOf(2);
+  if (wordLength(2) > MAX_NAME || !key.plain) {
+    return refuse(command, key.plain ? BAD_FORMAT : SLASH);
+  }
+  command.name = key.queue;
   return accept(command, "stats queue");
 }
 

@@ -89,7 +89,7 @@ export function openDatabase(file: string, pageSize: number, lockWait: number): 
 
 /** Looks at a file that is there, without changing it. */
 function inspect(file: string, lockWait: number): void {
-  const hasLog = existsSync(`${file}-wal`);
+  const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   using database = new Database(file, { readonly: true, strict: true });
   database.run(`PRAGMA busy_timeout = ${lockWait}`);
   const application = pragma(database, "application_id");
