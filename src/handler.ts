@@ -1,7 +1,7 @@
 import { setVerbosity, trace } from "./log.ts";
 import { addBytes, addWritten, type Claim, type Client, type Turn } from "./net/turn.ts";
 import { writeBytes } from "./protocol/bytes.ts";
-import { type Command, forgetBody } from "./protocol/command.ts";
+import { type Command, forgetBody, forgetKeys } from "./protocol/command.ts";
 import type { Key } from "./protocol/key.ts";
 import { writeBody, writeLine, writeLineEnd, writeStat, writeValueLine } from "./protocol/reply.ts";
 import {
@@ -46,10 +46,9 @@ export function execute(server: Server, client: Client, command: Command): void 
       executeSet(server, client, command);
       break;
     case "get":
-      executeGet(server, client, command.keys, false);
-      break;
     case "gets":
-      executeGet(server, client, command.keys, true);
+      executeGet(server, client, command.keys, command.kind === "gets");
+      forgetKeys(command);
       break;
     default:
       executeRare(server, client, command);

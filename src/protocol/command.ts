@@ -54,6 +54,7 @@ export interface Command {
 }
 
 const NOTHING = Buffer.alloc(0);
+const FEW_KEYS = 16;
 
 export function newCommand(): Command {
   return {
@@ -71,6 +72,11 @@ export function newCommand(): Command {
     line: "",
     fatal: false,
   };
+}
+
+/** Lets go of keys that are dealt with, when there are many: an idle connection holds no memory for them. */
+export function forgetKeys(command: Command): void {
+  if (command.keys.length > FEW_KEYS) command.keys = [];
 }
 
 /** Lets go of a body that is dealt with, so that an idle connection holds no memory for it. */

@@ -24,6 +24,8 @@ export type Action = "take" | "open" | "peek" | "none";
 export const MAX_NAME = 250;
 
 const LONGEST_WAIT = 2 ** 31 - 1;
+/** A longer key is none that comes again and again, and would only take memory. */
+const LONGEST_KEPT = MAX_NAME + 64;
 const SLOTS = 1024;
 const recent: (Key | undefined)[] = new Array<Key | undefined>(SLOTS);
 
@@ -37,7 +39,9 @@ export function keyAt(buffer: Buffer, start: number, end: number): Key {
   if (known !== undefined && known.text.length === length && isAt(buffer, start, known.text)) {
     return known;
   }
-  return (recent[slot] = parseKey(buffer.toString("latin1", start, end)));
+  const key = parseKey(buffer.toString("latin1", start, end));
+  if (length <= LONGEST_KEPT) recent[slot] = key;
+  return key;
 }
 
 function isAt(buffer: Buffer, start: number, text: string): boolean {

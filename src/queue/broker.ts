@@ -251,7 +251,7 @@ export function flushAll(broker: Broker): void {
   for (const name of broker.queues.keys()) flushQueue(broker, name);
 }
 
-/** The counters of all queues, in the order in which the queues were made. */
+/** The counters of all queues. */
 export function* queueCounts(broker: Broker): Generator<QueueCounts> {
   for (const queue of broker.queues.values()) yield countsOf(queue);
 }

@@ -20,14 +20,18 @@ const DATABASE = "memcacheq.db";
  * @throws StoreError
  */
 export function makeHome(directory: string, owner?: { uid: number; gid: number }): void {
+  if (existsSync(directory)) return;
+  // The directories above it must let its owner through, whatever the umask of whoever starts the server.
+  const umask = process.umask(0o022);
   try {
-    if (existsSync(directory)) return;
     mkdirSync(dirname(directory), { recursive: true });
     mkdirSync(directory);
     chmodSync(directory, 0o750);
     if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
   } catch (error) {
     throw new StoreError(`cannot make the directory ${directory}: ${(error as Error).message}`);
+  } finally {
+    process.umask(umask);
   }
 }
 

@@ -8,6 +8,8 @@ import { StoreError } from "./store.ts";
 const APPLICATION = 0x4d435131;
 /** The version of the tables below, kept in the file's user_version. */
 const VERSION = 1;
+/** Bytes of the smallest database there can be, one page. */
+const SMALLEST_FILE = 512;
 /** A file up to this size, in bytes, is checked whole at the start: about 1 ms a megabyte. */
 const CHECKED_WHOLE = 32 * 1024 * 1024;
 
@@ -89,6 +91,9 @@ export function openDatabase(file: string, pageSize: number, lockWait: number): 
 
 /** Looks at a file that is there, without changing it. */
 function inspect(file: string, lockWait: number): void {
+  const { size } = statSync(file);
+  // SQLite takes a file of a byte or two for an empty one, and would write over it.
+  if (size < SMALLEST_FILE) throw new StoreError(`${file} is no database of memcacheq`);
   const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
   using database = new Database(file, { readonly: true, strict: true });
   database.run(`PRAGMA busy_timeout = ${lockWait}`);
@@ -102,7 +107,6 @@ function inspect(file: string, lockWait: number): void {
       `${file} was made by a later memcacheq (schema ${version}, this one knows ${VERSION})`,
     );
   }
-  const { size } = statSync(file);
   // With a log, the end of the file may be a page that a crash cut short: it is in the log, too.
   if (!hasLog && size % pragma(database, "page_size") !== 0)
     throw new StoreError(`${file} is damaged: its end is missing`);

@@ -75,21 +75,30 @@ const SHORTEN_PAGES = 4096;
 export function openStore(options: StoreOptions): Store {
   const home = openHome(options.directory);
   try {
-    const database = openDatabase(home.file, options.pageSize, options.lockWait);
-    return failing(() => start(home, database, options));
+    return failing(() => start(home, options));
   } catch (error) {
     closeHome(home);
     throw error;
   }
 }
 
-function start(home: Home, database: Database, options: StoreOptions): Store {
-  configure(database, options);
+function start(home: Home, options: StoreOptions): Store {
+  const database = openDatabase(home.file, options.pageSize, options.lockWait);
+  try {
+    configure(database, options);
+    return seenFromOutside(inside(home, database, options));
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function inside(home: Home, database: Database, options: StoreOptions): Sqlite {
   const statements = prepare(database);
   const queues = statements.queues.all().map(storedQueue);
   const sweep = newSweep(database, queues);
   const ids = new Set([...queues.map(({ queue }) => queue), ...sweep.dropped]);
-  const sqlite: Sqlite = {
+  return {
     home,
     database,
     statements,
@@ -102,8 +111,11 @@ function start(home: Home, database: Database, options: StoreOptions): Store {
     shrinking: false,
     givenBack: 0,
   };
+}
+
+function seenFromOutside(sqlite: Sqlite): Store {
   return {
-    queues: () => queues,
+    queues: () => failing(() => sqlite.statements.queues.all().map(storedQueue)),
     newQueueId: () => newQueueId(sqlite),
     commit: (batch) => failing(() => commit(sqlite, batch)),
     read: (queue, from, bytes) => failing(() => read(sqlite, queue, from, bytes)),
@@ -184,11 +196,11 @@ function storedQueue({ id, name, head, tail, bytes, held }: QueueRow): StoredQue
 
 /** The next id that is free; all are used before one is used again. */
 function newQueueId(sqlite: Sqlite): number | undefined {
-  for (let tried = 0; tried < MAX_QUEUES; tried++) {
-    sqlite.lastId = (sqlite.lastId % MAX_QUEUES) + 1;
-    if (!sqlite.ids.has(sqlite.lastId)) return sqlite.lastId;
-  }
-  return undefined;
+  const { ids } = sqlite;
+  if (ids.size >= MAX_QUEUES) return undefined;
+  do sqlite.lastId = (sqlite.lastId % MAX_QUEUES) + 1;
+  while (ids.has(sqlite.lastId));
+  return sqlite.lastId;
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {

@@ -10,7 +10,7 @@ export type Checkpoint = "passive" | "full" | "truncate";
  * behind this seam. Every function but `close` throws a {@link StoreError} when the store fails.
  */
 export interface Store {
-  /** All queues, in the order in which they were made. */
+  /** All queues. */
   queues(): StoredQueue[];
   /** An id that no queue has, or undefined when there are as many queues as the store can hold. */
   newQueueId(): number | undefined;

@@ -48,10 +48,16 @@ export function newSweep(database: Database, queues: StoredQueue[]): Sweep {
   };
 }
 
+/** What is left of a portion. */
+interface Portion {
+  segments: number;
+  bytes: number;
+}
+
 /** Inside the transaction that changes the position: sweeps the queue if that is worth it. True when it is swept. */
 export function sweepIfDue(sweep: Sweep, position: Position): boolean {
   const swept = sweep.swept.get(position.queue)?.head ?? 1;
-  return position.head - swept >= SWEEP_EVERY && sweepQueue(sweep, position);
+  return position.head - swept >= SWEEP_EVERY && sweepQueue(sweep, position, newPortion());
 }
 
 /** The position is committed, and the queue was `swept` with it or not. */
@@ -78,17 +84,22 @@ export type Swept = { queue: Position } | { dropped: number };
 
 /** Inside a transaction: does one portion of what is waiting. */
 export function sweepPortion(sweep: Sweep): Swept[] {
+  const portion = newPortion();
   const done: Swept[] = [];
   for (const queue of sweep.waiting.values()) {
-    if (done.length === PORTION_SEGMENTS || !sweepQueue(sweep, queue)) return done;
+    if (!sweepQueue(sweep, queue, portion)) return done;
     done.push({ queue });
   }
   for (const dropped of sweep.dropped) {
-    if (done.length === PORTION_SEGMENTS || !sweepRange(sweep, dropped, 0, NUMBER_MASK)) break;
+    if (!sweepRange(sweep, dropped, 0, NUMBER_MASK, portion)) return done;
     sweep.forget.run(dropped);
     done.push({ dropped });
   }
   return done;
+}
+
+function newPortion(): Portion {
+  return { segments: PORTION_SEGMENTS, bytes: PORTION_BYTES };
 }
 
 /** @returns the dropped queues of which nothing is left */
@@ -112,27 +123,33 @@ function hasMoved(swept: Position | undefined, { head, held }: Position): boolea
   return (swept?.held ?? []).some((number) => !held.includes(number));
 }
 
-/** Removes some of the segments before the head that hold none of the messages held back: true when none is left. */
-function sweepQueue(sweep: Sweep, { queue, head, held }: Position): boolean {
+/** Removes the segments before the head that hold none of the messages held back: false when there are too many. */
+function sweepQueue(sweep: Sweep, { queue, head, held }: Position, portion: Portion): boolean {
   let from = 0;
   for (const number of held) {
-    if (!sweepRange(sweep, queue, from, number)) return false;
+    if (!sweepRange(sweep, queue, from, number, portion)) return false;
     from = number + 1;
   }
-  return sweepRange(sweep, queue, from, head);
+  return sweepRange(sweep, queue, from, head, portion);
 }
 
-/** Removes some of the segments that hold only messages from `from` up to `to`: true when none is left. */
-function sweepRange(sweep: Sweep, queue: number, from: number, to: number): boolean {
-  let bytes = 0;
-  let count = 0;
-  let last = 0;
+/** Removes the segments that hold only messages from `from` up to `to`: false when there are too many for the portion. */
+function sweepRange(
+  sweep: Sweep,
+  queue: number,
+  from: number,
+  to: number,
+  portion: Portion,
+): boolean {
+  // Looking is work, too.
+  portion.segments--;
+  let last = -1;
   for (const row of sweep.find.iterate(queue, from, to, PORTION_SEGMENTS)) {
+    if (portion.segments <= 0 || portion.bytes <= 0) break;
     last = row.number;
-    count++;
-    bytes += row.bytes;
-    if (bytes >= PORTION_BYTES) break;
+    portion.segments--;
+    portion.bytes -= row.bytes;
   }
-  if (count > 0) sweep.remove.run(queue, from, to, last);
-  return count < PORTION_SEGMENTS && bytes < PORTION_BYTES;
+  if (last >= 0) sweep.remove.run(queue, from, to, last);
+  return portion.segments > 0 && portion.bytes > 0;
 }

@@ -1,0 +1,310 @@
+/** Bodies: where they lie, and what is kept of them. */
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+
+import { forgetBody, newCommand } from "../../src/protocol/command.ts";
+import {
+  feed,
+  type Input,
+  isIncomplete,
+  newInput,
+  nextCommand,
+} from "../../src/protocol/parser.ts";
+import { dangerous, everyByte, get, refused, set, TOO_LARGE, wrongEnd } from "./conversations.ts";
+import { foundIn, readAvailable, readCut, readWhole } from "./reading.ts";
+
+setDefaultTimeout(60_000);
+
+const MEGABYTE = 1024 * 1024;
+
+function bytesOf(text: string): Buffer {
+  return Buffer.from(text, "latin1");
+}
+
+function fed(input: Input, piece: Buffer): boolean {
+  feed(input, piece);
+  return nextCommand(input);
+}
+
+/** The body of the command, and nothing else. */
+function bodyOf({ command }: Input): Buffer {
+  return command.body.subarray(command.bodyStart, command.bodyEnd);
+}
+
+describe("a body that arrived whole", () => {
+  test("stays where it lies", () => {
+    const input = newInput(1024);
+    const piece = bytesOf("set q 0 0 5\r\nHello\r\nset q 0 0 5\r\nWorld\r\n");
+    expect(fed(input, piece)).toBe(true);
+    expect(input.command.body).toBe(piece);
+    expect(bodyOf(input).toString()).toBe("Hello");
+    expect(input.command.bodyAlone).toBe(false);
+    expect(nextCommand(input)).toBe(true);
+    expect(input.command.body).toBe(piece);
+    expect(bodyOf(input).toString()).toBe("World");
+    expect(input.command.bodyAlone).toBe(false);
+  });
+
+  test("also when its line came before", () => {
+    const input = newInput(1024);
+    expect(fed(input, bytesOf("set q 0 0 "))).toBe(false);
+    const piece = bytesOf("5\r\nHello\r\n");
+    expect(fed(input, piece)).toBe(true);
+    expect(input.command.body).toBe(piece);
+    expect(bodyOf(input).toString()).toBe("Hello");
+    expect(input.command.bodyAlone).toBe(false);
+  });
+});
+
+describe("a body that arrives in pieces", () => {
+  test("lies alone in a buffer of its size", () => {
+    const text = "set q 0 0 5\r\nHello\r\n";
+    const bodyStart = text.indexOf("Hello");
+    for (let place = bodyStart; place < text.length; place++) {
+      const input = newInput(1024);
+      expect(fed(input, bytesOf(text.slice(0, place)))).toBe(false);
+      expect(fed(input, bytesOf(`${text.slice(place)}get q\r\n`))).toBe(true);
+      const { body, bodyStart, bodyEnd, bodyAlone } = input.command;
+      // Between its line and its first byte there is nothing yet that would have to be kept.
+      expect(bodyAlone).toBe(true);
+      expect([bodyStart, bodyEnd, body.length]).toEqual([0, 5, 5]);
+      expect(body.buffer.byteLength).toBe(5);
+      expect(body.toString()).toBe("Hello");
+      expect(readAvailable(input)).toEqual([get("q")]);
+    }
+  });
+
+  test("an empty one, too", () => {
+    const input = newInput(1024);
+    expect(fed(input, bytesOf("set q 0 0 0\r\n\r"))).toBe(false);
+    expect(fed(input, bytesOf("\n"))).toBe(true);
+    expect(bodyOf(input).length).toBe(0);
+    expect(input.command.bodyAlone).toBe(true);
+  });
+
+  test("each one has its own buffer, so the last is not overwritten", () => {
+    const input = newInput(1024);
+    const bodies = ["Hello", "World"].map((body) => {
+      fed(input, bytesOf("set q 0 0 5\r\n"));
+      expect(fed(input, bytesOf(`${body}\r\n`))).toBe(true);
+      return input.command.body;
+    });
+    expect(bodies.map(String)).toEqual(["Hello", "World"]);
+  });
+
+  test("after it the next one that arrives whole is not alone", () => {
+    const input = newInput(1024);
+    fed(input, bytesOf("set q 0 0 5\r\nHe"));
+    expect(fed(input, bytesOf("llo\r\nset q 0 0 5\r\nWorld\r\n"))).toBe(true);
+    expect(input.command.bodyAlone).toBe(true);
+    expect(nextCommand(input)).toBe(true);
+    expect(input.command.bodyAlone).toBe(false);
+    expect(bodyOf(input).toString()).toBe("World");
+  });
+
+  test("what comes with its end is the next request", () => {
+    expect(readCut(bytesOf("set q 3 0 5\r\nHello\r\nget a\r\nget b\r\n"), 15)).toEqual([
+      set("q", 3, "Hello"),
+      get("a"),
+      get("b"),
+    ]);
+  });
+});
+
+describe("64 MB in pieces of 64 KB", () => {
+  const size = 64 * MEGABYTE;
+  const piece = Buffer.alloc(64 * 1024, everyByte, "latin1");
+  const line = `set q 1 0 ${size}\r\n`;
+
+  /** Feeds the body from its `start` on; the pieces do not begin where the body does. */
+  function feedBody(input: Input, start: number, whileFeeding: () => void): void {
+    for (let at = start; at < size;) {
+      const part = piece.subarray(
+        at % piece.length,
+        Math.min(piece.length, (at % piece.length) + size - at),
+      );
+      expect(fed(input, part)).toBe(false);
+      at += part.length;
+      whileFeeding();
+    }
+  }
+
+  test("go into one buffer of just that size, and nothing else is kept", () => {
+    const input = newInput(size);
+    expect(fed(input, Buffer.concat([bytesOf(line), piece.subarray(0, 1000)]))).toBe(false);
+    const { body } = input.command;
+    expect(body.length).toBe(size);
+    let kept = 0;
+    feedBody(input, 1000, () => {
+      if (input.command.body !== body) throw new Error("the body moved");
+      kept = Math.max(kept, input.chunk.length, input.line?.buffer.length ?? 0);
+    });
+    expect(kept).toBe(0);
+    expect(isIncomplete(input)).toBe(true);
+    expect(fed(input, bytesOf("\r"))).toBe(false);
+    expect(fed(input, bytesOf("\nget q\r\n"))).toBe(true);
+    expect(input.command.body).toBe(body);
+    expect(input.command).toMatchObject({
+      kind: "set",
+      bodyStart: 0,
+      bodyEnd: size,
+      bodyAlone: true,
+    });
+    for (let at = 0; at < size; at += piece.length) {
+      expect(body.compare(piece, 0, piece.length, at, at + piece.length)).toBe(0);
+    }
+    forgetBody(input.command);
+    expect(readAvailable(input)).toEqual([get("q")]);
+  });
+
+  test("are thrown away as they come when they are too many", () => {
+    const input = newInput(size - 1);
+    expect(fed(input, bytesOf(line))).toBe(true);
+    expect(foundIn(input.command)).toEqual(refused(TOO_LARGE));
+    expect(nextCommand(input)).toBe(false);
+    feedBody(input, 0, () => {
+      const kept = [input.chunk.length, input.command.body.length, input.line?.length ?? 0];
+      expect(kept).toEqual([0, 0, 0]);
+    });
+    expect(fed(input, bytesOf("\r"))).toBe(false);
+    expect(fed(input, bytesOf("\nget q\r\n"))).toBe(true);
+    expect(foundIn(input.command)).toEqual(get("q"));
+  });
+});
+
+test("the largest number of bytes there is, thrown away piece by piece", () => {
+  const input = newInput(1024);
+  expect(fed(input, bytesOf("set q 0 0 2147483645\r\n"))).toBe(true);
+  expect(foundIn(input.command)).toEqual(refused(TOO_LARGE));
+  const piece = Buffer.alloc(MEGABYTE, dangerous);
+  for (let left = 2_147_483_645 + 2; left > 0; left -= piece.length) {
+    const part = left < piece.length ? piece.subarray(0, left) : piece;
+    if (fed(input, part)) expect(foundIn(input.command)).toBe("nothing" as never);
+  }
+  expect(isIncomplete(input)).toBe(false);
+  expect(fed(input, bytesOf("get q\r\n"))).toBe(true);
+  expect(foundIn(input.command)).toEqual(get("q"));
+});
+
+test("a body of the largest size that is accepted, and one byte more", () => {
+  for (const size of [0, 1, 1024, 70_000]) {
+    const good = `set q 0 0 ${size}\r\n${"b".repeat(size)}\r\n`;
+    const large = `set q 0 0 ${size + 1}\r\n${"b".repeat(size + 1)}\r\n`;
+    expect(readWhole(bytesOf(good + large + good), size)).toEqual([
+      set("q", 0, "b".repeat(size)),
+      refused(TOO_LARGE),
+      set("q", 0, "b".repeat(size)),
+    ]);
+  }
+});
+
+test("a body that is forgotten is not held by its command any more", () => {
+  const command = newCommand();
+  expect(command.body.length).toBe(0);
+  command.body = Buffer.alloc(10);
+  forgetBody(command);
+  expect(command.body.length).toBe(0);
+});
+
+test.each([
+  ["", false],
+  ["get q\r\n", false],
+  ["set q 0 0 5\r\nHello\r\n", false],
+  ["g", true],
+  ["get q\r", true],
+  ["get q\r\nget", true],
+  ["set q 0 0 5\r\n", true],
+  ["set q 0 0 5\r\nHel", true],
+  ["set q 0 0 5\r\nHello", true],
+  ["set q 0 0 5\r\nHello\r", true],
+  ["set q 0 0 0\r\n", true],
+  ["set q 0 0 5\r\nHelloXX", false],
+  ["set q x 0 5\r\n", true],
+  ["set q x 0 5\r\nHello\r", true],
+  ["set q x 0 5\r\nHello\r\n", false],
+  ["set q 0 0 x\r\n", false],
+])("after %j something is missing: %p", (text, missing) => {
+  const input = newInput(1024);
+  feed(input, bytesOf(text));
+  readAvailable(input);
+  expect(isIncomplete(input)).toBe(missing);
+});
+
+test("of a refused body nothing is missing when all of it lies there", () => {
+  const input = newInput(1024);
+  for (const [piece, missing] of [
+    ["add q 0 0 5\r\nHe", true],
+    ["llo\r", true],
+    ["\n", false],
+    ["add q 0 0 5\r\nHello\r\n", false],
+  ] as const) {
+    feed(input, bytesOf(piece));
+    nextCommand(input);
+    expect(isIncomplete(input)).toBe(missing);
+    readAvailable(input);
+    expect(isIncomplete(input)).toBe(missing);
+  }
+});
+
+test("an input that has understood everything holds no received bytes", () => {
+  const input = newInput(1024);
+  feed(input, bytesOf("get q\r\nset q 0 0 5\r\nHello\r\n"));
+  readAvailable(input);
+  expect([input.chunk.length, input.command.body.length]).toEqual([0, 0]);
+  expect(input.line).toBeUndefined();
+});
+
+test("bytes that arrive before the others are read wait behind them", () => {
+  const input = newInput(1024);
+  for (const text of ["get a\r\nget", " b\r\nset q 0 0 5\r", "\nHel", "", "lo\r\nget c\r\n"]) {
+    feed(input, bytesOf(text));
+  }
+  expect(readAvailable(input)).toEqual([get("a"), get("b"), set("q", 0, "Hello"), get("c")]);
+});
+
+test("bytes that arrive between two requests wait, too", () => {
+  const input = newInput(1024);
+  expect(fed(input, bytesOf("get a\r\nget b\r\nget"))).toBe(true);
+  expect(foundIn(input.command)).toEqual(get("a"));
+  expect(fed(input, bytesOf(" c\r\n"))).toBe(true);
+  expect(foundIn(input.command)).toEqual(get("b"));
+  expect(nextCommand(input)).toBe(true);
+  expect(foundIn(input.command)).toEqual(get("c"));
+  expect(nextCommand(input)).toBe(false);
+});
+
+test("a wrong end in pieces", () => {
+  for (const end of ["\n\n", "\r\r", "X\n", "\rX", "XX"]) {
+    const text = `set q 0 0 5\r\nHello${end}get q\r\n`;
+    for (let place = 13; place < 21; place++) {
+      expect(readCut(bytesOf(text), place)).toEqual([wrongEnd(), get("q")]);
+    }
+  }
+});
+
+/** A client that does this and then stays silent would cost the server as many bytes as a body may have. */
+test("a body that came in pieces and has a wrong end is not held any longer", () => {
+  const input = newInput(1_000_000);
+  expect(fed(input, bytesOf("set q 0 0 1000000\r\n"))).toBe(false);
+  expect(fed(input, Buffer.alloc(1_000_002, "x"))).toBe(true);
+  expect(foundIn(input.command)).toEqual(wrongEnd());
+  expect(nextCommand(input)).toBe(false);
+  expect(input.command.body.length).toBe(0);
+});
+
+test("the line is kept for the log, if that is wanted", () => {
+  const text = "get q\r\n  set  q 0 0 3 \r\nabc\r\nfoo \xff\n\n";
+  const expected = ["get q", "  set  q 0 0 3 ", "foo \xff", ""];
+  for (let place = 0; place <= text.length; place++) {
+    const input = newInput(1024);
+    input.keepLines = true;
+    const lines: string[] = [];
+    for (const piece of [text.slice(0, place), text.slice(place)]) {
+      feed(input, bytesOf(piece));
+      while (nextCommand(input)) lines.push(input.command.line);
+    }
+    expect(lines).toEqual(expected);
+  }
+  const input = newInput(1024);
+  fed(input, bytesOf(text));
+  expect(input.command.line).toBe("");
+});

@@ -1,0 +1,142 @@
+/** Names and keys: the same bytes give the same text, whatever was read before. */
+import { expect, test } from "bun:test";
+
+import { keyAt } from "../../src/protocol/key.ts";
+import { newRandom, seeds } from "./random.ts";
+
+const SLASH = "/".charCodeAt(0);
+
+/** The key, read from the middle of a buffer. */
+function read(name: string) {
+  const buffer = Buffer.from(`before${name}after`, "latin1");
+  return keyAt(buffer, 6, 6 + name.length);
+}
+
+function expectName(name: string): void {
+  const { text, queue, plain, action, wait, problem } = read(name);
+  expect({ text, queue, plain, action, wait, problem }).toEqual({
+    text: name,
+    queue: name,
+    plain: true,
+    action: "take",
+    wait: -1,
+    problem: undefined,
+  });
+}
+
+test("every byte value but the slash, alone and at every place", () => {
+  for (let byte = 0; byte < 256; byte++) {
+    if (byte === SLASH) continue;
+    const character = String.fromCharCode(byte);
+    for (const name of [character, `${character}bc`, `a${character}c`, `ab${character}`]) {
+      expectName(name);
+      expectName(name);
+    }
+  }
+});
+
+test("every length up to 250, and one more", () => {
+  for (let length = 1; length <= 250; length++) expectName("n".repeat(length));
+  expect(read("n".repeat(251)).problem).toBe("bad command line format");
+});
+
+test("a name does not change with the buffer that it was read from", () => {
+  const buffer = Buffer.from("jobs");
+  const key = keyAt(buffer, 0, 4);
+  buffer.write("none");
+  expect(key.queue).toBe("jobs");
+  expect(keyAt(buffer, 0, 4).queue).toBe("none");
+  expectName("jobs");
+});
+
+test("the same bytes give the same key, wherever they lie", () => {
+  expect(read("jobs")).toBe(read("jobs"));
+});
+
+/** "Aa" and "BB" have the same hash, and so have all names made of as many of them. */
+test("names that collide", () => {
+  const names = Array.from({ length: 1024 }, (_, n) =>
+    Array.from({ length: 10 }, (_, bit) => ((n >> bit) & 1 ? "Aa" : "BB")).join(""),
+  );
+  for (let round = 0; round < 2; round++) {
+    for (const name of names) {
+      expectName(name);
+      expectName(name);
+    }
+  }
+});
+
+test("a name and the beginnings of it", () => {
+  const name = "queue-of-mail-to-be-sent";
+  for (let round = 0; round < 3; round++) {
+    for (let end = 1; end <= name.length; end++) expectName(name.slice(0, end));
+  }
+});
+
+test.each(seeds)("ten thousand random names of any bytes, again and again, seed %d", (seed) => {
+  const random = newRandom(seed);
+  const buffers = Array.from({ length: 10_000 }, (_, n) =>
+    // Half of them are as short and alike as names often are.
+    n % 2 === 0
+      ? random.bytes(random.between(1, 250)).map((byte) => (byte === SLASH ? 0 : byte))
+      : Buffer.from(`q${random.below(5000)}`),
+  ) as Buffer[];
+  const names = buffers.map((buffer) => buffer.toString("latin1"));
+  for (let i = 0; i < 40_000; i++) {
+    const n = i < 10_000 ? i : random.below(buffers.length);
+    const buffer = buffers[n] as Buffer;
+    const { queue, text, problem } = keyAt(buffer, 0, buffer.length);
+    if (queue !== names[n] || text !== names[n] || problem !== undefined)
+      expectName(names[n] ?? "");
+  }
+});
+
+test.each([
+  ["q/t=0", { queue: "q", action: "take", before: undefined, wait: 0 }],
+  ["q/t=2147483647", { queue: "q", action: "take", before: undefined, wait: 2 ** 31 - 1 }],
+  ["q/open", { queue: "q", action: "open", before: undefined, wait: -1 }],
+  ["q/close", { queue: "q", action: "none", before: "close", wait: -1 }],
+  ["q/abort", { queue: "q", action: "none", before: "abort", wait: -1 }],
+  ["q/peek", { queue: "q", action: "peek", before: undefined, wait: -1 }],
+  ["q/close/open", { queue: "q", action: "open", before: "close", wait: -1 }],
+  ["q/t=7/close/open", { queue: "q", action: "open", before: "close", wait: 7 }],
+  ["q/t=007/peek", { queue: "q", action: "peek", before: undefined, wait: 7 }],
+  ["open/open", { queue: "open", action: "open", before: undefined, wait: -1 }],
+  ["q/open/close/t=10", { queue: "q", action: "open", before: "close", wait: 10 }],
+  ["\xff\0/peek/t=5", { queue: "\xff\0", action: "peek", before: undefined, wait: 5 }],
+])("the options of %j", (text, expected) => {
+  expect(read(text)).toEqual({ ...expected, text, plain: false, problem: undefined } as never);
+});
+
+test("a name of 250 bytes may have options", () => {
+  const queue = "n".repeat(250);
+  expect(read(`${queue}/open/close/t=1000`)).toMatchObject({ queue, problem: undefined });
+  expect(read(`${queue}n/open`).problem).toBe("bad command line format");
+});
+
+test.each([
+  ["/", "bad command line format"],
+  ["/open", "bad command line format"],
+  ["q/", "unknown option "],
+  ["q//open", "unknown option "],
+  ["q/Open", "unknown option Open"],
+  ["q/t", "unknown option t"],
+  ["q/t=", "bad value in t="],
+  ["q/t=-1", "bad value in t=-1"],
+  ["q/t=1.5", "bad value in t=1.5"],
+  ["q/t=2147483648", "bad value in t=2147483648"],
+  ["q/t=5x", "bad value in t=5x"],
+  ["q/t=99999999999999999999", "bad value in t=99999999999999999999"],
+  ["q/t=1/t=2", "option t= is given twice"],
+  ["q/open/open", "option open is given twice"],
+  ["q/abort/open", "option abort does not go with open"],
+  ["q/abort/close", "option abort does not go with close"],
+  ["q/t=5/abort", "option abort does not go with t="],
+  ["q/peek/open", "option peek does not go with open"],
+  ["q/close/peek", "option peek does not go with close"],
+  ["q/close/t=5", "option close does not go with t="],
+  ["q/peek/open/close", "option peek does not go with open, close"],
+  ["q/open/nothing", "unknown option nothing"],
+])("what is wrong with %j", (text, problem) => {
+  expect(read(text).problem).toStartWith(problem);
+});

@@ -1,0 +1,176 @@
+/**
+ * PROTOCOL.md once more, in the plainest way: all bytes at once, as text. It is slow, and easy to check by reading.
+ * What is wrong with the options of a get is not in it: there it says "options", and nothing else.
+ */
+import {
+  BAD_FORMAT,
+  fatal,
+  NO_DELAY,
+  ONE_WAIT,
+  refused,
+  silent,
+  SLASH,
+  TOO_LARGE,
+  TOO_LONG,
+  wrongEnd,
+} from "./conversations.ts";
+import type { Found } from "./reading.ts";
+
+const storage = ["set", "add", "replace", "append", "prepend", "cas"];
+
+/** @param text a character a byte */
+export function referenceRead(text: string, maxBody: number): Found[] {
+  const found: Found[] = [];
+  let at = 0;
+  for (;;) {
+    const lineEnd = text.indexOf("\n", at);
+    if ((lineEnd < 0 ? text.length + 1 : lineEnd + 1) - at > 65_536) {
+      return [...found, fatal(TOO_LONG)];
+    }
+    if (lineEnd < 0) return found;
+    const line = text.slice(at, lineEnd).replace(/\r$/, "");
+    at = lineEnd + 1;
+    const words = line.split(" ").filter((word) => word !== "");
+    if (!storage.includes(words[0] ?? "")) {
+      found.push(readLine(words));
+      continue;
+    }
+    const request = readStorage(words, maxBody);
+    const bytes = isNumber(words[4], 2_147_483_645) ? Number(words[4]) : undefined;
+    if (bytes === undefined) {
+      found.push(request);
+      continue;
+    }
+    const rest = text.slice(at, at + bytes + 2);
+    at += bytes + 2;
+    const complete = rest.length === bytes + 2;
+    if (request.kind === "refused") found.push(request);
+    if (!complete) return found;
+    if (request.kind === "refused") continue;
+    if (rest.endsWith("\r\n")) found.push({ ...request, body: rest.slice(0, -2) });
+    else found.push(wrongEnd(request.noreply));
+  }
+}
+
+function isNumber(word: string | undefined, most: number): boolean {
+  return word !== undefined && /^[0-9]+$/.test(word) && BigInt(word) <= BigInt(most);
+}
+
+function isTime(word: string): boolean {
+  return /^-?0*[0-9]{1,15}$/.test(word);
+}
+
+function isName(word: string): boolean {
+  return word.length <= 250;
+}
+
+function readStorage(words: string[], maxBody: number): Found {
+  const [verb = "", name = "", flags = "", time = "", bytes = ""] = words;
+  const noreply = words.length > 2 && words.at(-1) === "noreply";
+  const answer = noreply ? silent : refused;
+  const least = verb === "cas" ? 6 : 5;
+  if (words.length < least) return answer("ERROR");
+  if (words.length > least + 1 || (words.length === least + 1 && !noreply)) return answer("ERROR");
+  const wellFormed =
+    isName(name) &&
+    isNumber(flags, 4_294_967_295) &&
+    isTime(time) &&
+    isNumber(bytes, 2_147_483_645);
+  if (!wellFormed) return answer(BAD_FORMAT);
+  if (name.includes("/")) return answer(SLASH);
+  if (verb !== "set") return answer(`CLIENT_ERROR ${verb} has no meaning for a queue, use set`);
+  if (Number(bytes) > maxBody) return answer(TOO_LARGE);
+  return { kind: "set", name, flags: Number(flags), body: "", noreply };
+}
+
+function readLine([verb, ...rest]: string[]): Found {
+  switch (verb) {
+    case "get":
+    case "gets":
+      return rest.length === 0 ? refused("ERROR") : readKeys(verb, rest);
+    case "delete":
+      return readDelete(rest);
+    case "verbosity":
+      return readVerbosity(rest);
+    case "stats":
+      return readStats(rest);
+    case "flush":
+      return readFlush(rest);
+    case "flush_all":
+      return readFlushAll(rest);
+    case "version":
+    case "db_checkpoint":
+    case "db_archive":
+    case "quit":
+      return rest.length === 0 ? { kind: verb } : refused("ERROR");
+    default:
+      return refused("ERROR");
+  }
+}
+
+/** The kinds of options that go together, in the order of the alphabet. */
+const combinations = "close abort open peek t close,open open,t peek,t close,open,t".split(" ");
+
+function readKeys(verb: "get" | "gets", keys: string[]): Found {
+  for (const key of keys) {
+    const [name = "", ...options] = key.split("/");
+    if (name === "" || !isName(name)) return refused(BAD_FORMAT);
+    if (options.length === 0) continue;
+    const kinds = options.map((option) => (/^t=[0-9]+$/.test(option) ? "t" : option)).sort();
+    const [time = "t=0"] = options.filter((option) => option.startsWith("t="));
+    const good = combinations.includes(kinds.join()) && isNumber(time.slice(2), 2_147_483_647);
+    if (!good || options.includes("t")) return refused("options");
+    if (kinds.includes("t") && keys.length > 1) return refused(ONE_WAIT);
+  }
+  return { kind: verb, names: keys };
+}
+
+function readStats([what, name]: string[]): Found {
+  if (what === undefined) return { kind: "stats" };
+  if (what === "reset") return { kind: "stats reset" };
+  if (what !== "queue") return refused("ERROR");
+  if (name === undefined) return { kind: "stats queues" };
+  if (!isName(name)) return refused(BAD_FORMAT);
+  return name.includes("/") ? refused(SLASH) : { kind: "stats queue", name };
+}
+
+function readFlush([name, ...more]: string[]): Found {
+  if (name === undefined) return refused("ERROR");
+  const noreply = more.at(-1) === "noreply";
+  const answer = noreply ? silent : refused;
+  if (!isName(name)) return answer(BAD_FORMAT);
+  if (name.includes("/")) return answer(SLASH);
+  return more.length === (noreply ? 1 : 0) ? { kind: "flush", name, noreply } : answer(BAD_FORMAT);
+}
+
+function readFlushAll(rest: string[]): Found {
+  const noreply = rest.at(-1) === "noreply";
+  const answer = noreply ? silent : refused;
+  const [delay, ...more] = noreply ? rest.slice(0, -1) : rest;
+  if (delay === undefined) return { kind: "flush_all", noreply };
+  if (more.length > 0 || !isTime(delay)) return answer(BAD_FORMAT);
+  return /^0+$/.test(delay) ? { kind: "flush_all", noreply } : answer(NO_DELAY);
+}
+
+function readDelete(rest: string[]): Found {
+  const [name, ...more] = rest;
+  if (name === undefined) return refused("ERROR");
+  const noreply = more.at(-1) === "noreply";
+  if (noreply) more.pop();
+  const answer = noreply ? silent : refused;
+  if (!isName(name)) return answer(BAD_FORMAT);
+  if (name.includes("/")) return answer(SLASH);
+  const good = more.length <= 1 && more.every(isTime);
+  return good ? { kind: "delete", name, noreply } : answer(BAD_FORMAT);
+}
+
+function readVerbosity(rest: string[]): Found {
+  const [level, ...more] = rest;
+  if (level === undefined) return refused("ERROR");
+  const noreply = more.at(-1) === "noreply";
+  if (noreply) more.pop();
+  if (more.length === 0 && isNumber(level, 4_294_967_295)) {
+    return { kind: "verbosity", level: Number(level), noreply };
+  }
+  return noreply ? silent(BAD_FORMAT) : refused(BAD_FORMAT);
+}

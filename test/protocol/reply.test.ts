@@ -1,0 +1,95 @@
+import { expect, test } from "bun:test";
+
+import { type Bytes, newBytes } from "../../src/protocol/bytes.ts";
+import {
+  type Value,
+  writeBody,
+  writeLine,
+  writeLineEnd,
+  writeStat,
+  writeValueLine,
+} from "../../src/protocol/reply.ts";
+
+const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+
+/** What a writer writes: the same behind something else, with room for all of it and with room for nothing. */
+function written(write: (bytes: Bytes) => void): string {
+  const texts = [1, 64, 100_000].map((size) => {
+    const bytes = newBytes(size);
+    writeLine(bytes, "before");
+    const start = bytes.length;
+    write(bytes);
+    expect(bytes.buffer.toString("latin1", 0, start)).toBe("before\r\n");
+    return bytes.buffer.toString("latin1", start, bytes.length);
+  });
+  expect(new Set(texts).size).toBe(1);
+  return texts[0] as string;
+}
+
+function value(flags: number, number: number, body: Buffer): Value {
+  const bytes = Buffer.concat([Buffer.from("left"), body, Buffer.from("right")]);
+  return { flags, number, bytes, start: 4, end: 4 + body.length };
+}
+
+test("a line's end is CR LF", () => {
+  expect(written(writeLineEnd)).toBe("\r\n");
+});
+
+test("a line, empty, with any byte, and long", () => {
+  for (const text of ["", "STORED", everyByte.toString("latin1"), "x".repeat(70_000)]) {
+    expect(written((bytes) => writeLine(bytes, text))).toBe(`${text}\r\n`);
+  }
+});
+
+test.each([
+  ["q", 0, 5, "VALUE q 0 5\r\n", "VALUE q 0 5 1\r\n"],
+  ["q", 4_294_967_295, 0, "VALUE q 4294967295 0\r\n", "VALUE q 4294967295 0 1\r\n"],
+  ["a\xff\0b", 1, 1000, "VALUE a\xff\0b 1 1000\r\n", "VALUE a\xff\0b 1 1000 1\r\n"],
+])("the value line of %j, flags %d, %d bytes", (name, flags, length, plain, numbered) => {
+  const message = value(flags, 1, Buffer.alloc(length, "b"));
+  expect(written((bytes) => writeValueLine(bytes, name, message, false))).toBe(plain);
+  expect(written((bytes) => writeValueLine(bytes, name, message, true))).toBe(numbered);
+});
+
+test("a name of 250 bytes and the largest number of a message", () => {
+  const name = "n".repeat(250);
+  const message = value(7, 2 ** 43 - 1, Buffer.from("b"));
+  const line = written((bytes) => writeValueLine(bytes, name, message, true));
+  expect(line).toBe(`VALUE ${name} 7 1 8796093022207\r\n`);
+});
+
+test("a body is written as it is, whatever lies around it", () => {
+  for (const body of [
+    Buffer.alloc(0),
+    Buffer.from("END\r\n"),
+    everyByte,
+    Buffer.alloc(99_999, 9),
+  ]) {
+    const text = written((bytes) => writeBody(bytes, value(0, 1, body)));
+    expect(text).toBe(body.toString("latin1"));
+  }
+});
+
+test("a whole answer", () => {
+  const answer = written((bytes) => {
+    for (const body of ["Hello", "", "World"]) {
+      const message = value(3, 12, Buffer.from(body));
+      writeValueLine(bytes, "q", message, true);
+      writeBody(bytes, message);
+      writeLineEnd(bytes);
+    }
+    writeLine(bytes, "END");
+  });
+  expect(answer).toBe(
+    "VALUE q 3 5 12\r\nHello\r\nVALUE q 3 0 12\r\n\r\nVALUE q 3 5 12\r\nWorld\r\nEND\r\n",
+  );
+});
+
+test.each([
+  ["pid", 1234, "STAT pid 1234\r\n"],
+  ["rusage_user", "0.123456", "STAT rusage_user 0.123456\r\n"],
+  ["bytes_read", Number.MAX_SAFE_INTEGER, "STAT bytes_read 9007199254740991\r\n"],
+  ["a\xe9\0", "2/1", "STAT a\xe9\0 2/1\r\n"],
+])("the statistic %j", (name, content, expected) => {
+  expect(written((bytes) => writeStat(bytes, name, content))).toBe(expected);
+});
