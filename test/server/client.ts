@@ -86,8 +86,7 @@ export async function connect(address: Address) {
     wake();
   }
 
-  const socket = await Bun.connect({
-    ...address,
+  const options: Bun.SocketOptions = {
     // Otherwise the other side's FIN closes both ways, and a test could not tell who closed.
     allowHalfOpen: true,
     socket: {
@@ -106,7 +105,10 @@ export async function connect(address: Address) {
         closing.resolve();
       },
     },
-  });
+  };
+  const socket = await ("unix" in address
+    ? Bun.connect({ ...options, unix: address.unix })
+    : Bun.connect({ ...options, ...address }));
 
   /** Resolves at the next event, to false when there was none until `deadline`. */
   function event(deadline: number): Promise<boolean> {

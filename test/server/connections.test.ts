@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { scratch, start, suite, type StartOptions } from "./harness.ts";
+import { scratch, start, type StartOptions, suite } from "./harness.ts";
 
 suite();
 
@@ -18,30 +18,36 @@ describe.each<readonly [string, () => StartOptions]>([
     for (const client of five) await client.inStep();
     for (let n = 0; n < 20; n++) {
       const sixth = await server.connect();
+      // What it says before it reads must not cost it the answer.
+      if (n % 2) sixth.send("set q 0 0 5\r\nHello\r\n");
       expect(await sixth.rest()).toBe(refusal);
     }
+    expect(await five[0]?.take("q")).toBeUndefined();
     for (const client of five) await client.inStep();
     await server.stop();
   });
 
-  test.each(["quit", "end", "reset"] as const)("after one left with %s a new one is welcome", async (how) => {
-    const server = await start(["-c", "5"], options());
-    const five = await Promise.all(Array.from({ length: 5 }, () => server.connect()));
-    for (const client of five) await client.inStep();
-    const [leaving, staying] = five;
-    if (how === "quit") {
-      leaving?.send("quit\r\n");
-      expect(await leaving?.rest()).toBe("");
-    } else {
-      await leaving?.[how]();
-      await staying?.inStep();
-    }
-    const welcome = await server.connect();
-    await welcome.inStep();
-    const late = await server.connect();
-    expect(await late.rest()).toBe(refusal);
-    await server.stop();
-  });
+  test.each(["quit", "end", "reset"] as const)(
+    "after one left with %s a new one is welcome",
+    async (how) => {
+      const server = await start(["-c", "5"], options());
+      const five = await Promise.all(Array.from({ length: 5 }, () => server.connect()));
+      for (const client of five) await client.inStep();
+      const [leaving, staying] = five;
+      if (how === "quit") {
+        leaving?.send("quit\r\n");
+        expect(await leaving?.rest()).toBe("");
+      } else {
+        await leaving?.[how]();
+        await staying?.inStep();
+      }
+      const welcome = await server.connect();
+      await welcome.inStep();
+      const late = await server.connect();
+      expect(await late.rest()).toBe(refusal);
+      await server.stop();
+    },
+  );
 });
 
 test("a hundred that come and go a hundred times leave no trace in the count", async () => {

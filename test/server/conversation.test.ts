@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Client } from "./client.ts";
 import { talk } from "./conversation.ts";
 import { conversations } from "./conversations.ts";
-import { builds, scratch, start, suite, type Server, type StartOptions } from "./harness.ts";
+import { builds, scratch, type Server, start, type StartOptions, suite } from "./harness.ts";
 
 suite();
 

@@ -442,7 +442,7 @@ export const conversations: readonly (readonly [title: string, text: string])[] 
      < ERROR
      > touch q 0
      < ERROR
-     > flush_all
+     > flush
      < ERROR
      > quit x
      < ERROR
@@ -483,7 +483,7 @@ export const conversations: readonly (readonly [title: string, text: string])[] 
      > set zebra 0 0 1
      > 5
      < STORED
-     > stats queue and more words
+     > stats queue
      < STAT ant 1/1
      < STAT mole 1/0
      < STAT zebra 1/0
@@ -493,6 +493,165 @@ export const conversations: readonly (readonly [title: string, text: string])[] 
      > delete mole
      < DELETED
      > delete zebra
+     < DELETED`,
+  ],
+  [
+    "a slash in a name",
+    `> set a/b 0 0 5
+     > Hello
+     < CLIENT_ERROR a slash has no place in the name here, it begins the options of a get
+     > delete a/b
+     < CLIENT_ERROR a slash has no place in the name here, it begins the options of a get
+     > flush a/b
+     < CLIENT_ERROR a slash has no place in the name here, it begins the options of a get
+     > stats queue
+     < END`,
+  ],
+  [
+    "open, close and abort",
+    `> set work 7 0 3
+     > one
+     < STORED
+     > set work 8 0 3
+     > two
+     < STORED
+     > get work/open
+     < VALUE work/open 7 3
+     < one
+     < END
+     > get work/open
+     < CLIENT_ERROR a message of work is open already
+     > stats queue
+     < STAT work 2/0
+     < END
+     > get work/abort
+     < END
+     > gets work/open
+     < VALUE work/open 7 3 1
+     < one
+     < END
+     > gets work/close/open
+     < VALUE work/close/open 8 3 2
+     < two
+     < END
+     > stats queue
+     < STAT work 2/1
+     < END
+     > get work/close
+     < END
+     > get work/close
+     < END
+     > get work/abort
+     < END
+     > get work/open
+     < END
+     > stats queue
+     < STAT work 2/2
+     < END
+     > delete work
+     < DELETED`,
+  ],
+  [
+    "peek",
+    `> get q/peek
+     < END
+     > set q 3 0 1
+     > a
+     < STORED
+     > get q/peek
+     < VALUE q/peek 3 1
+     < a
+     < END
+     > gets q/peek q/peek q
+     < VALUE q/peek 3 1 1
+     < a
+     < VALUE q/peek 3 1 1
+     < a
+     < VALUE q 3 1 1
+     < a
+     < END
+     > get q/peek
+     < END
+     > delete q
+     < DELETED`,
+  ],
+  [
+    "waiting for no time",
+    `> get q/t=0
+     < END
+     > set q 0 0 1
+     > a
+     < STORED
+     > get q/t=0
+     < VALUE q/t=0 0 1
+     < a
+     < END
+     > delete q
+     < DELETED`,
+  ],
+  [
+    "flush",
+    `> set a 0 0 1
+     > 1
+     < STORED
+     > set a 0 0 1
+     > 2
+     < STORED
+     > flush a
+     < END
+     > flush unknown
+     < END
+     > get a
+     < END
+     > stats queue
+     < STAT a 2/2
+     < END
+     > set a 0 0 1
+     > 3
+     < STORED
+     > gets a
+     < VALUE a 0 1 3
+     < 3
+     < END
+     > flush a noreply
+     > flush ${longName}
+     < CLIENT_ERROR bad command line format
+     > delete a
+     < DELETED`,
+  ],
+  [
+    "flush_all",
+    `> flush_all
+     < OK
+     > set a 0 0 1
+     > 1
+     < STORED
+     > set b 0 0 1
+     > 2
+     < STORED
+     > flush_all 5
+     < CLIENT_ERROR a delay other than 0 is not possible
+     > flush_all 5 noreply
+     > stats queue
+     < STAT a 1/0
+     < STAT b 1/0
+     < END
+     > flush_all 0
+     < OK
+     > get a b
+     < END
+     > set a 0 0 1
+     > 3
+     < STORED
+     > flush_all noreply
+     > flush_all 0 noreply
+     > stats queue
+     < STAT a 2/2
+     < STAT b 1/1
+     < END
+     > delete a
+     < DELETED
+     > delete b
      < DELETED`,
   ],
   [

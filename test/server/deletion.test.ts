@@ -3,9 +3,9 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { set, type Client } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { eventually, start, suite, type Server } from "./harness.ts";
+import { eventually, type Server, start, suite } from "./harness.ts";
 
 suite();
 
@@ -23,7 +23,9 @@ async function fill(client: Client, queue: string, count: number): Promise<void>
 function rows(server: Server): number {
   const database = new Database(join(server.home, "memcacheq.db"), { readonly: true });
   try {
-    const row = database.query<{ count: number }, []>("SELECT count(*) AS count FROM segment").get();
+    const row = database
+      .query<{ count: number }, []>("SELECT count(*) AS count FROM segment")
+      .get();
     return row?.count ?? -1;
   } finally {
     database.close();

@@ -5,8 +5,8 @@ import {
   chmodSync,
   copyFileSync,
   mkdirSync,
-  readFileSync,
   readdirSync,
+  readFileSync,
   statSync,
   truncateSync,
   writeFileSync,
@@ -15,13 +15,26 @@ import { join } from "node:path";
 
 import { set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { isRoot, run, scratch, start, suite, user, type Exit } from "./harness.ts";
+import { type Exit, isRoot, launch, scratch, start, suite, user } from "./harness.ts";
 
 suite();
 
 const mode = (path: string) => statSync(path).mode & 0o7777;
-const tryHome = (home: string): Promise<Exit> =>
-  run(["-u", user, "-H", home, "-p", "0", "-l", "127.0.0.1"]);
+
+/** Starts a server that must not start, and fails as soon as it does. */
+async function tryHome(home: string): Promise<Exit> {
+  const child = launch(["-v", "-u", user, "-H", home, "-p", "0", "-l", "127.0.0.1"]);
+  const listening = child.logged(/listening on /).then(
+    () => true,
+    () => false,
+  );
+  if (await listening) {
+    child.kill("SIGTERM");
+    await child.exit();
+    throw new Error("it was accepted");
+  }
+  return child.exit();
+}
 
 /** One clear line on standard error that names the place, exit 1. */
 function expectRefusal(exit: Exit, place: string): void {
@@ -36,12 +49,14 @@ let template: Promise<string> | undefined;
 /** A home with a store of some hundred pages that was stopped cleanly; made once, copied for each use. */
 async function usedHome(): Promise<string> {
   template ??= (async () => {
-    const server = await start(["-N"]);
+    const server = await start(["-N", "-B", "65535"]);
     const client = await server.connect();
     for (const queue of ["a", "b", "c"]) {
       for (let n = 0; n < 500; n++) client.send(set(queue, `${queue}${n} `.repeat(100)));
       await expectLines(client, Array<string>(500).fill("STORED"));
     }
+    // The last pages of the file are this one's, and full.
+    await client.put("d", "d".repeat(15 * 4092));
     await server.stop();
     return server.home;
   })();
@@ -94,7 +109,10 @@ test("a killed server's home is free at once", async () => {
 });
 
 /** Homes with a memcacheq.db that is not to be touched. */
-const strangers: readonly (readonly [title: string, make: (file: string) => void | Promise<void>])[] = [
+const strangers: readonly (readonly [
+  title: string,
+  make: (file: string) => void | Promise<void>,
+])[] = [
   ["a text", (file) => writeFileSync(file, "This is my diary.\n".repeat(1000))],
   ["a short text", (file) => writeFileSync(file, "hello")],
   [
@@ -123,13 +141,16 @@ const strangers: readonly (readonly [title: string, make: (file: string) => void
       truncateSync(file, Math.floor(statSync(file).size / 8192) * 4096);
     },
   ],
-  [
-    "a store that ends within a page",
-    async (file) => {
-      copyFileSync(join(await usedHome(), "memcacheq.db"), file);
-      truncateSync(file, statSync(file).size - 1000);
-    },
-  ],
+  ...[1, 1000, 4000].map(
+    (cut) =>
+      [
+        `a store that ends ${cut} bytes too early`,
+        async (file: string) => {
+          copyFileSync(join(await usedHome(), "memcacheq.db"), file);
+          truncateSync(file, statSync(file).size - cut);
+        },
+      ] as const,
+  ),
   [
     "a store with garbage in the middle",
     async (file) => {

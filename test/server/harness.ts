@@ -1,11 +1,11 @@
 /** Starts the real server as a real process, and leaves nothing of it behind. */
 import { Database } from "bun:sqlite";
 import { afterAll, setDefaultTimeout } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { connect, type Address } from "./client.ts";
+import { type Address, connect } from "./client.ts";
 
 /** How long a start, a stop or a condition may take, milliseconds. */
 const patience = 30_000;
@@ -13,7 +13,8 @@ const project = join(import.meta.dir, "../..");
 /** In the environment of every process started here, so that daemons are found again. */
 const mark = `MEMCACHEQ_TEST=${process.pid}-${crypto.randomUUID()}`;
 
-export const user = userInfo().username;
+/** As the system knows it; USER in the environment may be absent or another one. */
+export const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 export const isRoot = process.getuid?.() === 0;
 
 /** What is started: the source as it is, or the executable made from it. */
@@ -85,13 +86,26 @@ export function memoryOf(pid: number, name = "VmRSS"): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) * 1024;
 }
 
-export function isAlive(pid: number): boolean {
+/** The letter that /proc has for what a process does; undefined when there is none. */
+function stateOf(pid: number): string | undefined {
   try {
-    // A process that ended but was not waited for by its parent counts as ended.
-    return !readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ");
+    return /\) (\w) /.exec(readFileSync(`/proc/${pid}/stat`, "latin1"))?.[1];
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+/** A process that ended but was not waited for by its parent counts as ended. */
+export function isAlive(pid: number): boolean {
+  return ![undefined, "Z"].includes(stateOf(pid));
+}
+
+/** Runs `action` while the process stands still. */
+export async function whileStopped(pid: number, action: () => void): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  await eventually("a stopped process", () => (stateOf(pid) === "T" ? true : undefined));
+  action();
+  process.kill(pid, "SIGCONT");
 }
 
 /** When the newest file that goes into the executable was changed, milliseconds. */
@@ -110,7 +124,7 @@ function isStale(executable: string): boolean {
 function compile(): string {
   const executable = join(project, "dist/memcacheq");
   mkdirSync(join(project, "dist"), { recursive: true });
-  const lock = new Database(join(tmpdir(), `memcacheq-build-${Bun.hash(project)}.lock`));
+  const lock = new Database(join(project, "dist/.lock"));
   lock.run("PRAGMA busy_timeout = 60000");
   lock.run("BEGIN EXCLUSIVE");
   try {
@@ -159,13 +173,15 @@ export function launch(flags: readonly string[], options: LaunchOptions = {}) {
   const collected = Promise.all([collect("stdout"), collect("stderr")]);
 
   /** Resolves when the process has ended and all that it wrote was read. */
-  async function exit(): Promise<Exit> {
-    const timer = setTimeout(() => child.kill("SIGKILL"), patience);
-    await child.exited;
-    clearTimeout(timer);
-    await collected;
+  const ended = Promise.all([child.exited, collected]).then((): Exit => {
     running.delete(launched);
     return { code: child.exitCode, ...text };
+  });
+
+  /** The same, for a process that is about to end; it is killed when it doesn't. */
+  function exit(): Promise<Exit> {
+    const timer = setTimeout(() => child.kill("SIGKILL"), patience);
+    return ended.finally(() => clearTimeout(timer));
   }
 
   /** Resolves to the first match in standard error, now or later; fails when the process ends without. */
@@ -180,7 +196,7 @@ export function launch(flags: readonly string[], options: LaunchOptions = {}) {
     const timer = setTimeout(() => fail(`not in ${patience} ms`), patience);
     listeners.add(look);
     look();
-    void collected.then(() => fail(`ended with ${child.exitCode ?? child.signalCode}`));
+    void ended.then(() => fail(`ended with ${child.exitCode ?? child.signalCode}`));
     return promise.finally(() => {
       clearTimeout(timer);
       listeners.delete(look);

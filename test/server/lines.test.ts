@@ -1,9 +1,9 @@
 /** Command lines: their ends, and how long they may be. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 
-import { set, type Client } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { start, suite, type Server } from "./harness.ts";
+import { type Server, start, suite } from "./harness.ts";
 
 suite();
 
@@ -13,7 +13,6 @@ beforeAll(async () => {
   server = await start();
   client = await server.connect();
 });
-afterAll(() => server.stop());
 
 const longest = 65_536;
 const tooLong = "CLIENT_ERROR line too long\r\n";

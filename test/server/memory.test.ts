@@ -1,7 +1,7 @@
 /** Many times `-m` in the queues: memory stays bounded, and everything comes back in order. */
 import { describe, expect, test } from "bun:test";
 
-import { set, type Client } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
 import { memoryOf, start, suite } from "./harness.ts";
 
@@ -35,7 +35,12 @@ async function fill(
 }
 
 /** Takes the next message of a queue, and checks that it is message `n`. */
-async function expectMessage(client: Client, queue: string, n: number, size: number): Promise<void> {
+async function expectMessage(
+  client: Client,
+  queue: string,
+  n: number,
+  size: number,
+): Promise<void> {
   expect(await client.line()).toBe(`VALUE ${queue} ${n} ${size}`);
   const got = await client.read(size);
   if (!got.equals(body(n, size))) throw new Error(`message ${n} of ${queue} has another body`);

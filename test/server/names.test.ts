@@ -1,9 +1,9 @@
-/** A queue's name: 1 to 250 bytes of any value but space, LF and, at the end of a line, CR. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+/** A queue's name: 1 to 250 bytes of any value but space, slash, LF and, at the end of a line, CR. */
+import { beforeAll, describe, expect, test } from "bun:test";
 
-import { bytes, set, type Client } from "./client.ts";
+import { bytes, type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { start, suite, type Server } from "./harness.ts";
+import { type Server, start, suite } from "./harness.ts";
 
 suite();
 
@@ -13,17 +13,16 @@ beforeAll(async () => {
   server = await start();
   client = await server.connect();
 });
-afterAll(() => server.stop());
 
 /** UTF-8 as the one-character-a-byte strings that the client speaks. */
 const utf8 = (text: string) => Buffer.from(text, "utf8").toString("latin1");
 
 const tooLong = "CLIENT_ERROR bad command line format";
 const everyByte = Array.from({ length: 256 }, (_, value) => value).filter(
-  (value) => value !== 0x20 && value !== 0x0a,
+  (value) => ![0x20, 0x2f, 0x0a].includes(value),
 );
 
-test("every byte but space and LF, each a name of its own, after a restart too", async () => {
+test("every byte but space, slash and LF, each a name of its own, after a restart too", async () => {
   const other = await start();
   const before = await other.connect();
   const names = everyByte.map((value) => `<${String.fromCharCode(value)}>`);
@@ -49,7 +48,7 @@ test("every byte but space and LF, each a name of its own, after a restart too",
   await again.stop();
 });
 
-test("every byte but space, LF and CR as a whole name", async () => {
+test("every byte but space, slash, LF and CR as a whole name", async () => {
   const names = everyByte
     .filter((value) => value !== 0x0d)
     .map((value) => String.fromCharCode(value));
@@ -59,17 +58,16 @@ test("every byte but space, LF and CR as a whole name", async () => {
     names.map(() => "STORED"),
   );
   client.send(`get ${names.join(" ")}\r\n`);
-  expect(await client.messages()).toEqual(
-    names.map((queue) => ({ queue, flags: 0, body: queue })),
-  );
+  expect(await client.messages()).toEqual(names.map((queue) => ({ queue, flags: 0, body: queue })));
+  for (const name of names) expect(await client.ask(`delete ${name}`)).toBe("DELETED");
 });
 
 test.each([
   ["250 bytes", "n".repeat(250)],
   ["250 bytes of UTF-8", utf8("é".repeat(125))],
-  ["a slash", "/"],
-  ["a path", "../../etc/passwd"],
-  ["SQL", "';DROP/**/TABLE/**/segment;--"],
+  ["a path", "..\\.."],
+  ["SQL", "';DROP\tTABLE\tsegment;--"],
+  ["what are options after a slash", "open"],
   ["a flag", "-H"],
   ["a command", "get"],
   ["NUL bytes", "\0\0\0"],
@@ -112,5 +110,35 @@ describe("a name of 251 bytes", () => {
     client.send(set(name, "delete x"));
     expect(await client.line()).toBe(tooLong);
     await client.inStep();
+  });
+});
+
+describe("a name with a slash", () => {
+  const refusal =
+    "CLIENT_ERROR a slash has no place in the name here, it begins the options of a get";
+
+  test.each(["a/b", "/", "a/", "/a", "a/open", "../../etc/passwd", `${"n".repeat(200)}/open`])(
+    "%s",
+    async (name) => {
+      client.send(set(name, "delete x"));
+      expect(await client.line()).toBe(refusal);
+      await client.inStep();
+      expect(await client.ask(`delete ${name}`)).toBe(refusal);
+      expect(await client.ask(`flush ${name}`)).toBe(refusal);
+    },
+  );
+
+  test("a set with noreply is silent", async () => {
+    client.send(set("a/b", "delete x", 0, true));
+    await client.inStep();
+  });
+
+  test("the options don't count as the name's length", async () => {
+    const name = "k".repeat(250);
+    await client.put(name, "x", 4);
+    client.send(`get ${name}/peek/t=0\r\n`);
+    expect(await client.messages()).toEqual([{ queue: `${name}/peek/t=0`, flags: 4, body: "x" }]);
+    expect(await client.ask(`get ${name}n/peek`)).toBe(tooLong);
+    expect(await client.take(name)).toBe("x");
   });
 });

@@ -1,7 +1,7 @@
 /** `noreply`: nothing is answered, whatever happens, and the connection stays in step. */
 import { beforeAll, describe, expect, test } from "bun:test";
 
-import { set, type Client } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
 import { start, suite } from "./harness.ts";
 
@@ -47,7 +47,11 @@ test("messages set with noreply are all there, in order, between answered ones",
   for (let n = 0; n < 100; n++) client.send(set("mixed", `${n}`, n, n % 3 !== 0));
   await expectLines(client, Array<string>(34).fill("STORED"));
   client.send(`get${" mixed".repeat(101)}\r\n`);
-  const expected = Array.from({ length: 100 }, (_, n) => ({ queue: "mixed", flags: n, body: `${n}` }));
+  const expected = Array.from({ length: 100 }, (_, n) => ({
+    queue: "mixed",
+    flags: n,
+    body: `${n}`,
+  }));
   expect(await client.messages()).toEqual(expected);
 });
 

@@ -3,9 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { set, type Client } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { start, suite, type Server } from "./harness.ts";
+import { type Server, start, suite } from "./harness.ts";
 
 suite();
 
@@ -74,7 +74,9 @@ describe.each(modes)("%s", (_name, flags) => {
       client.send(Buffer.concat(range(round * 100, round * 100 + 100).map((n) => set("q", n))));
       await expectLines(client, Array<string>(100).fill("STORED"));
       for (const n of range(round * 40, round * 40 + 40)) expect(await client.take("q")).toBe(n);
-      expect(await queueStatistics(client)).toEqual({ q: `${round * 100 + 100}/${round * 40 + 40}` });
+      expect(await queueStatistics(client)).toEqual({
+        q: `${round * 100 + 100}/${round * 40 + 40}`,
+      });
       if (round % 2) await server.stop();
       else await server.kill9();
       home = server.home;

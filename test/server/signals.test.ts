@@ -2,8 +2,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { set } from "./client.ts";
-import { expectLines } from "./conversation.ts";
-import { start, suite } from "./harness.ts";
+import { start, suite, whileStopped } from "./harness.ts";
 
 suite();
 
@@ -49,19 +48,27 @@ test("idle clients see the end of their connection, not a reset", async () => {
   expect(await exit).toMatchObject({ code: 0 });
 });
 
-test("a client that doesn't read can't hold up the end for ever, and a second signal ends it at once", async () => {
+test("a client that doesn't read can't hold up a second signal", async () => {
   const server = await start(["-N", "-B", "1048576"]);
-  const client = await server.connect();
-  for (let n = 0; n < 32; n++) await client.put("q", Buffer.alloc(1_048_576, `${n};`), n);
-  const deaf = await server.connect();
-  deaf.pause();
-  deaf.send("get q\r\n".repeat(32));
-  await client.inStep();
+  const [client, idle, deaf] = await Promise.all([1, 2, 3].map(() => server.connect()));
+  for (let n = 0; n < 32; n++) await client?.put("q", Buffer.alloc(1_048_576, `${n};`), n);
+  deaf?.pause();
+  deaf?.send("get q\r\n".repeat(32));
+  await client?.inStep();
+  const exit = server.stop("SIGTERM");
+  // The end of an idle client's connection tells that the first signal has been taken up.
+  await idle?.rest();
   const asked = Date.now();
-  const first = server.stop("SIGTERM");
-  const second = server.stop("SIGINT");
-  await Promise.all([first, second]);
-  expect(Date.now() - asked).toBeLessThan(5000);
+  void server.stop("SIGINT");
+  await exit;
+  expect(Date.now() - asked).toBeLessThan(1000);
+
+  const next = await start(["-N"], { home: server.home });
+  const after = await next.connect();
+  after.send("get q\r\n");
+  const [message] = await after.messages();
+  expect(message?.body).toStartWith(`${message?.flags};`);
+  await next.stop();
 });
 
 describe.each(signals)("%s twice at the same moment", (signal) => {
@@ -70,11 +77,11 @@ describe.each(signals)("%s twice at the same moment", (signal) => {
     const client = await server.connect();
     await client.put("q", "kept");
     // Stopped, the process finds both signals when it goes on.
-    process.kill(server.pid, "SIGSTOP");
-    process.kill(server.pid, signal);
-    process.kill(server.pid, signal === "SIGTERM" ? "SIGINT" : "SIGTERM");
-    process.kill(server.pid, "SIGCONT");
-    await server.stop(signal).catch(() => undefined);
+    await whileStopped(server.pid, () => {
+      process.kill(server.pid, signal);
+      process.kill(server.pid, signal === "SIGTERM" ? "SIGINT" : "SIGTERM");
+    });
+    await server.exit();
 
     const next = await start([], { home: server.home });
     const after = await next.connect();
@@ -84,11 +91,11 @@ describe.each(signals)("%s twice at the same moment", (signal) => {
   });
 });
 
-test("SIGHUP and SIGPIPE don't harm a server with clients", async () => {
+test("SIGPIPE does no harm", async () => {
   const server = await start();
   const client = await server.connect();
+  await client.inStep();
   process.kill(server.pid, "SIGPIPE");
   await client.inStep();
-  await expectLines(client, []);
-  await server.stop();
+  expect(await server.stop()).toMatchObject({ code: 0 });
 });

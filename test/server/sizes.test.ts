@@ -1,7 +1,7 @@
 /** Sizes of messages, and the numbers on a command line. */
 import { beforeAll, describe, expect, test } from "bun:test";
 
-import { set, type Client } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { start, suite } from "./harness.ts";
 
 suite();

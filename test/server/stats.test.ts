@@ -1,10 +1,10 @@
 /** `stats`, `stats queue` and `stats reset`. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 
 import { version } from "../../package.json";
-import { set, type Client } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { start, suite, type Server } from "./harness.ts";
+import { eventually, type Server, start, suite } from "./harness.ts";
 
 suite();
 
@@ -34,7 +34,6 @@ beforeAll(async () => {
   server = await start();
   client = await server.connect();
 });
-afterAll(() => server.stop());
 
 async function answer(): Promise<string> {
   client.send("stats\r\n");
@@ -72,7 +71,8 @@ test("the process and its clock", async () => {
   expect(found["pointer_size"]).toBe("64");
   for (const name of ["rusage_user", "rusage_system"]) expect(found[name]).toMatch(/^\d+\.\d{6}$/);
   const whole = names.filter((name) => name !== "version" && !name.startsWith("rusage"));
-  for (const name of whole) expect([name, found[name]]).toEqual([name, expect.stringMatching(/^\d+$/)]);
+  for (const name of whole)
+    expect([name, found[name]]).toEqual([name, expect.stringMatching(/^\d+$/)]);
   expect(Number(found["threads"])).toBeGreaterThan(0);
 });
 
@@ -81,7 +81,12 @@ test("connections", async () => {
   expect(before["curr_connections"]).toBe(1);
   const more = await Promise.all([server.connect(), server.connect(), server.connect()]);
   for (const each of more) await each.inStep();
-  const during = numbers(values(await answer()), "curr_connections", "total_connections", "connection_structures");
+  const during = numbers(
+    values(await answer()),
+    "curr_connections",
+    "total_connections",
+    "connection_structures",
+  );
   expect(during["curr_connections"]).toBe(4);
   expect(during["total_connections"]).toBe((before["total_connections"] ?? 0) + 3);
   expect(during["connection_structures"]).toBeGreaterThanOrEqual(4);
@@ -106,7 +111,11 @@ describe("counters", () => {
     ["a get without a name", "get\r\n", {}],
     ["a set with too few words", "set q 0 0\r\n", {}],
     ["a delete", "delete q\r\n", {}],
-    ["two commands in one write", "set q 0 0 1\r\nx\r\nget q\r\n", { set_cmds: 1, set_hits: 1, get_cmds: 1, get_hits: 1 }],
+    [
+      "two commands in one write",
+      "set q 0 0 1\r\nx\r\nget q\r\n",
+      { set_cmds: 1, set_hits: 1, get_cmds: 1, get_hits: 1 },
+    ],
   ])("%s", async (_title, sent, difference) => {
     const before = numbers(values(await answer()), ...counters);
     client.send(`${sent}version\r\n`);
@@ -155,7 +164,10 @@ test("stats reset sets the general counters to zero, and no other", async () => 
 test("stats queue is complete and in order with 5,000 queues, after a restart too", async () => {
   const first = await start(["-N"]);
   const before = await first.connect();
-  const all = Array.from({ length: 5000 }, (_, n) => `queue-${(n * 7919) % 5000}-${"n".repeat(n % 50)}`);
+  const all = Array.from(
+    { length: 5000 },
+    (_, n) => `queue-${(n * 7919) % 5000}-${"n".repeat(n % 50)}`,
+  );
   before.send(Buffer.concat(all.map((name) => set(name, "x"))));
   await expectLines(
     before,
@@ -166,7 +178,7 @@ test("stats queue is complete and in order with 5,000 queues, after a restart to
   const lines = [...all.map((name, n) => `STAT ${name} 1/${n % 10 === 0 ? 1 : 0}`), "END"];
   before.send("stats queue\r\n");
   await expectLines(before, lines);
-  before.send("stats queue and\r\nstats queue more\r\n");
+  before.send("stats queue\r\nstats queue\r\n");
   await expectLines(before, [...lines, ...lines]);
   await before.inStep();
   await first.stop();
@@ -184,4 +196,132 @@ test("stats queue without any queue", async () => {
   first.send("stats queue\r\n");
   expect(await first.until("END\r\n")).toBe("END\r\n");
   await empty.stop();
+});
+
+describe("stats queue with a name", () => {
+  let empty: Server;
+  let asker: Client;
+  beforeAll(async () => {
+    empty = await start();
+    asker = await empty.connect();
+  });
+
+  async function detail(name: string): Promise<Statistics> {
+    asker.send(`stats queue ${name}\r\n`);
+    return values(await asker.until("END\r\n"));
+  }
+
+  test("an unknown queue is END alone", async () => {
+    asker.send("stats queue unknown\r\n");
+    expect(await asker.until("END\r\n")).toBe("END\r\n");
+    await asker.inStep();
+  });
+
+  test("exactly these lines, in this order", async () => {
+    await asker.put("q", "x");
+    asker.send("stats queue q and more words\r\n");
+    const lines = (await asker.until("END\r\n")).split("\r\n");
+    expect(lines.map((line) => line.replace(/ \d+$/, ""))).toEqual([
+      ...["messages", "bytes", "open", "waiters", "sets", "gets", "age", "memory"].map(
+        (name) => `STAT ${name}`,
+      ),
+      "END",
+      "",
+    ]);
+    expect(await asker.ask("delete q")).toBe("DELETED");
+  });
+
+  test("messages, bytes and counters follow what is done", async () => {
+    const [holder, waiter] = [await empty.connect(), await empty.connect()];
+    for (const body of ["12345", "", "123"]) await asker.put("q", body);
+    expect(await detail("q")).toMatchObject({
+      messages: "3",
+      bytes: "8",
+      open: "0",
+      sets: "3",
+      gets: "0",
+    });
+    expect(await asker.take("q")).toBe("12345");
+    expect(await detail("q")).toMatchObject({
+      messages: "2",
+      bytes: "3",
+      open: "0",
+      sets: "3",
+      gets: "1",
+    });
+    expect(await holder.take("q/open")).toBe("");
+    expect(await detail("q")).toMatchObject({
+      messages: "2",
+      bytes: "3",
+      open: "1",
+      sets: "3",
+      gets: "1",
+    });
+    expect(await asker.take("q")).toBe("123");
+    await waiter.inStep();
+    waiter.send("get q/t=60000\r\n");
+    await holder.inStep();
+    expect(await detail("q")).toMatchObject({ messages: "1", bytes: "0", open: "1", waiters: "1" });
+    expect(await holder.take("q/close")).toBeUndefined();
+    expect(await detail("q")).toMatchObject({ messages: "0", open: "0", waiters: "1", gets: "3" });
+    await asker.put("q", "for the waiter");
+    expect(await waiter.messages()).toHaveLength(1);
+    expect(await detail("q")).toMatchObject({
+      messages: "0",
+      bytes: "0",
+      open: "0",
+      waiters: "0",
+      sets: "4",
+      gets: "4",
+      age: "0",
+    });
+  });
+
+  test("the age is the oldest message's, in milliseconds", async () => {
+    const before = Date.now();
+    await asker.put("aged", "old");
+    const stored = Date.now();
+    await eventually("an age of 200 ms", async () =>
+      Number((await detail("aged"))["age"]) >= 200 ? true : undefined,
+    );
+    expect(Date.now() - before).toBeGreaterThanOrEqual(200);
+    await asker.put("aged", "young");
+    const asked = Date.now();
+    const age = Number((await detail("aged"))["age"]);
+    expect(age).toBeGreaterThanOrEqual(asked - stored - 2);
+    expect(age).toBeLessThanOrEqual(Date.now() - before + 2);
+    expect(await asker.take("aged")).toBe("old");
+    expect(Number((await detail("aged"))["age"])).toBeLessThan(Date.now() - stored + 2);
+    expect(await asker.take("aged")).toBe("young");
+    expect((await detail("aged"))["age"]).toBe("0");
+  });
+
+  test("the memory of a deep queue is bounded by -m", async () => {
+    const small = await start(["-m", "1", "-N"]);
+    const client = await small.connect();
+    client.send(Buffer.concat(Array<Buffer>(5000).fill(set("deep", "b".repeat(1000)))));
+    await expectLines(client, Array<string>(5000).fill("STORED"));
+    client.send("stats queue deep\r\n");
+    const found = values(await client.until("END\r\n"));
+    expect(found).toMatchObject({ messages: "5000", bytes: "5000000", sets: "5000", gets: "0" });
+    expect(Number(found["memory"])).toBeLessThanOrEqual(1024 * 1024);
+    await small.stop();
+  });
+
+  test("messages and bytes are exact after a restart, and after kill -9", async () => {
+    const first = await start();
+    const client = await first.connect();
+    for (const size of [10, 1000, 0, 500]) await client.put("q", "b".repeat(size));
+    expect(await client.take("q")).toHaveLength(10);
+    await first.stop();
+    const second = await start([], { home: first.home });
+    await (await second.connect()).put("q", "12345");
+    await second.kill9();
+    const third = await start([], { home: first.home });
+    const reader = await third.connect();
+    reader.send("stats queue q\r\n");
+    const found = values(await reader.until("END\r\n"));
+    expect(found).toMatchObject({ messages: "4", bytes: "1505", open: "0", sets: "5", gets: "1" });
+    await third.stop();
+  });
 });

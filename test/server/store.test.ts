@@ -1,11 +1,12 @@
 /** A store that can't commit: `SERVER_ERROR`, nothing stored, nothing lost, and it goes on when it can again. */
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import { copyFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { set } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { start, suite } from "./harness.ts";
+import { eventually, scratch, start, suite } from "./harness.ts";
 
 suite();
 
@@ -44,6 +45,58 @@ describe.each(["0", "50"])("another process's lock on the file, -D %s", (wait) =
     ]);
     await server.stop();
   });
+});
+
+test("a close that can't be committed gives the message back", async () => {
+  const server = await start(["-D", "0"]);
+  const [client, next] = [await server.connect(), await server.connect()];
+  await client.put("q", "first");
+  await client.put("q", "second");
+  expect(await client.take("q/open")).toBe("first");
+  const other = new Database(join(server.home, "memcacheq.db"));
+  other.run("BEGIN IMMEDIATE");
+  expect(await client.ask("get q/close")).toMatch(reason);
+  // Opening, giving back and looking write nothing.
+  expect(await next.take("q/peek")).toBe("first");
+  expect(await next.take("q/open")).toBe("first");
+  expect(await next.take("q/abort")).toBeUndefined();
+  expect(await next.ask("flush q")).toMatch(reason);
+  expect(await next.ask("flush_all")).toMatch(reason);
+  other.run("ROLLBACK");
+  other.close();
+  expect(await client.take("q/close")).toBeUndefined();
+  next.send("stats queue\r\n");
+  await expectLines(next, ["STAT q 2/0", "END"]);
+  next.send("gets q q q\r\n");
+  expect((await next.messages()).map(({ body, number }) => [body, number])).toEqual([
+    ["first", 1],
+    ["second", 2],
+  ]);
+  await server.stop();
+});
+
+test("a set that can't be committed reaches nobody who waits", async () => {
+  const server = await start(["-D", "0"]);
+  const [client, waiting] = [await server.connect(), await server.connect()];
+  await waiting.inStep();
+  waiting.send("get q/t=100000\r\n");
+  await client.inStep();
+  const other = new Database(join(server.home, "memcacheq.db"));
+  other.run("BEGIN IMMEDIATE");
+  client.send(set("q", "never"));
+  expect(await client.line()).toMatch(reason);
+  other.run("ROLLBACK");
+  other.close();
+  await client.put("q", "stored");
+  // Its wait may have been part of the transaction that failed.
+  const answer = await waiting.line();
+  if (answer !== "VALUE q/t=100000 0 6") {
+    expect(answer).toMatch(reason);
+    waiting.send("get q\r\n");
+    expect(await waiting.line()).toBe("VALUE q 0 6");
+  }
+  await expectLines(waiting, ["stored", "END"]);
+  await server.stop();
 });
 
 test("a lock that is released in time is waited for", async () => {
@@ -109,5 +162,70 @@ describe.each([
     const left = (await after.messages()).map((message) => message.body);
     expect(left).toEqual(stored.slice(taken.length));
     await second.stop();
+  });
+});
+
+describe("the file", () => {
+  const sizeOf = (path: string) => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+
+  async function fill(client: Client, messages: number): Promise<void> {
+    client.send(Buffer.concat(Array<Buffer>(messages).fill(set("q", "b".repeat(1000)))));
+    await expectLines(client, Array<string>(messages).fill("STORED"));
+  }
+
+  test.each(["db_checkpoint", "db_archive"])(
+    "holds everything after %s, without its log",
+    async (command) => {
+      const server = await start(["-C", "0", "-T", "0"]);
+      const client = await server.connect();
+      await fill(client, 100);
+      expect(await client.take("q")).toBe("b".repeat(1000));
+      expect(await client.ask(command)).toBe("OK");
+      const log = join(server.home, "memcacheq.db-wal");
+      if (command === "db_archive") expect(sizeOf(log)).toBe(0);
+
+      const home = join(scratch(), "home");
+      mkdirSync(home);
+      copyFileSync(join(server.home, "memcacheq.db"), join(home, "memcacheq.db"));
+      const copy = await start([], { home });
+      const reader = await copy.connect();
+      reader.send("stats queue\r\n");
+      await expectLines(reader, ["STAT q 100/1", "END"]);
+      reader.send(`get${" q".repeat(100)}\r\n`);
+      expect(await reader.messages()).toHaveLength(99);
+      await copy.stop();
+      expect(await client.take("q")).toBe("b".repeat(1000));
+      await server.stop();
+    },
+  );
+
+  test.each([512, 8192, 65_536])("has pages of -A %d bytes", async (size) => {
+    const server = await start(["-A", `${size}`]);
+    const client = await server.connect();
+    await client.put("q", "x");
+    await server.stop();
+    const header = readFileSync(join(server.home, "memcacheq.db")).subarray(16, 18);
+    // The format writes 65,536 as 1.
+    expect(header.readUInt16BE(0)).toBe(size === 65_536 ? 1 : size);
+    const again = await start(["-A", "4096"], { home: server.home });
+    expect(await (await again.connect()).take("q")).toBe("x");
+    await again.stop();
+  });
+
+  test("shrinks when its messages are consumed, with -E", async () => {
+    const server = await start(["-E", "100", "-C", "1", "-T", "1", "-N"]);
+    const client = await server.connect();
+    const file = join(server.home, "memcacheq.db");
+    for (let n = 0; n < 10; n++) await fill(client, 1000);
+    expect(await client.ask("db_checkpoint")).toBe("OK");
+    const full = sizeOf(file);
+    expect(full).toBeGreaterThan(9_000_000);
+    client.send(`get${" q".repeat(10_000)}\r\n`);
+    expect(await client.messages()).toHaveLength(10_000);
+    await eventually("a smaller file", async () => {
+      expect(await client.ask("db_checkpoint")).toBe("OK");
+      return sizeOf(file) < full / 4 ? true : undefined;
+    });
+    await server.stop();
   });
 });

@@ -57,13 +57,16 @@ test.each([1025, 65_536, 70_000, 3_000_000])("too large: %d bytes", async (size)
   expect(await client.take("jobs")).toBe("safe");
 });
 
-test.each(["add", "replace", "append", "prepend"])("%s with a body above the limit", async (command) => {
-  await client.put("jobs", "safe");
-  client.send(`${command} x 0 0 ${dangerous.length * 100}\r\n${dangerous.repeat(100)}\r\n`);
-  expect(await client.line()).toBe(meaningless(command));
-  await client.inStep();
-  expect(await client.take("jobs")).toBe("safe");
-});
+test.each(["add", "replace", "append", "prepend"])(
+  "%s with a body above the limit",
+  async (command) => {
+    await client.put("jobs", "safe");
+    client.send(`${command} x 0 0 ${dangerous.length * 100}\r\n${dangerous.repeat(100)}\r\n`);
+    expect(await client.line()).toBe(meaningless(command));
+    await client.inStep();
+    expect(await client.take("jobs")).toBe("safe");
+  },
+);
 
 test("a body with a wrong end: its bytes and two more are taken", async () => {
   await client.put("jobs", "safe");

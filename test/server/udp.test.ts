@@ -1,12 +1,19 @@
 /** Requests and answers in datagrams with memcached's frame header. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 
-import { bytes, set, type Client } from "./client.ts";
-import { freePort, start, suite, type Server } from "./harness.ts";
+import { bytes, type Client, set } from "./client.ts";
+import { freePort, type Server, start, suite } from "./harness.ts";
 
 suite();
 
-type Datagram = { id: number; sequence: number; total: number; reserved: number; size: number; body: string };
+type Datagram = {
+  id: number;
+  sequence: number;
+  total: number;
+  reserved: number;
+  size: number;
+  body: string;
+};
 type Peer = Awaited<ReturnType<typeof peer>>;
 
 function frame(id: number, body: string | Buffer, sequence = 0, total = 1): Buffer {
@@ -67,7 +74,13 @@ async function peer(port: number) {
       const parts = await answer();
       const [first] = parts;
       expect(parts).toEqual([
-        expect.objectContaining({ id, sequence: 0, total: 1, reserved: 0, body: expect.any(String) }),
+        expect.objectContaining({
+          id,
+          sequence: 0,
+          total: 1,
+          reserved: 0,
+          body: expect.any(String),
+        }),
       ]);
       return first?.body ?? "";
     },
@@ -85,10 +98,6 @@ beforeAll(async () => {
   await server.logged(new RegExp(`listening on udp 127\\.0\\.0\\.1:${port}$`, "m"));
   tcp = await server.connect();
   udp = await peer(port);
-});
-afterAll(async () => {
-  udp.close();
-  expect(await server.stop()).toMatchObject({ code: 0 });
 });
 
 test("set, get, delete, version, each with its request's id", async () => {
@@ -130,7 +139,11 @@ test("two peers get their own answers", async () => {
 });
 
 test("several commands in one datagram, one answer", async () => {
-  const request = Buffer.concat([set("s", "one"), set("s", "two"), bytes("get s s\r\nversion\r\n")]);
+  const request = Buffer.concat([
+    set("s", "one"),
+    set("s", "two"),
+    bytes("get s s\r\nversion\r\n"),
+  ]);
   expect(await udp.ask(5, request)).toBe(
     "STORED\r\nSTORED\r\nVALUE s 0 3\r\none\r\nVALUE s 0 3\r\ntwo\r\nEND\r\n" +
       `${await tcp.ask("version")}\r\n`,
@@ -204,6 +217,24 @@ describe("refused", () => {
   });
 });
 
+describe("options of a key", () => {
+  test("peek", async () => {
+    await tcp.put("p", "x");
+    expect(await udp.ask(60, "get p/peek\r\n")).toBe("VALUE p/peek 0 1\r\nx\r\nEND\r\n");
+    expect(await tcp.take("p")).toBe("x");
+  });
+
+  test.each(["open", "close", "abort", "t=0", "t=100", "peek/t=100", "close/open"])(
+    "%s is refused",
+    async (option) => {
+      await tcp.put("p", "x");
+      const answer = await udp.ask(61, `get p/${option}\r\nversion\r\n`);
+      expect(answer).toMatch(/^CLIENT_ERROR [^\r]+\r\nVERSION [^\r]+\r\n$/);
+      expect(await tcp.take("p")).toBe("x");
+    },
+  );
+});
+
 describe("no answer", () => {
   const version = () => udp.ask(40, "version\r\n");
 
@@ -224,6 +255,11 @@ describe("no answer", () => {
     expect(await udp.ask(43, "get q\r\nquit\r\nset late 0 0 1\r\nx\r\n")).toBe("END\r\n");
     expect(await tcp.take("late")).toBeUndefined();
   });
+});
+
+test("a stop ends it with 0", async () => {
+  expect(await udp.ask(50, set("last", "x"))).toBe("STORED\r\n");
+  expect(await server.stop()).toMatchObject({ code: 0 });
 });
 
 test("UDP is off without -U", async () => {

@@ -1,4 +1,4 @@
-/** What is wrong at the moment. */
+/** How much one portion of sweeping may do. */
 import { expect, test } from "bun:test";
 
 import { commit, make, newHome, numberedBodies, open, put, segmentsIn, suite } from "./scratch.ts";
