@@ -1,5 +1,12 @@
 import { setVerbosity, trace } from "./log.ts";
-import { addBytes, addWritten, type Claim, type Client, type Turn } from "./net/turn.ts";
+import {
+  addBytes,
+  addWritten,
+  type Claim,
+  type Client,
+  type Patience,
+  type Turn,
+} from "./net/turn.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import { type Command, forgetBody, forgetKeys } from "./protocol/command.ts";
 import type { Key } from "./protocol/key.ts";
@@ -21,7 +28,15 @@ import type { Taking } from "./queue/consumer.ts";
 import { newMessage } from "./queue/message.ts";
 import { LARGE_BODY } from "./queue/segment.ts";
 import { addWaiter } from "./queue/waiters.ts";
-import { endTurn, failTurn, isTracing, reasonOf, scheduleEnd, type Server } from "./server.ts";
+import {
+  endTurn,
+  failTurn,
+  isTracing,
+  isTurnLarge,
+  reasonOf,
+  scheduleEnd,
+  type Server,
+} from "./server.ts";
 import { listStats, resetStats } from "./stats.ts";
 import type { Checkpoint } from "./store/store.ts";
 import { version } from "./version.ts";
@@ -118,19 +133,44 @@ function executeSet(server: Server, client: Client, command: Command): void {
 function executeGet(server: Server, client: Client, keys: Key[], numbered: boolean): void {
   const problem = openProblem(server, client, keys);
   if (problem !== undefined) return answer(server, client, `CLIENT_ERROR ${problem}`);
+  takeKeys(server, client, keys, 0, numbered);
+}
+
+/** Answers the keys from number `from` on, a part at a time when that is much. */
+function takeKeys(
+  server: Server,
+  client: Client,
+  keys: Key[],
+  from: number,
+  numbered: boolean,
+): void {
   beginAnswer(server);
   try {
-    for (let i = 0; i < keys.length; i++) {
+    for (let i = from; i < keys.length; i++) {
       const key = keys[i] as Key;
       server.stats.getCommands++;
       if (!key.plain) settle(server, client, key);
-      if (key.action === "none" || takeFor(server, client, key, numbered)) continue;
-      if (key.wait > 0 && waitFor(server, client, key, numbered)) return;
+      if (key.action !== "none" && !takeFor(server, client, key, numbered)) {
+        if (key.wait > 0 && waitFor(server, client, key, numbered)) return;
+      }
+      if (i + 1 === keys.length || !isTurnLarge(server)) continue;
+      if (client.patience === undefined) break;
+      const { patience } = client;
+      patience.rest = () => takeKeys(server, client, keys, i + 1, numbered);
+      return pauseAnswer(server, client, patience);
     }
     endAnswer(server, client);
   } catch (error) {
     failAnswer(server, client, error);
   }
+}
+
+/** Sends what there is of an answer, and goes on in the next turn. */
+function pauseAnswer(server: Server, client: Client, patience: Patience): void {
+  const { turn } = server;
+  if (turn.bytes.length > pieceStart) addWritten(turn, client, pieceStart, pieceClaim);
+  endTurn(server);
+  setImmediate(() => patience.resume());
 }
 
 /** What speaks against the keys, in words for the client, before anything is done for any of them. */

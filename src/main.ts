@@ -2,7 +2,7 @@ import { chownSync, rmSync } from "node:fs";
 
 import license from "../LICENSE" with { type: "text" };
 import { setVerbosity, warn } from "./log.ts";
-import { type Connection, finish } from "./net/connection.ts";
+import { type Connection, finish, isOwed } from "./net/connection.ts";
 import { type Listener, listenTcp, listenUnix } from "./net/listen.ts";
 import { listenUdp } from "./net/udp.ts";
 import { help, type Options, parseCommandLine } from "./options.ts";
@@ -139,7 +139,7 @@ async function sayGoodbye(connections: Connection[]): Promise<void> {
   // What had arrived before the signal is read in the next turn of the loop.
   await nextTurn();
   for (const connection of connections) finish(connection);
-  while (connections.some(({ phase }) => phase === "finishing") && Date.now() < deadline) {
+  while (connections.some(isOwed) && Date.now() < deadline) {
     await nextTurn();
   }
 }

@@ -52,10 +52,9 @@ export function scheduleEnd(server: Server): void {
   });
 }
 
-/** Ends the turn early when it has gathered much, so that neither memory nor anybody's wait grows with it. */
-export function endTurnIfLarge(server: Server): void {
-  const { turn, broker, options } = server;
-  if (turn.size >= TURN_BYTES || broker.gathered >= options.logBuffer) endTurn(server);
+/** Whether the turn has gathered so much that it is to be ended, lest memory and everybody's wait grow with it. */
+export function isTurnLarge({ turn, broker, options }: Server): boolean {
+  return turn.size + turn.bytes.length >= TURN_BYTES || broker.gathered >= options.logBuffer;
 }
 
 /** Commits what the turn changed, and then delivers its answers. */

@@ -6,15 +6,16 @@ import { feed, type Input, newInput, nextCommand } from "../protocol/parser.ts";
 import { dismiss } from "../queue/broker.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { removeWaiter } from "../queue/waiters.ts";
-import { endTurnIfLarge, failTurn, scheduleEnd, type Server } from "../server.ts";
+import { endTurn, failTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import { countConnection } from "../stats.ts";
 import type { Client, Patience } from "./turn.ts";
 
 /**
- * How far a connection is: it is served; it is done and what it is owed is still to be sent; everything is sent and
- * what still arrives is thrown away until the client closes, so that no reset overtakes the answers; it is closed.
+ * How far a connection is: it is served; it is done, and its last answers wait for the turn to end; they are being
+ * sent; everything is sent, and what still arrives is thrown away until the client closes, so that no reset overtakes
+ * the answers; it is closed.
  */
-type Phase = "open" | "finishing" | "lingering" | "closed";
+type Phase = "open" | "finishing" | "sending" | "lingering" | "closed";
 
 /** Bytes that the system had no room for yet. */
 interface Unsent {
@@ -34,6 +35,8 @@ export interface Connection extends Client {
   unsentBytes: number;
   /** Too much is unsent: nothing is read or executed until it is gone. */
   blocked: boolean;
+  /** Nothing is read: the client is blocked, or has sent much while it waits. */
+  paused: boolean;
 }
 
 /** A client with more than so many bytes of answers unsent is not served further before it reads them. */
@@ -54,11 +57,17 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
     socket,
     input: newInput(server.options.maxBody),
     consumer: newConsumer(),
-    patience: { waiter: undefined, ended: false, resume: () => resume(connection) },
+    patience: {
+      waiter: undefined,
+      rest: undefined,
+      ended: false,
+      resume: () => resume(connection),
+    },
     phase: "open",
     unsent: [],
     unsentBytes: 0,
     blocked: false,
+    paused: false,
     deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
   };
   server.connections.add(connection);
@@ -87,7 +96,7 @@ export function receive(connection: Connection, chunk: Buffer): void {
   connection.input.keepLines = verbosity() >= 2;
   feed(connection.input, chunk);
   if (connection.patience.waiter === undefined) serve(connection);
-  else if (ahead(connection) > MOST_AHEAD) connection.socket.pause();
+  else if (ahead(connection) > MOST_AHEAD) pause(connection);
 }
 
 /** How many bytes were received and not looked at yet. */
@@ -95,10 +104,20 @@ function ahead({ input }: Connection): number {
   return input.chunk.length - input.at;
 }
 
-/** The client has what it waited for. */
+/** The client has what it waited for, or it is its turn again. */
 function resume(connection: Connection): void {
-  if (!connection.blocked) connection.socket.resume();
+  if (connection.paused && !connection.blocked) unpause(connection);
   serve(connection);
+}
+
+function pause(connection: Connection): void {
+  connection.paused = true;
+  connection.socket.pause();
+}
+
+function unpause(connection: Connection): void {
+  connection.paused = false;
+  connection.socket.resume();
 }
 
 /** The client sends nothing more, and is still answered. */
@@ -118,18 +137,30 @@ function endWaiting({ patience, server }: Connection): void {
 
 /** Executes what has arrived, as far as the client takes the answers. */
 function serve(connection: Connection): void {
-  const { input, server, patience } = connection;
+  const { server, patience } = connection;
   while (connection.phase === "open" && !connection.blocked && patience.waiter === undefined) {
-    if (!nextCommand(input)) {
-      if (patience.ended) finish(connection);
-      break;
-    }
-    const { kind, fatal } = input.command;
-    execute(server, connection, input.command);
-    if (kind === "quit" || (kind === "refused" && fatal)) finish(connection);
-    endTurnIfLarge(server);
+    const { rest } = patience;
+    patience.rest = undefined;
+    if (rest !== undefined) rest();
+    else if (!executeNext(connection)) break;
+    if (isTurnLarge(server)) endTurn(server);
+    // Others come first before a large request goes on.
+    if (patience.rest !== undefined) break;
   }
   scheduleEnd(server);
+}
+
+/** Executes the next request: false when it has not arrived. */
+function executeNext(connection: Connection): boolean {
+  const { server, input, patience } = connection;
+  if (!nextCommand(input)) {
+    if (patience.ended) finish(connection);
+    return false;
+  }
+  const { kind, fatal } = input.command;
+  execute(server, connection, input.command);
+  if (kind === "quit" || (kind === "refused" && fatal)) finish(connection);
+  return true;
 }
 
 /** Ends the connection once everything it is owed is sent. */
@@ -138,14 +169,22 @@ export function finish(connection: Connection): void {
   if (connection.phase !== "open") return;
   endWaiting(connection);
   connection.phase = "finishing";
-  server.turn.afterwards.push(() => endIfSent(connection));
+  server.turn.afterwards.push(() => {
+    if (connection.phase === "finishing") connection.phase = "sending";
+    endIfSent(connection);
+  });
   scheduleEnd(server);
 }
 
+/** Whether the client is still to be sent something before its connection ends. */
+export function isOwed({ phase }: Connection): boolean {
+  return phase === "finishing" || phase === "sending";
+}
+
 function endIfSent(connection: Connection): void {
-  if (connection.phase !== "finishing" || connection.unsentBytes > 0) return;
+  if (connection.phase !== "sending" || connection.unsentBytes > 0) return;
   connection.phase = "lingering";
-  connection.socket.resume();
+  if (connection.paused) unpause(connection);
   if (connection.patience.ended) {
     connection.socket.end();
   } else {
@@ -171,7 +210,7 @@ function deliver(
   keepUnsent(connection, bytes, start + sent, end, stable);
   if (connection.unsentBytes > MOST_UNSENT && !connection.blocked) {
     connection.blocked = true;
-    connection.socket.pause();
+    pause(connection);
   }
 }
 
@@ -216,8 +255,7 @@ export function drain(connection: Connection): void {
   }
   if (connection.blocked) {
     connection.blocked = false;
-    connection.socket.resume();
-    serve(connection);
+    resume(connection);
   }
   endIfSent(connection);
 }

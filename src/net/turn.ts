@@ -17,6 +17,8 @@ export interface Client {
 export interface Patience {
   /** What it waits for; until that has come nothing further is executed for it. */
   waiter: Waiter | undefined;
+  /** What is still to be done of a large request, before anything further. */
+  rest: (() => void) | undefined;
   /** The client sends nothing more, and may be gone: it is not to be kept waiting. */
   ended: boolean;
   /** Goes on with what the client has sent since it began to wait. */

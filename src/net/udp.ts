@@ -4,7 +4,7 @@ import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
 import { writeLine } from "../protocol/reply.ts";
 import { newConsumer } from "../queue/consumer.ts";
-import { endTurnIfLarge, scheduleEnd, type Server } from "../server.ts";
+import { endTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import { explain, type Listener, placeName } from "./listen.ts";
 import { addWritten, type Client } from "./turn.ts";
 
@@ -74,7 +74,7 @@ function serve(server: Server, client: Client, requests: Buffer): void {
   while (nextCommand(input) && !isIncomplete(input)) {
     if (input.command.kind === "quit") return;
     execute(server, client, input.command);
-    endTurnIfLarge(server);
+    if (isTurnLarge(server)) endTurn(server);
   }
   if (isIncomplete(input)) refuse(server, client, "CLIENT_ERROR incomplete request");
 }

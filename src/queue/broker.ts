@@ -130,7 +130,10 @@ export function setMessage(
   const { limits } = broker;
   if (broker.bytes + end - start > limits.bytes) return false;
   let queue = broker.queues.get(name);
-  if (queue !== undefined && countMessages(queue) >= limits.messages) return false;
+  // Counting is for those who have a limit.
+  if (limits.messages !== Infinity && queue !== undefined) {
+    if (countMessages(queue) >= limits.messages) return false;
+  }
   queue ??= createQueue(broker, name);
   if (queue.tail >= MAX_NUMBER) throw new StoreError("the queue has used up its message numbers");
   append(queue, broker.memory, flags, source, start, end, alone);
@@ -363,7 +366,7 @@ function untake(broker: Broker, queue: Queue, number: number): void {
 }
 
 function noteReady(broker: Broker, queue: Queue): void {
-  if (broker.waiters.has(queue.name)) broker.ready.push(queue);
+  if (broker.waiters.size > 0 && broker.waiters.has(queue.name)) broker.ready.push(queue);
 }
 
 function gather(broker: Broker, positions: Position[]): Batch {

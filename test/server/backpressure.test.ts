@@ -78,6 +78,24 @@ describe("a client that sends gets without reading", () => {
     },
   );
 
+  test("in one get of many keys: the same", async () => {
+    await fill("many");
+    const before = memoryOf(server.pid);
+    const greedy = await server.connect();
+    greedy.pause();
+    greedy.send(`get ${"many ".repeat(count)}\r\nversion\r\n`);
+    for (let n = 0; n < 200; n++) {
+      await other.inStep();
+      expect(memoryOf(server.pid) - before).toBeLessThan(48 * MB);
+    }
+    expect(await taken("many")).toBeLessThan(count / 2);
+    greedy.resume();
+    for (let n = 0; n < count; n++) await expectMessage(greedy, "many", n);
+    expect(await greedy.line()).toBe("END");
+    expect(await greedy.line()).toStartWith("VERSION ");
+    await greedy.end();
+  });
+
   test("and is gone: what it was not sent is still there, the server goes on", async () => {
     await fill("left");
     const greedy = await server.connect();
