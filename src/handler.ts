@@ -155,9 +155,8 @@ function takeKeys(
       }
       if (i + 1 === keys.length || !isTurnLarge(server)) continue;
       if (client.patience === undefined) break;
-      const { patience } = client;
-      patience.rest = () => takeKeys(server, client, keys, i + 1, numbered);
-      return pauseAnswer(server, client, patience);
+      client.patience.rest = () => takeKeys(server, client, keys, i + 1, numbered);
+      return pauseAnswer(server, client, client.patience);
     }
     endAnswer(server, client);
   } catch (error) {
@@ -176,17 +175,19 @@ function pauseAnswer(server: Server, client: Client, patience: Patience): void {
 /** What speaks against the keys, in words for the client, before anything is done for any of them. */
 function openProblem(server: Server, client: Client, keys: Key[]): string | undefined {
   if (keys.length === 1 && keys[0]?.plain === true) return undefined;
-  let opened: Set<string> | undefined;
+  let opened: Map<string, boolean> | undefined;
   for (const { plain, action, before, queue, wait } of keys) {
     if (plain) continue;
     if (client.patience === undefined && (action !== "peek" || wait >= 0)) {
       return "options other than peek need a connection";
     }
-    opened ??= new Set();
-    const isOpen = opened.has(queue) || hasOpen(server.broker, queue, client.consumer);
-    if (action !== "open") continue;
-    if (isOpen && before === undefined) return `a message of ${queue} is open already`;
-    opened.add(queue);
+    if (action === "peek" || action === "take") continue;
+    opened ??= new Map();
+    const isOpen = opened.get(queue) ?? hasOpen(server.broker, queue, client.consumer);
+    if (action === "open" && isOpen && before === undefined) {
+      return `a message of ${queue} is open already`;
+    }
+    opened.set(queue, action === "open" || (isOpen && before === undefined));
   }
   return undefined;
 }
@@ -211,7 +212,14 @@ function takeFor(server: Server, client: Client, key: Key, numbered: boolean): b
 function waitFor(server: Server, client: Client, key: Key, numbered: boolean): boolean {
   const { patience } = client;
   if (patience === undefined || patience.ended) return false;
-  // What was closed in the same request is committed with this turn, and answered when the waiting ends.
+  if (pieceClaim === "change") {
+    // What the same request closed is committed first: when that fails, the client is to know it.
+    const failure = endTurn(server);
+    if (failure !== undefined) {
+      answer(server, client, `SERVER_ERROR ${failure}`);
+      return true;
+    }
+  }
   const stopWaiting = (take: () => void) => {
     patience.waiter = undefined;
     beginAnswer(server);
@@ -221,7 +229,8 @@ function waitFor(server: Server, client: Client, key: Key, numbered: boolean): b
     } catch (error) {
       failAnswer(server, client, error);
     }
-    server.turn.afterwards.push(() => patience.resume());
+    // Not within the end of the turn: somebody may be in the middle of an answer, who ended the turn for it.
+    server.turn.afterwards.push(() => queueMicrotask(() => patience.resume()));
     scheduleEnd(server);
   };
   patience.waiter = addWaiter(server.broker.waiters, key.wait, {
@@ -267,8 +276,9 @@ function endAnswer(server: Server, client: Client): void {
 
 /** A message could not be read: nothing of the whole turn happened, and this client is answered once. */
 function failAnswer(server: Server, client: Client, error: unknown): void {
+  const isTold = pieceClaim === "rest";
   const reason = failTurn(server, error);
-  if (pieceClaim !== "rest") answer(server, client, `SERVER_ERROR ${reason}`);
+  if (!isTold) answer(server, client, `SERVER_ERROR ${reason}`);
 }
 
 function bodyLength(): number {

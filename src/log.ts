@@ -31,6 +31,20 @@ export function trace(text: string): void {
   if (level >= 2) write("trace", text);
 }
 
+/** For work that others must not suffer from: what it throws goes into the log whole. */
+export function orLog(work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    logInternal(cause);
+  }
+}
+
+/** Logs a mistake of ours. */
+export function logInternal(cause: unknown): void {
+  error(`internal error: ${cause instanceof Error ? cause.stack : String(cause)}`);
+}
+
 function write(kind: string, text: string): void {
   const line = `${new Date().toISOString()} ${kind} ${text.replace(control, escape)}\n`;
   try {

@@ -1,8 +1,8 @@
-import { chownSync, rmSync } from "node:fs";
+import { chownSync } from "node:fs";
 
 import license from "../LICENSE" with { type: "text" };
 import { setVerbosity, warn } from "./log.ts";
-import { type Connection, finish, isOwed } from "./net/connection.ts";
+import { isOwed, receiveEnd } from "./net/connection.ts";
 import { type Listener, listenTcp, listenUnix } from "./net/listen.ts";
 import { listenUdp } from "./net/udp.ts";
 import { help, type Options, parseCommandLine } from "./options.ts";
@@ -17,8 +17,8 @@ import { raiseCoreFiles, raiseOpenFiles } from "./process/limits.ts";
 import { removePidFile, writePidFile } from "./process/pidfile.ts";
 import { becomeUser, lookUpUser, type User } from "./process/user.ts";
 import { endTurn, newServer, reasonOf, type Server } from "./server.ts";
-import { makeHome } from "./store/home.ts";
-import { openStore } from "./store/sqlite.ts";
+import { makeHome, openHome } from "./store/home.ts";
+import { openStore, type StoreOptions } from "./store/sqlite.ts";
 import { startUpkeep } from "./upkeep.ts";
 import { program, version } from "./version.ts";
 
@@ -26,8 +26,10 @@ import { program, version } from "./version.ts";
 const OTHER_FILES = 64;
 /** The part of -m that SQLite's page cache gets; messages get the rest. */
 const CACHE_SHARE = 1 / 4;
-/** How long clients have to take their answers when the server stops, in milliseconds. */
+/** When the server stops and for so many milliseconds no client takes any of its answers, nobody is waited for. */
 const FAREWELL = 2000;
+/** A terminal and a program in between may each send the same signal: within so many milliseconds it is one. */
+const SAME_SIGNAL = 200;
 
 // Whatever it is, the queues are in the store, and going on serves more people than ending would.
 process.on("uncaughtException", (error) => void reasonOf(error));
@@ -55,19 +57,19 @@ async function run(asked: Options, args: string[]): Promise<void> {
   if (asked.daemon && !isDaemonChild()) process.exit(await startDaemon(asked, args));
   const options = asked.daemon ? leaveDirectory(asked) : asked;
   setVerbosity(options.verbosity);
+  const stopping = stopOnSignals();
   if (options.coreFiles) raiseCoreFiles();
   raiseOpenFiles(options.connections + OTHER_FILES);
   const user = lookUpUser(options.user);
   const listeners = await listen(options);
+  stopping.cleanly = async () => cleanUp(options, listeners);
   try {
-    prepareFiles(options, user);
-    if (user !== undefined) becomeUser(user);
-    const server = start(options);
+    const server = start(options, user);
     for (const listener of listeners) listener.serve(server);
     const endUpkeep = startUpkeep(server);
-    stopOnSignals(() => stop(server, listeners, endUpkeep));
+    stopping.cleanly = () => stop(server, listeners, endUpkeep);
   } catch (error) {
-    removeFiles(options);
+    cleanUp(options, listeners);
     throw error;
   }
   for (const { place } of listeners) warn(`listening on ${place}`);
@@ -82,23 +84,21 @@ async function listen(options: Options): Promise<Listener[]> {
   return [listenTcp(address, port), ...udp];
 }
 
-/** Makes what root must make for the user that the server will be. */
-function prepareFiles(options: Options, user: User | undefined): void {
-  if (user !== undefined && options.socket !== undefined) {
-    chownSync(options.socket, user.uid, user.gid);
-  }
+/** Makes what root must make for the user that the server will be, becomes that user, and opens the database. */
+function start(options: Options, user: User | undefined): Server {
+  const { socket, pidFile } = options;
+  if (user !== undefined && socket !== undefined) chownSync(socket, user.uid, user.gid);
   makeHome(options.home, user);
-  if (options.daemon && options.pidFile !== undefined) writePidFile(options.pidFile, user);
-}
-
-function removeFiles({ daemon, pidFile, socket }: Options): void {
-  if (daemon && pidFile !== undefined) removePidFile(pidFile);
-  if (socket !== undefined) rmSync(socket, { force: true });
-}
-
-function start(options: Options): Server {
+  // A server that runs on the directory keeps it, and its PID file.
+  const home = openHome(options.home);
+  if (options.daemon && pidFile !== undefined) writePidFile(pidFile, user);
+  if (user !== undefined) becomeUser(user);
   const cache = Math.floor(options.memory * CACHE_SHARE);
-  const store = openStore({
+  return newServer(options, openStore(storeOptions(options, cache), home), options.memory - cache);
+}
+
+function storeOptions(options: Options, cache: number): StoreOptions {
+  return {
     directory: options.home,
     pageSize: options.pageSize,
     cache,
@@ -106,40 +106,51 @@ function start(options: Options): Server {
     shrinkLog: options.removeLogs,
     lockWait: options.lockWait,
     extentPages: options.extentPages,
-  });
-  return newServer(options, store, options.memory - cache);
+  };
 }
 
-/** The first signal ends the server cleanly, the second at once. */
-function stopOnSignals(stopCleanly: () => Promise<void>): void {
-  let stopping = false;
+/** Accepts no more, and takes away the files that say that this server is here. */
+function cleanUp({ daemon, pidFile }: Options, listeners: Listener[]): void {
+  for (const listener of listeners) listener.stop();
+  if (daemon && pidFile !== undefined) removePidFile(pidFile);
+}
+
+/** The first signal ends the server cleanly, in the way that fits how far it is, the second at once. */
+function stopOnSignals(): { cleanly: () => Promise<void> } {
+  const stopping = { cleanly: () => Promise.resolve() };
+  let first: { signal: string; at: number } | undefined;
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
     process.on(signal, () => {
-      if (stopping) process.kill(process.pid, "SIGKILL");
-      stopping = true;
-      void stopCleanly();
+      if (first === undefined) void stopping.cleanly().finally(() => process.exit(0));
+      else if (signal !== first.signal || Date.now() - first.at > SAME_SIGNAL) {
+        process.kill(process.pid, "SIGKILL");
+      }
+      first ??= { signal, at: Date.now() };
     });
   }
+  return stopping;
 }
 
 /** Answers what was received, and leaves nothing behind but the database. */
 async function stop(server: Server, listeners: Listener[], endUpkeep: () => void): Promise<void> {
   for (const listener of listeners) listener.stop();
   endUpkeep();
-  await sayGoodbye([...server.connections]);
+  await sayGoodbye(server);
   endTurn(server);
   server.store.close();
-  removeFiles(server.options);
-  process.exit(0);
+  cleanUp(server.options, []);
 }
 
-/** Ends the connections once their answers are sent, but waits for nobody longer than a while. */
-async function sayGoodbye(connections: Connection[]): Promise<void> {
-  const deadline = Date.now() + FAREWELL;
+/** Ends the connections once everything that arrived is answered, and waits only as long as somebody goes on reading. */
+async function sayGoodbye({ connections, stats }: Server): Promise<void> {
   // What had arrived before the signal is read in the next turn of the loop.
   await nextTurn();
-  for (const connection of connections) finish(connection);
-  while (connections.some(isOwed) && Date.now() < deadline) {
+  for (const connection of connections) receiveEnd(connection);
+  let written = stats.bytesWritten;
+  let progress = Date.now();
+  while ([...connections].some(isOwed) && Date.now() - progress < FAREWELL) {
+    if (stats.bytesWritten !== written) progress = Date.now();
+    written = stats.bytesWritten;
     await nextTurn();
   }
 }

@@ -10,7 +10,7 @@ export interface Options {
   socket: string | undefined;
   /** Access mode of the Unix socket, such as 0o700. */
   socketMode: number;
-  /** Address or name of the interface; undefined is all. */
+  /** Address of the interface; undefined is all. */
   address: string | undefined;
   daemon: boolean;
   coreFiles: boolean;

@@ -1,4 +1,4 @@
-import { error, verbosity, warn } from "./log.ts";
+import { error, logInternal, trace, verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
 import { deliverTurn, newTurn, type Turn } from "./net/turn.ts";
 import type { Options } from "./options.ts";
@@ -57,22 +57,25 @@ export function isTurnLarge({ turn, broker, options }: Server): boolean {
   return turn.size + turn.bytes.length >= TURN_BYTES || broker.gathered >= options.logBuffer;
 }
 
-/** Commits what the turn changed, and then delivers its answers. */
-export function endTurn(server: Server): void {
+/**
+ * Commits what the turn changed, and then delivers its answers.
+ * @returns why nothing of the turn happened, or undefined when all of it did
+ */
+export function endTurn(server: Server): string | undefined {
   const { broker, turn, store } = server;
   wakeWaiters(broker);
   const dirty = isDirty(broker);
   try {
     commit(broker);
   } catch (reason) {
-    failTurn(server, reason);
-    return;
+    return failTurn(server, reason);
   }
   server.stats.setHits += server.setHits;
   server.stats.getHits += server.getHits;
   forgetHits(server);
   deliverTurn(turn, undefined);
   if (dirty) orWarn(() => store.relieve());
+  return undefined;
 }
 
 /**
@@ -81,7 +84,9 @@ export function endTurn(server: Server): void {
  */
 export function failTurn(server: Server, cause: unknown): string {
   const reason = reasonOf(cause);
-  warn(`commit failed: ${reason}`);
+  logFailure(
+    `SERVER_ERROR ${reason}, to all ${server.turn.count} answers of the turn that tell of a change`,
+  );
   cancel(server.broker);
   forgetHits(server);
   deliverTurn(server.turn, Buffer.from(`SERVER_ERROR ${reason}\r\n`, "latin1"));
@@ -89,10 +94,20 @@ export function failTurn(server: Server, cause: unknown): string {
   return reason;
 }
 
+/** A full disk fails every turn: it is told once a second. */
+let lastFailure = 0;
+
+function logFailure(text: string): void {
+  trace(text);
+  if (Date.now() - lastFailure < 1000) return;
+  lastFailure = Date.now();
+  error(text);
+}
+
 /** The words for the client. Anything but a failure of the store is a mistake of ours, and goes into the log whole. */
 export function reasonOf(reason: unknown): string {
   if (reason instanceof StoreError) return reason.message;
-  error(`internal error: ${reason instanceof Error ? reason.stack : String(reason)}`);
+  logInternal(reason);
   return "internal error";
 }
 

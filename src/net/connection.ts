@@ -35,7 +35,7 @@ export interface Connection extends Client {
   unsentBytes: number;
   /** Too much is unsent: nothing is read or executed until it is gone. */
   blocked: boolean;
-  /** Nothing is read: the client is blocked, or has sent much while it waits. */
+  /** Nothing is read: the client is blocked, or has sent more than was executed. */
   paused: boolean;
 }
 
@@ -43,8 +43,10 @@ export interface Connection extends Client {
 const MOST_UNSENT = 256 * 1024;
 /** Small answers that must wait are gathered in pieces of this size. */
 const UNSENT_PIECE = 64 * 1024;
-/** A client that waits may send so many bytes more before it is not read from any further. */
+/** A client that sends so many bytes more while it waits is not kept waiting. */
 const MOST_AHEAD = 1024 * 1024;
+/** A client of which more bytes than this are not executed is not read from before they are. */
+const MOST_BEHIND = 64 * 1024;
 /** How long a client has to close after the server did, in seconds. */
 const LINGER_SECONDS = 2;
 
@@ -91,12 +93,13 @@ export function closeConnection(connection: Connection): void {
 }
 
 export function receive(connection: Connection, chunk: Buffer): void {
-  if (connection.phase !== "open") return;
+  if (connection.phase !== "open" || connection.patience.ended) return;
   connection.server.stats.bytesRead += chunk.length;
   connection.input.keepLines = verbosity() >= 2;
   feed(connection.input, chunk);
   if (connection.patience.waiter === undefined) serve(connection);
-  else if (ahead(connection) > MOST_AHEAD) pause(connection);
+  // A connection that is not read from would not be seen to end, and its message would be lost.
+  else if (ahead(connection) > MOST_AHEAD) endWaiting(connection);
 }
 
 /** How many bytes were received and not looked at yet. */
@@ -120,7 +123,7 @@ function unpause(connection: Connection): void {
   connection.socket.resume();
 }
 
-/** The client sends nothing more, and is still answered. */
+/** The client sends nothing more, or is not listened to any more: what has arrived is still answered. */
 export function receiveEnd(connection: Connection): void {
   connection.patience.ended = true;
   if (connection.phase === "lingering") connection.socket.end();
@@ -143,11 +146,22 @@ function serve(connection: Connection): void {
     patience.rest = undefined;
     if (rest !== undefined) rest();
     else if (!executeNext(connection)) break;
-    if (isTurnLarge(server)) endTurn(server);
     // Others come first before a large request goes on.
     if (patience.rest !== undefined) break;
+    if (!isTurnLarge(server)) continue;
+    endTurn(server);
+    if (ahead(connection) > 0) {
+      giveWay(connection);
+      break;
+    }
   }
   scheduleEnd(server);
+}
+
+/** Lets the other connections be served before this one goes on. */
+function giveWay(connection: Connection): void {
+  if (ahead(connection) > MOST_BEHIND && !connection.paused) pause(connection);
+  setImmediate(() => resume(connection));
 }
 
 /** Executes the next request: false when it has not arrived. */
@@ -164,10 +178,9 @@ function executeNext(connection: Connection): boolean {
 }
 
 /** Ends the connection once everything it is owed is sent. */
-export function finish(connection: Connection): void {
+function finish(connection: Connection): void {
   const { server } = connection;
   if (connection.phase !== "open") return;
-  endWaiting(connection);
   connection.phase = "finishing";
   server.turn.afterwards.push(() => {
     if (connection.phase === "finishing") connection.phase = "sending";
@@ -176,9 +189,9 @@ export function finish(connection: Connection): void {
   scheduleEnd(server);
 }
 
-/** Whether the client is still to be sent something before its connection ends. */
+/** Whether something is still to be done for the client, or to be sent, before its connection ends. */
 export function isOwed({ phase }: Connection): boolean {
-  return phase === "finishing" || phase === "sending";
+  return phase !== "lingering" && phase !== "closed";
 }
 
 function endIfSent(connection: Connection): void {

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, unlinkSync } from "node:fs";
+import { existsSync, lstatSync, rmSync, statSync } from "node:fs";
 
+import { orLog } from "../log.ts";
 import { failTurn, type Server } from "../server.ts";
 import {
   closeConnection,
@@ -16,10 +17,14 @@ export interface Listener {
   place: string;
   /** From now on clients are served; who comes before is turned away. */
   serve(server: Server): void;
-  /** Accepts no more; connections go on. */
+  /** Accepts no more, and takes its socket file away; connections go on. */
   stop(): void;
 }
 
+/** Bytes of a Unix socket's path, the shortest limit of the systems served here (macOS). */
+const LONGEST_PATH = 103;
+/** After so many milliseconds of silence the system asks whether the client's machine is still there. */
+const KEEP_ALIVE = 60_000;
 const REFUSAL = "ERROR Too many open connections\r\n";
 /** How long a refused client has to close, in seconds. */
 const REFUSAL_SECONDS = 1;
@@ -47,12 +52,21 @@ export function listenTcp(address: string | undefined, port: number): Listener {
  * @throws Error that names the file
  */
 export async function listenUnix(file: string, mode: number): Promise<Listener> {
+  if (Buffer.byteLength(file) > LONGEST_PATH) {
+    throw new Error(`cannot listen on ${file}: a socket's path has at most ${LONGEST_PATH} bytes`);
+  }
   await removeStale(file);
   const before = process.umask(0o777 & ~mode);
   try {
     const { serve, handlers } = acceptor();
     const listener = Bun.listen<Connection | undefined>({ unix: file, ...handlers });
-    return { place: file, serve, stop: () => listener.stop() };
+    const { ino } = statSync(file);
+    const stop = () => {
+      listener.stop();
+      // By now the file may be another server's.
+      if (statSync(file, { throwIfNoEntry: false })?.ino === ino) rmSync(file, { force: true });
+    };
+    return { place: file, serve, stop: () => orLog(stop) };
   } catch (error) {
     throw new Error(`cannot listen on ${file}: ${explain(error)}`);
   } finally {
@@ -60,19 +74,17 @@ export async function listenUnix(file: string, mode: number): Promise<Listener> 
   }
 }
 
-/** A server that lives answers a connection; its socket is left alone, and so is a file that is no socket. */
+/** Only a socket that refuses connections has no server. It is removed; anything else is left alone. */
 async function removeStale(file: string): Promise<void> {
   if (!existsSync(file)) return;
   if (!lstatSync(file).isSocket()) throw new Error(`cannot listen on ${file}: it is no socket`);
-  const alive = await Bun.connect({ unix: file, socket: { data() {} } }).then(
-    (socket) => {
-      socket.terminate();
-      return true;
-    },
-    () => false,
+  const answer = await Bun.connect({ unix: file, socket: { data() {} } }).then(
+    (socket) => socket.terminate(),
+    (error: unknown) => code(error) ?? String(error),
   );
-  if (alive) throw new Error(`cannot listen on ${file}: another server does`);
-  unlinkSync(file);
+  if (answer === "ECONNREFUSED" || answer === "ENOENT") return rmSync(file, { force: true });
+  const reason = answer === undefined ? "another server does" : `another server may (${answer})`;
+  throw new Error(`cannot listen on ${file}: ${reason}`);
 }
 
 /** What a listening socket does, and how to tell it which server it does it for. */
@@ -104,6 +116,7 @@ function acceptor() {
 function accept(server: Server | undefined, socket: Bun.Socket<Connection | undefined>): void {
   if (server !== undefined && server.connections.size < server.options.connections) {
     socket.data = openConnection(server, socket);
+    socket.setKeepAlive(true, KEEP_ALIVE);
   } else {
     // Closing with something unread would be a reset, and take the refusal with it.
     if (server !== undefined) socket.write(REFUSAL);

@@ -1,3 +1,4 @@
+import { orLog } from "../log.ts";
 import { type Bytes, clear, newBytes } from "../protocol/bytes.ts";
 import type { Consumer } from "../queue/consumer.ts";
 import type { Waiter } from "../queue/waiters.ts";
@@ -49,6 +50,9 @@ export interface Turn {
  * an error, and the further pieces of one go away.
  */
 export type Claim = "nothing" | "change" | "rest";
+
+/** After a turn of more answers than this the list of clients is let go of, and the closed ones with it. */
+const MOST_KEPT = 4096;
 
 export function newTurn(): Turn {
   return {
@@ -132,11 +136,12 @@ function follows(turn: Turn, i: number): boolean {
 
 function forget(turn: Turn): void {
   for (let i = 0; i < turn.count; i++) turn.sources[i] = undefined;
+  if (turn.count > MOST_KEPT) turn.clients.length = 0;
   turn.count = 0;
   turn.size = 0;
   clear(turn.bytes);
   const { afterwards } = turn;
   if (afterwards.length === 0) return;
   turn.afterwards = [];
-  for (const work of afterwards) work();
+  for (const work of afterwards) orLog(work);
 }

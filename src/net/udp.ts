@@ -1,6 +1,6 @@
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
-import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
+import { type Bytes, clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
 import { writeLine } from "../protocol/reply.ts";
 import { newConsumer } from "../queue/consumer.ts";
@@ -12,6 +12,9 @@ import { addWritten, type Client } from "./turn.ts";
 const HEADER = 8;
 /** A datagram that is sent has at most this many bytes, its header included. */
 const DATAGRAM = 1400;
+
+/** From so many bytes of answers on nothing more of a datagram is executed. */
+const MOST_ANSWERS = 1024 * 1024;
 
 /** @throws Error that names the address */
 export async function listenUdp(address: string | undefined, port: number): Promise<Listener> {
@@ -33,7 +36,8 @@ export async function listenUdp(address: string | undefined, port: number): Prom
     return {
       place: `udp ${placeName(hostname, socket.port)}`,
       serve: (started) => void (server = started),
-      stop: () => socket.close(),
+      // Answers are still to be sent.
+      stop: () => void (server = undefined),
     };
   } catch (error) {
     if (address === undefined) return listenUdp("0.0.0.0", port);
@@ -56,7 +60,7 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
   if (datagram.readUInt16BE(4) > 1) {
     refuse(server, client, "SERVER_ERROR multi-packet request not supported");
   } else {
-    serve(server, client, Buffer.from(datagram.subarray(HEADER)));
+    serve(server, client, Buffer.from(datagram.subarray(HEADER)), answers);
   }
   server.turn.afterwards.push(() => {
     const frames = frame(id, answers.buffer.subarray(0, answers.length));
@@ -67,12 +71,15 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
   scheduleEnd(server);
 }
 
-function serve(server: Server, client: Client, requests: Buffer): void {
+function serve(server: Server, client: Client, requests: Buffer, answers: Bytes): void {
   const input = newInput(server.options.maxBody);
   input.keepLines = verbosity() >= 2;
   feed(input, requests);
   while (nextCommand(input) && !isIncomplete(input)) {
     if (input.command.kind === "quit") return;
+    if (answers.length >= MOST_ANSWERS) {
+      return refuse(server, client, "SERVER_ERROR too much asked for in one datagram");
+    }
     execute(server, client, input.command);
     if (isTurnLarge(server)) endTurn(server);
   }

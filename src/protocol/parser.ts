@@ -100,6 +100,7 @@ function nextLine(input: Input): boolean {
   const arrived = (lineEnd < 0 ? chunk.length : lineEnd + 1) - at;
   if (kept + arrived > MAX_LINE || (lineEnd < 0 && kept + arrived === MAX_LINE)) {
     input.ended = true;
+    input.command.line = "(a line that is too long)";
     return refuse(input.command, TOO_LONG, false, true);
   }
   if (lineEnd >= 0 && kept === 0) {

@@ -4,6 +4,7 @@ import type { Consumer, Taking } from "./consumer.ts";
 import { dropAll, type Memory, newMemory } from "./memory.ts";
 import { type Message, newMessage } from "./message.ts";
 import {
+  abandon,
   abortOpen,
   advance,
   append,
@@ -86,6 +87,8 @@ export interface QueueDetails extends QueueCounts {
   memory: number;
 }
 
+/** What flushing a queue counts for, as if so many bytes were set. */
+const FLUSH_BYTES = 64;
 /** The store keeps a message's number in 43 bits. */
 const MAX_NUMBER = 2 ** 43 - 1;
 
@@ -237,6 +240,7 @@ export function deleteQueue(broker: Broker, name: string): boolean {
   const made = broker.created.indexOf(queue);
   if (made >= 0) broker.created.splice(made, 1);
   else broker.dropped.push(queue);
+  if (made >= 0) abandon(queue);
   return true;
 }
 
@@ -244,6 +248,9 @@ export function deleteQueue(broker: Broker, name: string): boolean {
 export function flushQueue(broker: Broker, name: string): void {
   const queue = broker.queues.get(name);
   if (queue === undefined) return;
+  // A flush of very many queues is work, too.
+  broker.gathered += FLUSH_BYTES;
+  if (!isAvailable(queue)) return;
   const before = queue.bytes;
   empty(queue, broker.memory);
   broker.bytes += queue.bytes - before;
@@ -275,7 +282,7 @@ export function queueDetails(broker: Broker, name: string): QueueDetails | undef
     open: queue.open.size,
     waiters: broker.waiters.get(name)?.size ?? 0,
     age: Math.max(0, Date.now() - arrived),
-    memory: queue.segments.reduce((total, { bytes }) => total + bytes.length, 0),
+    memory: queue.segments.reduce((total, { used, cursor }) => total + used - cursor, 0),
   };
 }
 
@@ -304,6 +311,7 @@ export function commit(broker: Broker): void {
     for (const [i, queue] of broker.touched.entries()) {
       markSaved(queue, broker.memory, positions[i] as Position);
     }
+    for (const queue of broker.dropped) abandon(queue);
   }
   forgetBatch(broker);
   keepWithinLimit(broker);
@@ -318,6 +326,9 @@ export function cancel(broker: Broker): void {
   for (const queue of broker.dropped) {
     broker.queues.set(queue.name, queue);
     broker.bytes += queue.bytes;
+  }
+  if (broker.dropped.length > 0) {
+    broker.queues = new Map([...broker.queues].sort(([, a], [, b]) => a.id - b.id));
   }
   const changed = new Set([...broker.touched, ...broker.dropped]);
   for (const queue of changed) {

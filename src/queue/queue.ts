@@ -188,6 +188,11 @@ export function abortOpen(queue: Queue, consumer: Consumer): boolean {
   return true;
 }
 
+/** The queue is gone for good: nobody has a message of it open any more. */
+export function abandon(queue: Queue): void {
+  for (const { consumer } of queue.open.values()) consumer.open.delete(queue);
+}
+
 /** Makes message `number`, which was taken, available again, before all younger ones. */
 export function putBack(queue: Queue, number: number): void {
   const { returned } = queue;
@@ -273,7 +278,10 @@ function addSmall(
 function heldNumbers(queue: Queue): readonly number[] {
   const { returned, open } = queue;
   if (open.size === 0) return returned;
-  return [...returned, ...open.keys()].sort((a, b) => a - b);
+  const numbers = [...returned, ...open.keys()];
+  // Messages are mostly opened in their order, and sorting thousands at each commit would be felt.
+  const isAscending = numbers.every((number, i) => i === 0 || (numbers[i - 1] as number) < number);
+  return isAscending ? numbers : numbers.sort((a, b) => a - b);
 }
 
 /** What the store should have; messages held right before the head need not be listed. */
@@ -365,7 +373,8 @@ export function rollBack(queue: Queue, memory: Memory): void {
     open.delete(number);
   }
   queue.opened = [];
-  queue.head = Math.max(stored.head, ...[...open.keys()].map((number) => number + 1));
+  queue.head = stored.head;
+  for (const number of open.keys()) queue.head = Math.max(queue.head, number + 1);
   queue.returned = stored.held.filter((number) => !open.has(number));
   for (let number = stored.head; number < queue.head; number++) {
     if (!open.has(number)) queue.returned.push(number);

@@ -67,13 +67,17 @@ type LogState = { busy: number; log: number; checkpointed: number };
 
 /** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
 const LONG_LOG = 4 * 1024 * 1024;
+/** What a segment takes beside its body, at least, so that empty ones are not all read at once. */
+export const ROW_BYTES = 64;
 /** Pages given back at a time, and how many of them make it worthwhile to shorten the file. */
 const SHRINK_PAGES = 256;
 const SHORTEN_PAGES = 4096;
 
-/** @throws StoreError when there is no using the directory or the file */
-export function openStore(options: StoreOptions): Store {
-  const home = openHome(options.directory);
+/**
+ * @param home the directory of the options, when this process has locked it already
+ * @throws StoreError when there is no using the directory or the file
+ */
+export function openStore(options: StoreOptions, home = openHome(options.directory)): Store {
   try {
     return failing(() => start(home, options));
   } catch (error) {
@@ -173,11 +177,11 @@ function prepare(database: Database) {
     read: database.prepare<Omit<StoredSegment, "queue">, [number, number]>(
       `SELECT key & ${NUMBER_MASK} AS first, count, flags, body FROM segment
         WHERE key >= (SELECT max(key) FROM segment WHERE key <= ${key})
-          AND key >= (?1 << ${NUMBER_BITS}) AND key < ((?1 + 1) << ${NUMBER_BITS}) ORDER BY key`,
+          AND key >= (?1 << ${NUMBER_BITS}) AND key <= (?1 << ${NUMBER_BITS}) + ${NUMBER_MASK} ORDER BY key`,
     ),
     arrived: database.prepare<{ arrived: number }, [number, number]>(
       `SELECT arrived FROM segment
-        WHERE key <= ${key} AND key + count > ${key} ORDER BY key DESC LIMIT 1`,
+        WHERE key = (SELECT max(key) FROM segment WHERE key <= ${key}) AND key + count > ${key}`,
     ),
   };
 }
@@ -257,7 +261,7 @@ function read(sqlite: Sqlite, queue: number, from: number, bytes: number): Store
     if (row.first > next || row.first + row.count <= next) break;
     segments.push({ queue, ...row });
     next = row.first + row.count;
-    total += row.body.length;
+    total += row.body.length + ROW_BYTES;
     if (total >= bytes) break;
   }
   if (segments.length === 0) throw missing();
@@ -292,7 +296,8 @@ function tidy(sqlite: Sqlite): boolean {
   relieve(sqlite);
   if (!hasWork(sqlite.sweep)) return shrink(sqlite);
   const done = transact(sqlite, () => sweepPortion(sqlite.sweep));
-  for (const id of noteDone(sqlite.sweep, done)) sqlite.ids.delete(id);
+  noteDone(sqlite.sweep, done);
+  for (const id of done.dropped) sqlite.ids.delete(id);
   return true;
 }
 

@@ -17,8 +17,8 @@ export interface Store {
   /** Makes the batch true, on disk unless told otherwise at the start. When it throws, nothing of it happened. */
   commit(batch: Batch): void;
   /**
-   * The segments of a queue from the one that holds message `from` on, in order: as many as hold `bytes` bytes, and
-   * at least one.
+   * The segments of a queue from the one that holds message `from` on, in order: as many as take `bytes` bytes, and
+   * at least one. Each takes a little beside its body.
    */
   read(queue: number, from: number, bytes: number): StoredSegment[];
   /** When the message was committed, in milliseconds since 1970; it must be in the store. */

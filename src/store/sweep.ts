@@ -13,13 +13,29 @@ import type { StoredQueue } from "./store.ts";
 export interface Sweep {
   /** For each queue, its position when it was swept last. */
   swept: Map<number, Position>;
-  /** For each queue that may have segments to be removed, its position. */
-  waiting: Map<number, Position>;
+  /** The queues that may have segments to be removed, the one whose turn it is in front. */
+  waiting: Map<number, Pass>;
   /** Dropped queues whose segments are all to be removed. */
   dropped: Set<number>;
-  find: Statement<{ number: number; bytes: number }, [number, number, number, number]>;
-  remove: Statement<void, [number, number, number, number]>;
+  find: Statement<SegmentRow, [number, number, number, number]>;
+  remove: Statement<void, [number, number, number]>;
   forget: Statement<void, [number]>;
+}
+
+/** One going through the segments of a queue. */
+interface Pass {
+  /** The queue's position when the pass began, and now. */
+  begun: Position;
+  latest: Position;
+  /** Where it goes on: everything before is looked at. */
+  from: number;
+}
+
+/** The messages of a segment, from `number` up to `end`, and the bytes of it. */
+interface SegmentRow {
+  number: number;
+  end: number;
+  bytes: number;
 }
 
 /** A portion is at most this many segments, and about this many bytes. */
@@ -28,22 +44,23 @@ const PORTION_BYTES = 1024 * 1024;
 /** While messages go by, a queue is swept every so many. */
 const SWEEP_EVERY = 256;
 
-/** Segments of queue ?1 that hold only messages from ?2 up to, but without, ?3. */
+/** The key of message ?2 or ?3 of queue ?1. */
 const KEY = `(?1 << ${NUMBER_BITS})`;
-const DEAD = `key >= ${KEY} + ?2 AND key < ${KEY} + ?3 AND (key & ${NUMBER_MASK}) + count <= ?3`;
+const NUMBER = `(key & ${NUMBER_MASK})`;
 
 export function newSweep(database: Database, queues: StoredQueue[]): Sweep {
   const dropped = database.query<{ queue: number }, []>("SELECT queue FROM dropped").all();
   const begun = queues.filter(({ head }) => head > 1);
   return {
     swept: new Map(),
-    waiting: new Map(begun.map((position) => [position.queue, position])),
+    waiting: new Map(begun.map((position) => [position.queue, newPass(position)])),
     dropped: new Set(dropped.map(({ queue }) => queue)),
     find: database.prepare(
-      `SELECT key & ${NUMBER_MASK} AS number, length(body) AS bytes FROM segment
-        WHERE ${DEAD} ORDER BY key LIMIT ?4`,
+      `SELECT ${NUMBER} AS number, ${NUMBER} + count AS end, length(body) AS bytes FROM segment
+        WHERE key >= ${KEY} + ?2 AND key < ${KEY} + ?3 AND ${NUMBER} + count <= ?3
+        ORDER BY key LIMIT ?4`,
     ),
-    remove: database.prepare(`DELETE FROM segment WHERE ${DEAD} AND key <= ${KEY} + ?4`),
+    remove: database.prepare(`DELETE FROM segment WHERE key >= ${KEY} + ?2 AND key <= ${KEY} + ?3`),
     forget: database.prepare("DELETE FROM dropped WHERE queue = ?1"),
   };
 }
@@ -54,17 +71,34 @@ interface Portion {
   bytes: number;
 }
 
-/** Inside the transaction that changes the position: sweeps the queue if that is worth it. True when it is swept. */
+/** What is left of a portion. */
+interface Portion {
+  segments: number;
+  bytes: number;
+}
+
+/**
+ * Inside the transaction that changes the position: sweeps the queue if that is worth it. Going through messages held
+ * back is left for later. True when it is swept.
+ */
 export function sweepIfDue(sweep: Sweep, position: Position): boolean {
-  const swept = sweep.swept.get(position.queue)?.head ?? 1;
-  return position.head - swept >= SWEEP_EVERY && sweepQueue(sweep, position, newPortion());
+  const { queue, head, held } = position;
+  const swept = sweep.swept.get(queue)?.head ?? 1;
+  if (head - swept < SWEEP_EVERY || held.length > 0) return false;
+  return sweepFrom(sweep, position, 0, newPortion()) === head;
 }
 
 /** The position is committed, and the queue was `swept` with it or not. */
 export function noteMoved(sweep: Sweep, position: Position, swept: boolean): void {
-  if (swept) noteSwept(sweep, position);
-  else if (hasMoved(sweep.swept.get(position.queue), position)) {
-    sweep.waiting.set(position.queue, position);
+  const { queue } = position;
+  const pass = sweep.waiting.get(queue);
+  if (swept) {
+    sweep.waiting.delete(queue);
+    sweep.swept.set(queue, position);
+  } else if (pass !== undefined) {
+    pass.latest = position;
+  } else if (hasMoved(sweep.swept.get(queue), position)) {
+    sweep.waiting.set(queue, newPass(position));
   }
 }
 
@@ -79,77 +113,100 @@ export function hasWork(sweep: Sweep): boolean {
   return sweep.waiting.size > 0 || sweep.dropped.size > 0;
 }
 
-/** Something that a portion of sweeping finished: to be noted once it is committed. */
-export type Swept = { queue: Position } | { dropped: number };
+/** What a portion of sweeping did, to be noted once it is committed: how far it came, and what it finished. */
+export interface Swept {
+  passes: { pass: Pass; from: number }[];
+  dropped: number[];
+}
 
 /** Inside a transaction: does one portion of what is waiting. */
-export function sweepPortion(sweep: Sweep): Swept[] {
+export function sweepPortion(sweep: Sweep): Swept {
   const portion = newPortion();
-  const done: Swept[] = [];
-  for (const queue of sweep.waiting.values()) {
-    if (!sweepQueue(sweep, queue, portion)) return done;
-    done.push({ queue });
+  const done: Swept = { passes: [], dropped: [] };
+  for (const pass of sweep.waiting.values()) {
+    if (isUsedUp(portion)) return done;
+    done.passes.push({ pass, from: sweepFrom(sweep, pass.begun, pass.from, portion) });
   }
-  for (const dropped of sweep.dropped) {
-    if (!sweepRange(sweep, dropped, 0, NUMBER_MASK, portion)) return done;
-    sweep.forget.run(dropped);
-    done.push({ dropped });
+  for (const queue of sweep.dropped) {
+    if (isUsedUp(portion)) return done;
+    const all = { queue, head: NUMBER_MASK, tail: NUMBER_MASK, bytes: 0, held: [] };
+    if (sweepFrom(sweep, all, 0, portion) < NUMBER_MASK) return done;
+    sweep.forget.run(queue);
+    done.dropped.push(queue);
   }
   return done;
+}
+
+/** The portion is committed. A queue that is not finished goes to the back. */
+export function noteDone(sweep: Sweep, done: Swept): void {
+  for (const { pass, from } of done.passes) {
+    const { queue } = pass.begun;
+    if (sweep.waiting.get(queue) !== pass) continue;
+    sweep.waiting.delete(queue);
+    pass.from = from;
+    if (from < pass.begun.head) sweep.waiting.set(queue, pass);
+    else endPass(sweep, pass);
+  }
+  for (const queue of done.dropped) sweep.dropped.delete(queue);
+}
+
+/** What went while the pass was on its way needs another. */
+function endPass(sweep: Sweep, { begun, latest }: Pass): void {
+  sweep.swept.set(begun.queue, begun);
+  if (hasMoved(begun, latest)) sweep.waiting.set(begun.queue, newPass(latest));
+}
+
+function newPass(position: Position): Pass {
+  return { begun: position, latest: position, from: 0 };
 }
 
 function newPortion(): Portion {
   return { segments: PORTION_SEGMENTS, bytes: PORTION_BYTES };
 }
 
-/** @returns the dropped queues of which nothing is left */
-export function noteDone(sweep: Sweep, done: Swept[]): number[] {
-  const gone: number[] = [];
-  for (const swept of done) {
-    if ("queue" in swept) noteSwept(sweep, swept.queue);
-    else if (sweep.dropped.delete(swept.dropped)) gone.push(swept.dropped);
-  }
-  return gone;
-}
-
-function noteSwept(sweep: Sweep, position: Position): void {
-  sweep.waiting.delete(position.queue);
-  sweep.swept.set(position.queue, position);
+function isUsedUp({ segments, bytes }: Portion): boolean {
+  return segments <= 0 || bytes <= 0;
 }
 
 /** Whether any message went since the queue was swept. */
 function hasMoved(swept: Position | undefined, { head, held }: Position): boolean {
   if (head !== (swept?.head ?? 1)) return true;
-  return (swept?.held ?? []).some((number) => !held.includes(number));
+  const still = new Set(held);
+  return (swept?.held ?? []).some((number) => !still.has(number));
 }
 
-/** Removes the segments before the head that hold none of the messages held back: false when there are too many. */
-function sweepQueue(sweep: Sweep, { queue, head, held }: Position, portion: Portion): boolean {
-  let from = 0;
-  for (const number of held) {
-    if (!sweepRange(sweep, queue, from, number, portion)) return false;
-    from = number + 1;
-  }
-  return sweepRange(sweep, queue, from, head, portion);
-}
-
-/** Removes the segments that hold only messages from `from` up to `to`: false when there are too many for the portion. */
-function sweepRange(
-  sweep: Sweep,
-  queue: number,
-  from: number,
-  to: number,
-  portion: Portion,
-): boolean {
+/**
+ * Removes segments before the head, from message `from` on, that hold none of the messages held back.
+ * @returns how far it came: the head when it is through
+ */
+function sweepFrom(sweep: Sweep, position: Position, from: number, portion: Portion): number {
+  const { queue, head, held } = position;
   // Looking is work, too.
   portion.segments--;
+  let next = from;
+  let alive = 0;
+  let first = -1;
   let last = -1;
-  for (const row of sweep.find.iterate(queue, from, to, PORTION_SEGMENTS)) {
-    if (portion.segments <= 0 || portion.bytes <= 0) break;
-    last = row.number;
+  const removeRun = () => {
+    if (first >= 0) sweep.remove.run(queue, first, last);
+    first = -1;
+  };
+  const rows = sweep.find.all(queue, from, head, PORTION_SEGMENTS);
+  for (const { number, end, bytes } of rows) {
+    if (isUsedUp(portion)) break;
+    while (alive < held.length && (held[alive] as number) < number) alive++;
+    const isHeld = alive < held.length && (held[alive] as number) < end;
     portion.segments--;
-    portion.bytes -= row.bytes;
+    next = end;
+    if (isHeld) {
+      removeRun();
+      continue;
+    }
+    portion.bytes -= bytes;
+    if (first < 0) first = number;
+    last = number;
   }
-  if (last >= 0) sweep.remove.run(queue, from, to, last);
-  return portion.segments > 0 && portion.bytes > 0;
+  removeRun();
+  const isThrough = rows.length < PORTION_SEGMENTS && next >= (rows.at(-1)?.end ?? 0);
+  return isThrough ? head : next;
 }

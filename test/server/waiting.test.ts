@@ -89,13 +89,10 @@ test("later commands are answered after END too", async () => {
   expect(await client.line()).toStartWith("VERSION ");
 });
 
-test("commands that a waiting connection sends are not read without bound", async () => {
+test("a connection that sends more than a megabyte while it waits is not kept waiting", async () => {
   const waiting = await waiter(`q/t=${long}`);
-  for (let n = 0; n < 200_000; n++)
-    if (n % 1000 === 0) waiting.send("get nothing\r\n".repeat(1000));
-  for (let n = 0; n < 20; n++) await client.inStep();
-  await client.put("q", "x");
-  expect(await waiting.messages()).toEqual(value(`q/t=${long}`, "x"));
+  for (let n = 0; n < 200; n++) waiting.send("get nothing\r\n".repeat(1000));
+  expect(await waiting.messages()).toEqual([]);
   const answers = (await waiting.read(200_000 * 5)).toString("latin1");
   expect(answers === "END\r\n".repeat(200_000)).toBe(true);
 });

@@ -1,6 +1,7 @@
-/** What is committed is what is read, now and after a start. */
 import { describe, expect, test } from "bun:test";
 
+/** What is committed is what is read, now and after a start. */
+import { ROW_BYTES } from "../../src/store/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { newRandom, type Random, seeds } from "../protocol/random.ts";
 import {
@@ -125,7 +126,7 @@ describe("reading", () => {
   test("ends with the segment that makes the bytes full", () => {
     expect(firsts(1, 0)).toEqual([1]);
     expect(firsts(1, 1)).toEqual([1]);
-    const sizes = store.read(queue, 1, ALL).map(({ body }) => body.length);
+    const sizes = store.read(queue, 1, ALL).map(({ body }) => body.length + ROW_BYTES);
     const [one = 0, two = 0, three = 0] = sizes;
     expect(firsts(1, one)).toEqual([1]);
     expect(firsts(1, one + 1)).toEqual([1, 4]);
@@ -384,10 +385,13 @@ test.each(seeds)(
         const [start] = found;
         expect(start?.first).toBeLessThanOrEqual(from);
         expect((start?.first ?? 0) + (start?.count ?? 0)).toBeGreaterThan(from);
-        const held = found.reduce((sum, { body }) => sum + body.length, 0);
+        const held = found.reduce((sum, { body }) => sum + body.length + ROW_BYTES, 0);
         const end = (found.at(-1)?.first ?? 0) + (found.at(-1)?.count ?? 0);
         if (held < bytes) expect(end).toBe(messages.length + 1);
-        else expect(held - (found.at(-1)?.body.length ?? 0)).toBeLessThanOrEqual(bytes);
+        else {
+          const last = (found.at(-1)?.body.length ?? 0) + ROW_BYTES;
+          expect(held - last).toBeLessThanOrEqual(bytes);
+        }
         const expected = messages.slice((start?.first ?? 1) - 1, end - 1);
         const right = Bun.deepEquals(messagesOf(found), expected);
         expect({ round, id, from, right }).toEqual({ round, id, from, right: true });

@@ -254,15 +254,13 @@ export function check(history: History): void {
 }
 
 /** Nobody gets what somebody else has. */
-function checkDeliveries({ queue }: History, { id, deliveries }: Message): void {
+function checkDeliveries({ queue }: History, message: Message): void {
   const canPrecede = ({ release }: Delivery, { take }: Delivery) =>
     release !== undefined && !isBefore(take, release);
-  for (const [i, one] of deliveries.entries()) {
-    for (const other of deliveries.slice(i + 1)) {
+  for (const [i, one] of message.deliveries.entries()) {
+    for (const other of message.deliveries.slice(i + 1)) {
       if (canPrecede(one, other) || canPrecede(other, one)) continue;
-      throw new Violation(
-        `${queue}: message ${id} was delivered twice: ${shown(one.take)} and ${shown(other.take)}`,
-      );
+      throw new Violation(`${queue}: delivered twice was ${shownMessage(message)}`);
     }
   }
 }

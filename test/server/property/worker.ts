@@ -53,11 +53,15 @@ export interface Worker {
   busy: boolean;
   /** What it sent and had no answer to when its connection ended. */
   unanswered: Request[];
+  /** The requests among them that may have put back what it has open, by the queue. */
+  aborting: Map<string, Request>;
 }
 
 export interface Waiting {
   key: Key;
   request: Request;
+  /** Milliseconds. */
+  since: number;
   /** The open message that was closed before the waiting began. */
   closed: Delivery | undefined;
 }
@@ -79,6 +83,7 @@ export function newWorker(world: World, client: Client): Worker {
     waiting: undefined,
     busy: false,
     unanswered: [],
+    aborting: new Map(),
   };
 }
 
@@ -213,7 +218,7 @@ async function readMessages(worker: Worker, keys: Key[], request: Request): Prom
 function beginWaiting(worker: Worker, key: Key, request: Request): void {
   const closed = key.before === "close" ? worker.held.get(key.queue) : undefined;
   release(worker, key, request);
-  worker.waiting = { key, request, closed };
+  worker.waiting = { key, request, since: performance.now(), closed };
 }
 
 /** What the server must say when a message is open already. */
@@ -234,7 +239,7 @@ function release({ held }: Worker, { queue, before }: Key, request: Request): vo
 }
 
 function lose(worker: Worker, sent: Sent): void {
-  const { world, unanswered } = worker;
+  const { world, unanswered, aborting } = worker;
   unanswered.push(sent.request);
   if (!("keys" in sent)) {
     noteLost(historyOf(world, sent.queue), sent.request, 0, 1);
@@ -243,6 +248,7 @@ function lose(worker: Worker, sent: Sent): void {
   for (const { queue, action, before } of sent.keys) {
     const gone = (action === "take" ? 1 : 0) + (before === "close" ? 1 : 0);
     noteLost(historyOf(world, queue), sent.request, gone, 0);
+    if (before === "abort" && !aborting.has(queue)) aborting.set(queue, sent.request);
   }
 }
 
@@ -265,7 +271,7 @@ export function beginEnd(worker: Worker): Ending {
 
 /** The server is known to have noticed, and everything that the connection has sent is over. */
 export function confirmEnd({ worker, end }: Ending): void {
-  const { world, held, waiting, unanswered } = worker;
+  const { world, held, waiting, unanswered, aborting } = worker;
   end.answered = tick(world);
   // It was closed, or else it comes back: its request has no answer.
   if (waiting?.closed !== undefined) {
@@ -273,7 +279,7 @@ export function confirmEnd({ worker, end }: Ending): void {
     waiting.closed.release = end;
   }
   worker.waiting = undefined;
-  for (const delivery of held.values()) delivery.release = end;
+  for (const [queue, delivery] of held) delivery.release = aborting.get(queue) ?? end;
   held.clear();
   for (const request of unanswered) request.answered = world.clock;
 }

@@ -1,0 +1,49 @@
+import { expect, test } from "bun:test";
+
+import { help } from "../src/options.ts";
+import { codeBlock, readme } from "./clients/readme.ts";
+import { start, suite } from "./server/harness.ts";
+
+suite();
+
+/** What a flag is called, what it does, and its default; empty when there is none. */
+type Row = [usage: string, meaning: string, standard: string];
+
+function rowsOfHelp(): Row[] {
+  const rows = help().matchAll(/^ {2}(--?\S+(?: <\w+>)?) {2,}(.+(?:\n {4,}.+)*)/gm);
+  return [...rows].map(([, usage = "", lines = ""]) => {
+    const text = lines.replace(/\n +/g, " ");
+    const [, meaning = text, standard = ""] = /^(.*) \(default: (.*)\)$/.exec(text) ?? [];
+    return [usage, meaning, standard];
+  });
+}
+
+function rowsOfReadme(): Row[] {
+  const rows = readme.matchAll(/^\| `(-.+?)` \| (.*?) \|(?: (.*?))? \|$/gm);
+  return [...rows].map(([, usage = "", meaning = "", standard = ""]) => {
+    return [usage, meaning, standard.replaceAll("`", "")];
+  });
+}
+
+test("the table of flags is that of -h", () => {
+  const rows = rowsOfHelp();
+  expect(rows).toContainEqual(["-p <num>", "TCP port; 0: the system picks one", "22201"]);
+  expect(rows.length).toBe(help().match(/^ {2}-/gm)?.length ?? NaN);
+  expect(rowsOfReadme()).toEqual(rows);
+});
+
+test("the conversation is what the server says", async () => {
+  const [prompt, ...lines] = codeBlock("text", "telnet").trimEnd().split("\n");
+  expect(prompt).toBe("$ telnet 127.0.0.1 22201");
+  // What a user types: commands, and a body after each set.
+  const command = /^(set|get|stats|quit)\b/;
+  const typed = lines.map((line, i) => command.test(line) || /^set\b/.test(lines[i - 1] ?? ""));
+  const text = (own: boolean) =>
+    lines.flatMap((line, i) => (typed[i] === own ? [`${line}\r\n`] : [])).join("");
+
+  const server = await start();
+  const client = await server.connect();
+  client.send(text(true));
+  expect(await client.rest()).toBe(text(false));
+  expect((await server.stop()).code).toBe(0);
+});
