@@ -1,57 +1,28 @@
+import { addLines, answer, confirm } from "./answers.ts";
 import { setVerbosity, trace } from "./log.ts";
-import {
-  addBytes,
-  addWritten,
-  type Claim,
-  type Client,
-  type Patience,
-  type Turn,
-} from "./net/turn.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import { type Command, forgetBody, forgetKeys } from "./protocol/command.ts";
-import type { Key } from "./protocol/key.ts";
-import { writeBody, writeLine, writeLineEnd, writeStat, writeValueLine } from "./protocol/reply.ts";
+import { writeStat } from "./protocol/reply.ts";
 import {
-  abortMessage,
-  closeMessage,
   deleteQueue,
   flushAll,
   flushQueue,
-  hasOpen,
   queueCounts,
   queueDetails,
   setMessage,
-  takeMessage,
   wakeWaiters,
 } from "./queue/broker.ts";
-import type { Taking } from "./queue/consumer.ts";
-import { newMessage } from "./queue/message.ts";
-import { LARGE_BODY } from "./queue/segment.ts";
-import { addWaiter } from "./queue/waiters.ts";
-import {
-  endTurn,
-  failTurn,
-  isTracing,
-  isTurnLarge,
-  reasonOf,
-  scheduleEnd,
-  type Server,
-} from "./server.ts";
+import { executeGet } from "./retrieval.ts";
+import { endTurn, isTracing, reasonOf, type Server } from "./server.ts";
 import { listStats, resetStats } from "./stats.ts";
 import type { Checkpoint } from "./store/store.ts";
+import { addWritten, type Client } from "./turn.ts";
 import { version } from "./version.ts";
 
 const STORED = Buffer.from("STORED\r\n");
-const END = Buffer.from("END\r\n");
 
 /** What `stats queue <name>` tells, in this order. */
 const DETAILS = ["messages", "bytes", "open", "waiters", "sets", "gets", "age", "memory"] as const;
-
-/** The message that a `get` took last. */
-const message = newMessage();
-/** The answer to a `get` that is being written: where its current piece starts, and what that piece claims. */
-let pieceStart = 0;
-let pieceClaim: Claim = "nothing";
 
 /** Does what one request asks for, and adds its answer to the turn. */
 export function execute(server: Server, client: Client, command: Command): void {
@@ -129,162 +100,6 @@ function executeSet(server: Server, client: Client, command: Command): void {
   if (isTracing()) trace(`${client.id} > STORED`);
 }
 
-/** The hot path of consumers. */
-function executeGet(server: Server, client: Client, keys: Key[], numbered: boolean): void {
-  const problem = openProblem(server, client, keys);
-  if (problem !== undefined) return answer(server, client, `CLIENT_ERROR ${problem}`);
-  takeKeys(server, client, keys, 0, numbered);
-}
-
-/** Answers the keys from number `from` on, a part at a time when that is much. */
-function takeKeys(
-  server: Server,
-  client: Client,
-  keys: Key[],
-  from: number,
-  numbered: boolean,
-): void {
-  beginAnswer(server);
-  try {
-    for (let i = from; i < keys.length; i++) {
-      const key = keys[i] as Key;
-      server.stats.getCommands++;
-      if (!key.plain) settle(server, client, key);
-      if (key.action !== "none" && !takeFor(server, client, key, numbered)) {
-        if (key.wait > 0 && waitFor(server, client, key, numbered)) return;
-      }
-      if (i + 1 === keys.length || !isTurnLarge(server)) continue;
-      if (client.patience === undefined) break;
-      client.patience.rest = () => takeKeys(server, client, keys, i + 1, numbered);
-      return pauseAnswer(server, client, client.patience);
-    }
-    endAnswer(server, client);
-  } catch (error) {
-    failAnswer(server, client, error);
-  }
-}
-
-/** Sends what there is of an answer, and goes on in the next turn. */
-function pauseAnswer(server: Server, client: Client, patience: Patience): void {
-  const { turn } = server;
-  if (turn.bytes.length > pieceStart) addWritten(turn, client, pieceStart, pieceClaim);
-  endTurn(server);
-  setImmediate(() => patience.resume());
-}
-
-/** What speaks against the keys, in words for the client, before anything is done for any of them. */
-function openProblem(server: Server, client: Client, keys: Key[]): string | undefined {
-  if (keys.length === 1 && keys[0]?.plain === true) return undefined;
-  let opened: Map<string, boolean> | undefined;
-  for (const { plain, action, before, queue, wait } of keys) {
-    if (plain) continue;
-    if (client.patience === undefined && (action !== "peek" || wait >= 0)) {
-      return "options other than peek need a connection";
-    }
-    if (action === "peek" || action === "take") continue;
-    opened ??= new Map();
-    const isOpen = opened.get(queue) ?? hasOpen(server.broker, queue, client.consumer);
-    if (action === "open" && isOpen && before === undefined) {
-      return `a message of ${queue} is open already`;
-    }
-    opened.set(queue, action === "open" || (isOpen && before === undefined));
-  }
-  return undefined;
-}
-
-/** Does what a key asks for the open message. */
-function settle(server: Server, client: Client, { queue, before }: Key): void {
-  const { broker } = server;
-  if (before === "close" && closeMessage(broker, queue, client.consumer)) pieceClaim = "change";
-  if (before === "abort") abortMessage(broker, queue, client.consumer);
-}
-
-/** Takes a message as the key says, and writes it into the answer: false when there is none. */
-function takeFor(server: Server, client: Client, key: Key, numbered: boolean): boolean {
-  const taking = key.action as Taking;
-  if (!takeMessage(server.broker, key.queue, taking, client.consumer, message)) return false;
-  server.getHits++;
-  writeMessage(server.turn, client, key.text, numbered);
-  return true;
-}
-
-/** Lets the client wait for a message: false when it can't. */
-function waitFor(server: Server, client: Client, key: Key, numbered: boolean): boolean {
-  const { patience } = client;
-  if (patience === undefined || patience.ended) return false;
-  if (pieceClaim === "change") {
-    // What the same request closed is committed first: when that fails, the client is to know it.
-    const failure = endTurn(server);
-    if (failure !== undefined) {
-      answer(server, client, `SERVER_ERROR ${failure}`);
-      return true;
-    }
-  }
-  const stopWaiting = (take: () => void) => {
-    patience.waiter = undefined;
-    beginAnswer(server);
-    try {
-      take();
-      endAnswer(server, client);
-    } catch (error) {
-      failAnswer(server, client, error);
-    }
-    // Not within the end of the turn: somebody may be in the middle of an answer, who ended the turn for it.
-    server.turn.afterwards.push(() => queueMicrotask(() => patience.resume()));
-    scheduleEnd(server);
-  };
-  patience.waiter = addWaiter(server.broker.waiters, key.wait, {
-    name: key.queue,
-    wake: () => stopWaiting(() => takeFor(server, client, key, numbered)),
-    giveUp: () => stopWaiting(() => {}),
-  });
-  return true;
-}
-
-function beginAnswer(server: Server): void {
-  pieceStart = server.turn.bytes.length;
-  pieceClaim = "nothing";
-}
-
-/** Writes `message`: as one piece with what is before it, unless its body is large and is sent from where it lies. */
-function writeMessage(turn: Turn, client: Client, key: string, numbered: boolean): void {
-  if (pieceClaim === "nothing") pieceClaim = "change";
-  writeValueLine(turn.bytes, key, message, numbered);
-  if (isTracing()) traceMessage(client, key, numbered);
-  if (bodyLength() >= LARGE_BODY) {
-    addWritten(turn, client, pieceStart, pieceClaim);
-    addBytes(turn, client, message.bytes, message.start, message.end);
-    pieceStart = turn.bytes.length;
-    pieceClaim = "rest";
-  } else {
-    writeBody(turn.bytes, message);
-  }
-  writeLineEnd(turn.bytes);
-}
-
-function traceMessage(client: Client, key: string, numbered: boolean): void {
-  const number = numbered ? ` ${message.number}` : "";
-  trace(`${client.id} > VALUE ${key} ${message.flags} ${bodyLength()}${number}`);
-}
-
-function endAnswer(server: Server, client: Client): void {
-  const { turn } = server;
-  writeBytes(turn.bytes, END, 0, END.length);
-  addWritten(turn, client, pieceStart, pieceClaim);
-  if (isTracing()) trace(`${client.id} > END`);
-}
-
-/** A message could not be read: nothing of the whole turn happened, and this client is answered once. */
-function failAnswer(server: Server, client: Client, error: unknown): void {
-  const isTold = pieceClaim === "rest";
-  const reason = failTurn(server, error);
-  if (!isTold) answer(server, client, `SERVER_ERROR ${reason}`);
-}
-
-function bodyLength(): number {
-  return message.end - message.start;
-}
-
 function executeDelete(server: Server, client: Client, command: Command): void {
   const deleted = deleteQueue(server.broker, command.name);
   if (deleted) confirm(server, client, command, "DELETED", "change");
@@ -297,7 +112,7 @@ function answerStats(server: Server, client: Client): void {
   endTurn(server);
   const start = turn.bytes.length;
   for (const [name, value] of listStats(server.stats)) writeStat(turn.bytes, name, value);
-  addLines(turn, client, start, "nothing");
+  addLines(server, client, start, "nothing");
 }
 
 function answerQueueStats(server: Server, client: Client): void {
@@ -306,7 +121,7 @@ function answerQueueStats(server: Server, client: Client): void {
   for (const { name, sets, gets } of queueCounts(server.broker)) {
     writeStat(turn.bytes, name, `${sets}/${gets}`);
   }
-  addLines(turn, client, start, "change");
+  addLines(server, client, start, "change");
 }
 
 /** A queue that is not there has no details. */
@@ -323,16 +138,7 @@ function answerQueueDetails(server: Server, client: Client, name: string): void 
   } catch (error) {
     return answer(server, client, `SERVER_ERROR ${reasonOf(error)}`);
   }
-  addLines(turn, client, start, "nothing");
-}
-
-/** Ends an answer of several lines, the first of which starts at `start`. */
-function addLines(turn: Turn, client: Client, start: number, claim: Claim): void {
-  writeLine(turn.bytes, "END");
-  addWritten(turn, client, start, claim);
-  if (!isTracing()) return;
-  const lines = turn.bytes.buffer.toString("latin1", start, turn.bytes.length).split("\r\n");
-  for (const line of lines.slice(0, -1)) trace(`${client.id} > ${line}`);
+  addLines(server, client, start, "nothing");
 }
 
 function executeCheckpoint(server: Server, client: Client, how: Checkpoint): void {
@@ -343,23 +149,4 @@ function executeCheckpoint(server: Server, client: Client, how: Checkpoint): voi
     return answer(server, client, `SERVER_ERROR ${reasonOf(error)}`);
   }
   answer(server, client, "OK");
-}
-
-/** Answers in a line, unless the client wants no answer. */
-function confirm(
-  server: Server,
-  client: Client,
-  command: Command,
-  line: string,
-  claim: Claim,
-): void {
-  if (!command.noreply) answer(server, client, line, claim);
-}
-
-function answer(server: Server, client: Client, line: string, claim: Claim = "nothing"): void {
-  const { turn } = server;
-  const start = turn.bytes.length;
-  writeLine(turn.bytes, line);
-  addWritten(turn, client, start, claim);
-  if (isTracing()) trace(`${client.id} > ${line}`);
 }

@@ -1,10 +1,10 @@
 import { error, logInternal, trace, verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
-import { deliverTurn, newTurn, type Turn } from "./net/turn.ts";
 import type { Options } from "./options.ts";
 import { type Broker, cancel, commit, isDirty, openBroker, wakeWaiters } from "./queue/broker.ts";
 import { newStats, type Stats } from "./stats.ts";
 import { type Store, StoreError } from "./store/store.ts";
+import { deliverTurn, newTurn, type Turn } from "./turn.ts";
 
 /** Everything that the parts of a running server share. */
 export interface Server {

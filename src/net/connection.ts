@@ -8,7 +8,7 @@ import { newConsumer } from "../queue/consumer.ts";
 import { removeWaiter } from "../queue/waiters.ts";
 import { endTurn, failTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import { countConnection } from "../stats.ts";
-import type { Client, Patience } from "./turn.ts";
+import type { Client, Patience } from "../turn.ts";
 
 /**
  * How far a connection is: it is served; it is done, and its last answers wait for the turn to end; they are being

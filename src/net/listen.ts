@@ -1,6 +1,6 @@
 import { existsSync, lstatSync, rmSync, statSync } from "node:fs";
 
-import { orLog } from "../log.ts";
+import { orLog, trace } from "../log.ts";
 import { failTurn, type Server } from "../server.ts";
 import {
   closeConnection,
@@ -120,6 +120,7 @@ function accept(server: Server | undefined, socket: Bun.Socket<Connection | unde
   } else {
     // Closing with something unread would be a reset, and take the refusal with it.
     if (server !== undefined) socket.write(REFUSAL);
+    trace("a client was refused, too many are connected");
     socket.shutdown();
     socket.timeout(REFUSAL_SECONDS);
   }

@@ -1,12 +1,12 @@
+import { answer } from "../answers.ts";
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
 import { type Bytes, clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
-import { writeLine } from "../protocol/reply.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { endTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
+import type { Client } from "../turn.ts";
 import { explain, type Listener, placeName } from "./listen.ts";
-import { addWritten, type Client } from "./turn.ts";
 
 /** memcached's frame header: request id, sequence number, number of datagrams, reserved; 16 bits each, big-endian. */
 const HEADER = 8;
@@ -58,7 +58,7 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
     deliver: (bytes, start, end) => writeBytes(answers, bytes, start, end),
   };
   if (datagram.readUInt16BE(4) > 1) {
-    refuse(server, client, "SERVER_ERROR multi-packet request not supported");
+    answer(server, client, "SERVER_ERROR multi-packet request not supported");
   } else {
     serve(server, client, Buffer.from(datagram.subarray(HEADER)), answers);
   }
@@ -78,19 +78,12 @@ function serve(server: Server, client: Client, requests: Buffer, answers: Bytes)
   while (nextCommand(input) && !isIncomplete(input)) {
     if (input.command.kind === "quit") return;
     if (answers.length >= MOST_ANSWERS) {
-      return refuse(server, client, "SERVER_ERROR too much asked for in one datagram");
+      return answer(server, client, "SERVER_ERROR too much asked for in one datagram");
     }
     execute(server, client, input.command);
     if (isTurnLarge(server)) endTurn(server);
   }
-  if (isIncomplete(input)) refuse(server, client, "CLIENT_ERROR incomplete request");
-}
-
-function refuse(server: Server, client: Client, line: string): void {
-  const { turn } = server;
-  const start = turn.bytes.length;
-  writeLine(turn.bytes, line);
-  addWritten(turn, client, start, "nothing");
+  if (isIncomplete(input)) answer(server, client, "CLIENT_ERROR incomplete request");
 }
 
 /** Splits an answer into datagrams, each with its header. */

@@ -1,5 +1,5 @@
+import { type Batch, newBatch, type Position } from "../store/batch.ts";
 import { type Store, StoreError } from "../store/store.ts";
-import { type Batch, newBatch, type Position } from "./batch.ts";
 import type { Consumer, Taking } from "./consumer.ts";
 import { dropAll, type Memory, newMemory } from "./memory.ts";
 import { type Message, newMessage } from "./message.ts";

@@ -1,5 +1,5 @@
+import { HEAD, type Position, type StoredSegment } from "../store/batch.ts";
 import type { Store } from "../store/store.ts";
-import type { Position, StoredSegment } from "./batch.ts";
 import type { Consumer } from "./consumer.ts";
 import {
   dropAll,
@@ -17,7 +17,6 @@ import {
   bodyAt,
   flagsAt,
   hasRoom,
-  HEAD,
   LARGE_BODY,
   largeSegment,
   lengthAt,

@@ -1,3 +1,5 @@
+import { HEAD } from "../store/batch.ts";
+
 /**
  * Consecutive messages of one queue, packed into one buffer: a message costs its body and 8 bytes, and the garbage
  * collector sees one object for hundreds of them.
@@ -19,8 +21,6 @@ export interface Segment {
   flags: number;
 }
 
-/** Bytes before each packed body. */
-export const HEAD = 8;
 /** A segment takes messages until it holds this many bytes. */
 export const SEGMENT_BYTES = 64 * 1024;
 /** A body from this many bytes on gets a segment of its own, so that it need not be copied. */

@@ -1,7 +1,7 @@
 import { Database, SQLiteError } from "bun:sqlite";
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 
-import { HEAD } from "../queue/segment.ts";
+import { HEAD } from "./batch.ts";
 import { StoreError } from "./store.ts";
 
 /** "MCQ1": tells our files from those of other applications (https://sqlite.org/pragma.html#pragma_application_id). */

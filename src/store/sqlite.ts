@@ -1,6 +1,6 @@
 import { constants, type Database, type Statement } from "bun:sqlite";
 
-import type { Batch, StoredSegment } from "../queue/batch.ts";
+import type { Batch, StoredSegment } from "./batch.ts";
 import { closeHome, type Home, openHome } from "./home.ts";
 import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase } from "./schema.ts";
 import { type Checkpoint, type Store, type StoredQueue, StoreError } from "./store.ts";

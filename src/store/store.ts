@@ -1,4 +1,4 @@
-import type { Batch, NamedQueue, Position, StoredSegment } from "../queue/batch.ts";
+import type { Batch, NamedQueue, Position, StoredSegment } from "./batch.ts";
 
 export type StoredQueue = NamedQueue & Position;
 

@@ -1,6 +1,6 @@
 import type { Database, Statement } from "bun:sqlite";
 
-import type { Position } from "../queue/batch.ts";
+import type { Position } from "./batch.ts";
 import { NUMBER_BITS, NUMBER_MASK } from "./schema.ts";
 import type { StoredQueue } from "./store.ts";
 

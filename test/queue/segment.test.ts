@@ -6,7 +6,6 @@ import {
   bodyAt,
   flagsAt,
   hasRoom,
-  HEAD,
   largeSegment,
   lengthAt,
   newSegment,
@@ -17,6 +16,7 @@ import {
   SEGMENT_BYTES,
   segmentCost,
 } from "../../src/queue/segment.ts";
+import { HEAD } from "../../src/store/batch.ts";
 import { newRandom } from "../protocol/random.ts";
 
 type Sent = { flags: number; body: Buffer };

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Batch, newBatch, type Position, type StoredSegment } from "../../src/queue/batch.ts";
+import { type Batch, newBatch, type Position, type StoredSegment } from "../../src/store/batch.ts";
 import { makeHome } from "../../src/store/home.ts";
 import { openStore, type StoreOptions } from "../../src/store/sqlite.ts";
 import { type Store, StoreError } from "../../src/store/store.ts";

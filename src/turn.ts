@@ -1,7 +1,7 @@
-import { orLog } from "../log.ts";
-import { type Bytes, clear, newBytes } from "../protocol/bytes.ts";
-import type { Consumer } from "../queue/consumer.ts";
-import type { Waiter } from "../queue/waiters.ts";
+import { orLog } from "./log.ts";
+import { type Bytes, clear, newBytes } from "./protocol/bytes.ts";
+import type { Consumer } from "./queue/consumer.ts";
+import type { Waiter } from "./queue/waiters.ts";
 
 /** Somebody who is answered: a connection, or the sender of a datagram. */
 export interface Client {

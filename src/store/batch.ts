@@ -1,3 +1,6 @@
+/** Bytes before each packed body: its length and the flags, 32 bits each, little-endian. */
+export const HEAD = 8;
+
 /** Consecutive messages of one queue, as the store keeps them. */
 export interface StoredSegment {
   queue: number;
@@ -6,7 +9,7 @@ export interface StoredSegment {
   count: number;
   /** Of the one message, when there is only one. */
   flags: number;
-  /** One message: its body. More: each one's head and body, as in a segment. */
+  /** One message: its body. More: each one's head and body. */
   body: Uint8Array;
 }
 
