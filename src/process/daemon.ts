@@ -34,6 +34,8 @@ export async function startDaemon(options: Options, args: readonly string[]): Pr
     return 0;
   }
   console.error(`${program}: ${word === "" ? await epitaph(child) : word}`);
+  // Who tries again at once is not to meet what is left of it.
+  await child.exited;
   return 1;
 }
 
