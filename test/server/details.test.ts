@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
 import { eventually, type Server, start, suite } from "./harness.ts";
+import { beginWaiting, waiter } from "./waiter.ts";
 
 suite();
 
@@ -75,8 +76,7 @@ test("in the middle of one write", async () => {
 test("of a queue that somebody sets into who has just been woken", async () => {
   for (let n = 0; n < 5; n++) {
     const woken = await server.connect();
-    woken.send(Buffer.concat([Buffer.from("get q/t=60000\r\n"), set(`fresh${n}`, "x")]));
-    await client.inStep();
+    await beginWaiting(woken, "q/t=60000", set(`fresh${n}`, "x").toString());
     client.send(Buffer.concat([set("q", "1"), Buffer.from(`stats queue fresh${n}\r\n`)]));
     await expectLines(client, ["STORED"]);
     // The set may come before or after, but the answer is right.
@@ -131,10 +131,7 @@ test("the age goes on over a restart, with the message open before it", async ()
 test("those who wait, with whatever option, until they are served, leave or give up", async () => {
   const waiting: Client[] = [];
   for (const option of ["t=60000", "t=60000/open", "t=60000/peek", "t=60000", "t=30"]) {
-    const each = await server.connect();
-    each.send(`get q/${option}\r\n`);
-    await client.inStep();
-    waiting.push(each);
+    waiting.push(await waiter(server, `q/${option}`));
   }
   // There is no queue yet, and nothing to be told of it.
   expect(await details(client, "q")).toEqual({});

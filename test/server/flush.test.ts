@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Client, set } from "./client.ts";
 import { expectLines, talk } from "./conversation.ts";
 import { eventually, type Server, start, suite } from "./harness.ts";
+import { beginWaiting } from "./waiter.ts";
 
 suite();
 
@@ -153,8 +154,7 @@ test("flush_all with a delay changes nothing", async () => {
 });
 
 test("those who wait go on waiting, and are not given what is flushed", async () => {
-  other.send("get q/t=60000\r\n");
-  await client.inStep();
+  await beginWaiting(other, "q/t=60000");
   client.send(Buffer.concat([Buffer.from("flush q\r\nflush_all\r\n"), set("q", "x")]));
   await expectLines(client, ["END", "OK", "STORED"]);
   expect((await other.messages()).map(({ body }) => body)).toEqual(["x"]);

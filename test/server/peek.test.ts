@@ -4,6 +4,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { type Client, set } from "./client.ts";
 import { expectLines, talk } from "./conversation.ts";
 import { type Server, start, suite } from "./harness.ts";
+import { beginWaiting, waiter } from "./waiter.ts";
 
 suite();
 
@@ -126,12 +127,7 @@ test("many peeks in one write, between sets and gets", async () => {
 describe("waiting", () => {
   test("all who wait with a peek see the message, and it stays", async () => {
     const peeking: Client[] = [];
-    for (let n = 0; n < 20; n++) {
-      const each = await server.connect();
-      each.send("get q/t=60000/peek\r\n");
-      peeking.push(each);
-    }
-    await (await server.connect()).inStep();
+    for (let n = 0; n < 20; n++) peeking.push(await waiter(server, "q/t=60000/peek"));
     client.send("stats queue q\r\n");
     expect(await client.until("END\r\n")).toBe("END\r\n");
     await client.put("q", "x");
@@ -142,11 +138,8 @@ describe("waiting", () => {
   });
 
   test("a peek does not come before who came first", async () => {
-    other.send("get q/t=60000\r\n");
-    await client.inStep();
-    const peeking = await server.connect();
-    peeking.send("get q/t=60000/peek\r\n");
-    await client.inStep();
+    await beginWaiting(other, "q/t=60000");
+    const peeking = await waiter(server, "q/t=60000/peek");
     await client.put("q", "1");
     expect((await other.messages()).map(({ body }) => body)).toEqual(["1"]);
     await client.put("q", "2");

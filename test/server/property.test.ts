@@ -14,7 +14,7 @@ const seedName = "MEMCACHEQ_SEED";
 /** For a longer search: how many rounds each trial has. */
 const roundsName = "MEMCACHEQ_ROUNDS";
 
-const rounds = Number(process.env[roundsName] ?? 60);
+const rounds = Number(process.env[roundsName] ?? 40);
 const given = process.env[seedName];
 const seeds = given === undefined ? [1, Math.floor(Math.random() * 2 ** 32)] : [Number(given)];
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Client, set } from "./client.ts";
 import { expectLines, talk } from "./conversation.ts";
 import { eventually, type Server, start, suite } from "./harness.ts";
+import { waiter } from "./waiter.ts";
 
 suite();
 
@@ -97,12 +98,7 @@ test("--max-messages 1: those who wait make room at once", async () => {
   const server = await start(["--max-messages", "1"]);
   const client = await server.connect();
   const waiting: Client[] = [];
-  for (let n = 0; n < 3; n++) {
-    const each = await server.connect();
-    each.send("get q/t=60000\r\n");
-    await client.inStep();
-    waiting.push(each);
-  }
+  for (let n = 0; n < 3; n++) waiting.push(await waiter(server, "q/t=60000"));
   client.send(Buffer.concat(Array.from({ length: 5 }, (_, n) => set("q", `${n}`))));
   await expectLines(client, [...Array<string>(4).fill("STORED"), "NOT_STORED"]);
   for (const [n, each] of waiting.entries()) expect((await each.messages())[0]?.body).toBe(`${n}`);

@@ -2,9 +2,10 @@
 import { describe, expect, test } from "bun:test";
 
 import { version } from "../../package.json";
-import { set } from "./client.ts";
+import { type Client, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
 import { start, suite } from "./harness.ts";
+import { beginWaiting, waiter } from "./waiter.ts";
 
 suite();
 
@@ -13,11 +14,10 @@ const MB = 1024 * 1024;
 describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
   test("what is behind a wait is answered behind its END", async () => {
     const server = await start();
-    const [waiting, other] = [await server.connect(), await server.connect()];
-    waiting.send("get q/t=60000\r\nversion\r\nget q/t=60000/peek\r\n");
-    waiting.send(Buffer.concat([set("q", "late"), Buffer.from("get q/open\r\n")]));
-    await other.inStep();
-    await other.inStep();
+    const waiting = await server.connect();
+    const late = set("q", "late").toString();
+    const behind = `version\r\nget q/t=60000/peek\r\n${late}get q/open\r\n`;
+    await beginWaiting(waiting, "q/t=60000", behind);
     const exit = server.stop(signal);
     const answers = ["END", `VERSION ${version}`, "END", "STORED", "VALUE q/open 0 4", "late"];
     expect(await waiting.rest()).toBe([...answers, "END", ""].join("\r\n"));
@@ -57,10 +57,8 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     for (const n of [1, 2, 3, 4]) await client.put("q", `${n}`);
     for (const [n, holder] of holders.entries()) {
       expect(await holder.take("q/open")).toBe(`${n + 1}`);
-      holder.send("get other/t=60000\r\n");
+      await beginWaiting(holder, "other/t=60000");
     }
-    await client.inStep();
-    await client.inStep();
     const exit = server.stop(signal);
     for (const holder of holders) expect(await holder.rest()).toBe("END\r\n");
     expect(await exit).toMatchObject({ code: 0 });
@@ -77,9 +75,8 @@ describe.each(["SIGTERM", "SIGINT"] as const)("%s", (signal) => {
     const holder = await server.connect();
     await client.put("q", "x");
     expect(await holder.take("q/open")).toBe("x");
-    const waiting = await Promise.all(Array.from({ length: 10 }, () => server.connect()));
-    for (const each of waiting) each.send("get q/t=60000\r\n");
-    await (await server.connect()).inStep();
+    const waiting: Client[] = [];
+    for (let n = 0; n < 10; n++) waiting.push(await waiter(server, "q/t=60000"));
     const exit = server.stop(signal);
     const answers = await Promise.all(waiting.map((each) => each.rest()));
     expect(await exit).toMatchObject({ code: 0 });

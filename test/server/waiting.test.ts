@@ -135,6 +135,7 @@ test("who shuts down the writing side gets END at once, and the end", async () =
   waiting.shutdown();
   expect(await waiting.rest()).toBe("END\r\n");
   const other = await server.connect();
+  await other.inStep();
   other.send(`get q/t=${long}\r\nversion\r\n`);
   other.shutdown();
   expect(await other.rest()).toBe(`END\r\n${await client.ask("version")}\r\n`);

@@ -185,7 +185,7 @@ async function playAlone(trial: Trial, mood: Mood): Promise<void> {
 }
 
 async function playTogether(trial: Trial, mood: Mood): Promise<void> {
-  for (const worker of free(trial)) play(trial, worker, newOrWaiting(trial, mood));
+  await Promise.all(free(trial).map((worker) => play(trial, worker, newOrWaiting(trial, mood))));
   await quiet(trial);
   checkWaiting(trial);
 }
@@ -198,7 +198,7 @@ async function playWaiting(trial: Trial): Promise<void> {
   const workers = free(trial);
   for (const worker of workers) {
     summary.waits++;
-    play(trial, worker, [[{ keys: [longWait(random, queue)] }]]);
+    await play(trial, worker, [[{ keys: [longWait(random, queue)] }]]);
     await quiet(trial);
     checkWaiting(trial);
   }
@@ -215,29 +215,36 @@ function newOrWaiting({ random, summary }: Trial, mood: Mood): Volley[] {
   return waitingScript(random, mood);
 }
 
-/** Lets the worker begin; when it fails, so does the trial. */
-function play(trial: Trial, worker: Worker, script: Volley[]): void {
+/** Lets the worker begin, and resolves when it is done or waits. When it fails, so does the trial. */
+async function play(trial: Trial, worker: Worker, script: Volley[]): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  worker.onWaiting = resolve;
   worker.busy = true;
-  void (async () => {
-    for (const volley of script) if (!(await exchange(worker, volley))) return;
-  })()
+  worker.task = perform(worker, script)
     .catch((error: unknown) => void (trial.failure ??= error))
     .finally(() => void (worker.busy = false));
+  await Promise.race([worker.task, promise]);
+}
+
+async function perform(worker: Worker, script: Volley[]): Promise<void> {
+  for (const volley of script) if (!(await exchange(worker, volley))) return;
 }
 
 /** Some workers end their connections in the middle, with or without having read all answers. */
 async function playBreaking(trial: Trial, mood: Mood): Promise<void> {
   const { random, world, server, workers, summary } = trial;
   const ended: Promise<Ending>[] = [];
+  const played: Promise<void>[] = [];
   for (const [at, worker] of workers.entries()) {
     if (random.below(3) === 0) {
       ended.push(worker.busy ? breakWaiting(worker) : breakOff(trial, worker, mood));
       summary.breaks++;
       workers[at] = await connectOne(world, server);
     } else if (!worker.busy) {
-      play(trial, worker, newOrWaiting(trial, mood));
+      played.push(play(trial, worker, newOrWaiting(trial, mood)));
     }
   }
+  await Promise.all(played);
   const all = await Promise.all(ended);
   await until(trial, async () => {
     const open = (await statistics(trial, "stats")).get("curr_connections");
@@ -296,13 +303,13 @@ async function playToTheEnd(
   const due = Promise.withResolvers<void>();
   world.onAnswer = () => void (--left === 0 && due.resolve());
   if (left === 0) due.resolve();
-  for (const worker of free(trial)) play(trial, worker, newScript(random, mood, 8));
-  await Promise.race([due.promise, idle(trial)]);
+  const played = free(trial).map((worker) => play(trial, worker, newScript(random, mood, 8)));
+  await Promise.race([due.promise, Promise.all(played)]);
   world.onAnswer = () => {};
   const ended = all.map(beginEnd);
   const exit = await server.stop(signal);
   if (signal === "SIGTERM" && exit.code !== 0) throw new Violation(`exit code ${exit.code}`);
-  await idle(trial);
+  await Promise.all(trial.workers.map(({ task }) => task));
   trial.server = await start(trial.flags, { home: server.home });
   for (const each of ended) confirmEnd(each);
   trial.control = await connectOne(world, trial.server);
@@ -310,16 +317,6 @@ async function playToTheEnd(
   summary[signal === "SIGKILL" ? "kills" : "stops"]++;
   await quiet(trial);
   await surveyUnclear(trial);
-}
-
-/** Resolves when no worker does anything but wait. */
-async function idle(trial: Trial): Promise<void> {
-  const deadline = Date.now() + PATIENCE;
-  while (trial.workers.some(({ busy, waiting }) => busy && waiting === undefined)) {
-    if (trial.failure !== undefined) throw trial.failure;
-    if (Date.now() > deadline) throw new Violation("a request is not answered");
-    await Bun.sleep(1);
-  }
 }
 
 /** Those who wait get something. */

@@ -49,8 +49,12 @@ export interface Worker {
   held: Map<string, Delivery>;
   /** What it waits for, and may wait long. */
   waiting: Waiting | undefined;
-  /** It is in the middle of something. */
+  /** It is in the middle of a script. */
   busy: boolean;
+  /** Resolves when it is not any more. */
+  task: Promise<void>;
+  /** Called when it begins to wait. */
+  onWaiting: () => void;
   /** What it sent and had no answer to when its connection ended. */
   unanswered: Request[];
   /** The requests among them that may have put back what it has open, by the queue. */
@@ -82,6 +86,8 @@ export function newWorker(world: World, client: Client): Worker {
     held: new Map(),
     waiting: undefined,
     busy: false,
+    task: Promise.resolve(),
+    onWaiting: () => {},
     unanswered: [],
     aborting: new Map(),
   };
@@ -219,6 +225,7 @@ function beginWaiting(worker: Worker, key: Key, request: Request): void {
   const closed = key.before === "close" ? worker.held.get(key.queue) : undefined;
   release(worker, key, request);
   worker.waiting = { key, request, since: performance.now(), closed };
+  worker.onWaiting();
 }
 
 /** What the server must say when a message is open already. */

@@ -1,0 +1,165 @@
+/** What one client asks for is bounded in memory and in the time of others, however it is asked. */
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+
+import { type Client, set } from "./client.ts";
+import { expectLines } from "./conversation.ts";
+import { freePort, memoryOf, type Server, start, suite, whileStopped } from "./harness.ts";
+
+suite();
+
+const MB = 1024 * 1024;
+
+/** The largest that the server's memory has been, bytes. */
+const peak = (server: Server) => memoryOf(server.pid, "VmHWM");
+
+async function statistic(client: Client, name: string): Promise<number> {
+  client.send("stats\r\n");
+  const text = await client.until("END\r\n");
+  return Number(new RegExp(`^STAT ${name} (\\S+)\r$`, "m").exec(text)?.[1]);
+}
+
+test("a datagram that asks for 300 MB gets about one, and is told so", async () => {
+  const [header, size] = [8, 1400];
+  const port = freePort();
+  const server = await start(["-U", `${port}`, "-B", "65535"]);
+  const client = await server.connect();
+  await client.put("q", "x".repeat(60_000));
+  const before = peak(server);
+
+  const { promise, resolve } = Promise.withResolvers<Buffer>();
+  const socket = await Bun.udpSocket({
+    connect: { hostname: "127.0.0.1", port },
+    socket: { data: (_socket, datagram) => resolve(datagram) },
+  });
+  socket.send(
+    Buffer.concat(
+      [Buffer.from([0, 7, 0, 0, 0, 1, 0, 0]), set("other", "y")].concat(
+        Array<Buffer>(5000).fill(Buffer.from("get q/peek\r\n")),
+      ),
+    ),
+  );
+  const first = await promise;
+  expect(first.subarray(0, 4).toString("hex")).toBe("00070000");
+  const total = first.readUInt16BE(4);
+  // Datagrams get lost where so many come at once: the server knows how much it sent.
+  const stored = "STORED\r\n".length;
+  const sent = (await statistic(client, "bytes_written")) - stored;
+  expect(total).toBe(Math.ceil(sent / size));
+  expect(sent).toBeLessThan(1.2 * MB);
+  const answer = `VALUE q/peek 0 60000\r\n${"x".repeat(60_000)}\r\nEND\r\n`.length;
+  const told = "SERVER_ERROR too much asked for in one datagram\r\n".length;
+  expect((sent - total * header - stored - told) % answer).toBe(0);
+  expect(peak(server) - before).toBeLessThan(50 * MB);
+
+  expect(await client.take("other")).toBe("y");
+  expect((await client.take("q"))?.length).toBe(60_000);
+  socket.close();
+  await server.stop();
+});
+
+test("empty messages that were stored one by one are read a part at a time", async () => {
+  const stored = 2000;
+  const count = 300_000;
+  const first = await start(["-m", "1", "-N"]);
+  const producer = await first.connect();
+  for (let n = 1; n <= stored; n++) await producer.put("q", "", n);
+  await first.stop();
+  // The others would take long to be set; they look just like these.
+  const database = new Database(join(first.home, "memcacheq.db"));
+  database.run(`
+    WITH RECURSIVE more (n) AS (SELECT ${stored + 1} UNION ALL SELECT n + 1 FROM more WHERE n < ${count})
+    INSERT INTO segment SELECT key - 1 + n, arrived, count, n, body
+      FROM more CROSS JOIN (SELECT * FROM segment ORDER BY key LIMIT 1)`);
+  database.run(`UPDATE queue SET tail = ${count + 1}`);
+  database.close();
+
+  const server = await start(["-m", "1", "-N"], { home: first.home });
+  const client = await server.connect();
+  await client.inStep();
+  const before = peak(server);
+  client.send(`get${" q".repeat(20_000)}\r\n`.repeat(count / 20_000));
+  for (let n = 1; n <= count;) {
+    const head = await client.line();
+    if (head === "END") continue;
+    if (head !== `VALUE q ${n} 0`) expect(head).toBe(`VALUE q ${n} 0`);
+    expect(await client.line()).toBe("");
+    n++;
+  }
+  await expectLines(client, ["END"]);
+  expect(peak(server) - before).toBeLessThan(40 * MB);
+  await server.stop();
+});
+
+test("one who flushes very many queues very often lets others in between", async () => {
+  const server = await start(["-N"]);
+  const [flushing, other] = [await server.connect(), await server.connect()];
+  const sets = Array.from({ length: 20_000 }, (_, n) => set(`queue${n}`, "x", 0, true));
+  flushing.send(Buffer.concat(sets));
+  expect(await flushing.ask("flush_all")).toBe("OK");
+  await other.inStep();
+  const answered: string[] = [];
+  const note = (name: string) => () => void answered.push(name);
+  const both: Promise<void>[] = [];
+  await whileStopped(server.pid, () => {
+    flushing.send(`${"flush_all noreply\r\n".repeat(300)}`);
+    both.push(flushing.inStep().then(note("flushing")));
+    both.push(other.inStep().then(note("other")));
+  });
+  await Promise.all(both);
+  expect(answered).toEqual(["other", "flushing"]);
+  await server.stop();
+});
+
+test("one who opens messages of queues that are then deleted does not collect them", async () => {
+  const [rounds, each] = [200, 250];
+  const server = await start(["-N"]);
+  const client = await server.connect();
+  const opens = Buffer.concat([set("q", "x"), Buffer.from("get q/open\r\n")]);
+  const names = Array.from({ length: each }, (_, n) => `queue${n}`);
+  const together = Buffer.concat(
+    Array<Buffer>(each).fill(Buffer.concat([opens, Buffer.from("delete q\r\n")])),
+  );
+  const separate = [
+    names.map((name) => `${set(name, "x").toString()}get ${name}/open\r\n`).join(""),
+    names.map((name) => `delete ${name}\r\n`).join(""),
+  ];
+  async function round(): Promise<void> {
+    for (const request of [together, ...separate]) {
+      client.send(request);
+      client.send("version\r\n");
+      await client.until("VERSION");
+      await client.line();
+    }
+  }
+  for (let n = 0; n < 20; n++) await round();
+  const before = memoryOf(server.pid);
+  for (let n = 0; n < rounds; n++) await round();
+  expect(memoryOf(server.pid) - before).toBeLessThan(40 * MB);
+  await server.stop();
+});
+
+describe("a client that sends much more than it reads, and then shuts down its writing side", () => {
+  test("gets every answer, and the end", async () => {
+    const server = await start(["-N", "-B", `${2 * MB}`]);
+    const client = await server.connect();
+    const version = await client.ask("version");
+    const body = "b".repeat(MB);
+    await client.put("q", body);
+    const large = `VALUE q/peek 0 ${MB}\r\n${body}\r\nEND\r\n`;
+    for (let n = 0; n < 20; n++) {
+      const sender = await server.connect();
+      sender.pause();
+      sender.send(`${"version\r\n".repeat(20_000)}${"get q/peek\r\n".repeat(3)}`);
+      sender.shutdown();
+      await client.inStep();
+      sender.resume();
+      expect((await sender.rest()) === `${version}\r\n`.repeat(20_000) + large.repeat(3)).toBe(
+        true,
+      );
+      await sender.end();
+    }
+    await server.stop();
+  });
+});
