@@ -26,6 +26,8 @@ const DETAILS = ["messages", "bytes", "open", "waiters", "sets", "gets", "age", 
 
 /** Does what one request asks for, and adds its answer to the turn. */
 export function execute(server: Server, client: Client, command: Command): void {
+  // What came back since the last command, such as by a client's end, is for those who wait.
+  if (server.broker.ready.length > 0) wakeWaiters(server.broker);
   if (isTracing()) trace(`${client.id} < ${command.line}`);
   switch (command.kind) {
     case "set":

@@ -28,7 +28,8 @@ test("a datagram that asks for 300 MB gets about one, and is told so", async () 
   await client.put("q", "x".repeat(60_000));
   const before = peak(server);
 
-  const { promise, resolve } = Promise.withResolvers<Buffer>();
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const late = setTimeout(() => reject(new Error("no answer in 20 s")), 20_000);
   const socket = await Bun.udpSocket({
     connect: { hostname: "127.0.0.1", port },
     socket: { data: (_socket, datagram) => resolve(datagram) },
@@ -40,7 +41,7 @@ test("a datagram that asks for 300 MB gets about one, and is told so", async () 
       ),
     ),
   );
-  const first = await promise;
+  const first = await promise.finally(() => clearTimeout(late));
   expect(first.subarray(0, 4).toString("hex")).toBe("00070000");
   const total = first.readUInt16BE(4);
   // Datagrams get lost where so many come at once: the server knows how much it sent.
@@ -88,7 +89,7 @@ test("empty messages that were stored one by one are read a part at a time", asy
     n++;
   }
   await expectLines(client, ["END"]);
-  expect(peak(server) - before).toBeLessThan(40 * MB);
+  expect(peak(server) - before).toBeLessThan(120 * MB);
   await server.stop();
 });
 
@@ -99,16 +100,16 @@ test("one who flushes very many queues very often lets others in between", async
   flushing.send(Buffer.concat(sets));
   expect(await flushing.ask("flush_all")).toBe("OK");
   await other.inStep();
-  const answered: string[] = [];
-  const note = (name: string) => () => void answered.push(name);
-  const both: Promise<void>[] = [];
+  const begin = performance.now();
+  const both: Promise<number>[] = [];
   await whileStopped(server.pid, () => {
-    flushing.send(`${"flush_all noreply\r\n".repeat(300)}`);
-    both.push(flushing.inStep().then(note("flushing")));
-    both.push(other.inStep().then(note("other")));
+    flushing.send("flush_all noreply\r\n".repeat(300));
+    for (const client of [flushing, other]) {
+      both.push(client.inStep().then(() => performance.now() - begin));
+    }
   });
-  await Promise.all(both);
-  expect(answered).toEqual(["other", "flushing"]);
+  const [whole = 0, between = 0] = await Promise.all(both);
+  expect(between).toBeLessThan(whole / 2);
   await server.stop();
 });
 
@@ -136,18 +137,19 @@ test("one who opens messages of queues that are then deleted does not collect th
   for (let n = 0; n < 20; n++) await round();
   const before = memoryOf(server.pid);
   for (let n = 0; n < rounds; n++) await round();
-  expect(memoryOf(server.pid) - before).toBeLessThan(40 * MB);
+  expect(memoryOf(server.pid) - before).toBeLessThan(50 * MB);
   await server.stop();
 });
 
-describe("a client that sends much more than it reads, and then shuts down its writing side", () => {
+describe("a client that sends more than it reads, and shuts down its writing side", () => {
   test("gets every answer, and the end", async () => {
-    const server = await start(["-N", "-B", `${2 * MB}`]);
+    const server = await start(["-N", "-B", `${MB}`]);
     const client = await server.connect();
     const version = await client.ask("version");
     const body = "b".repeat(MB);
     await client.put("q", body);
     const large = `VALUE q/peek 0 ${MB}\r\n${body}\r\nEND\r\n`;
+    const answers = `${version}\r\n`.repeat(20_000) + large.repeat(3);
     for (let n = 0; n < 20; n++) {
       const sender = await server.connect();
       sender.pause();
@@ -155,9 +157,28 @@ describe("a client that sends much more than it reads, and then shuts down its w
       sender.shutdown();
       await client.inStep();
       sender.resume();
-      expect((await sender.rest()) === `${version}\r\n`.repeat(20_000) + large.repeat(3)).toBe(
-        true,
-      );
+      expect((await sender.rest()) === answers).toBe(true);
+      await sender.end();
+    }
+    await server.stop();
+  });
+
+  test.each([
+    ["behind a wait", "get nothing/t=100000\r\n", "END\r\n"],
+    ["behind a large get", `get${" q/peek".repeat(20)}\r\n`, undefined],
+    ["behind other large sets", set("r", "r".repeat(60_000)).toString().repeat(20), undefined],
+  ])("when the last command is a large one, %s", async (_title, before, answer) => {
+    const server = await start(["-N", "-B", "65535"]);
+    const client = await server.connect();
+    await client.put("q", "b".repeat(60_000));
+    const value = `VALUE q/peek 0 60000\r\n${"b".repeat(60_000)}\r\n`;
+    const first =
+      answer ?? (before.startsWith("get") ? `${value.repeat(20)}END\r\n` : "STORED\r\n".repeat(20));
+    for (let n = 0; n < 20; n++) {
+      const sender = await server.connect();
+      sender.send(`${before}${set("last", "x".repeat(60_000)).toString()}`);
+      sender.shutdown();
+      expect((await sender.rest()) === `${first}STORED\r\n`).toBe(true);
       await sender.end();
     }
     await server.stop();

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { type Client, set } from "./client.ts";
 import { expectLines, talk } from "./conversation.ts";
 import { eventually, memoryOf, type Server, start, suite } from "./harness.ts";
+import { waiter } from "./waiter.ts";
 
 suite();
 
@@ -285,6 +286,37 @@ test("put back in any order, they come in the order in which they were set", asy
   expect(await bodies(client, "q")).toEqual(all);
   await server.stop();
 });
+
+test.each(["get q", "get q/t=60000", "get q/open"])(
+  "what comes back is for who waits, not for a %s that arrives in the same moment",
+  async (command) => {
+    const server = await start();
+    const [client, late] = [await server.connect(), await server.connect()];
+    await late.inStep();
+    for (let n = 0; n < 5; n++) {
+      const holder = await server.connect();
+      await client.put("q", "back");
+      expect(await holder.take("q/open")).toBe("back");
+      const waiting = await waiter(server, "q/t=60000");
+      // Stopped, the server finds the end of the one and the command of the other together.
+      process.kill(server.pid, "SIGSTOP");
+      holder.reset();
+      late.send(`${command}\r\n`);
+      process.kill(server.pid, "SIGCONT");
+      await onlyConnections(client, 3);
+      await client.put("q", "new");
+      expect((await waiting.messages())[0]?.body).toBe("back");
+      const [message] = await late.messages();
+      // It may have come before the other was gone.
+      if (message === undefined) expect(await client.take("q")).toBe("new");
+      else expect(message.body).toBe("new");
+      if (command.endsWith("open")) expect(await late.take("q/close")).toBeUndefined();
+      await waiting.end();
+      await onlyConnections(client, 2);
+    }
+    await server.stop();
+  },
+);
 
 test("a client that is killed gives its message back", async () => {
   const server = await start();
