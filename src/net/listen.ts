@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, rmSync, statSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, rmSync, statSync } from "node:fs";
 
 import { orLog, trace } from "../log.ts";
 import { failTurn, type Server } from "../server.ts";
@@ -61,10 +61,9 @@ export async function listenUnix(file: string, mode: number): Promise<Listener> 
     const { serve, handlers } = acceptor();
     const listener = Bun.listen<Connection | undefined>({ unix: file, ...handlers });
     const { ino } = statSync(file);
+    // Stopping removes the file, which by now may be another server's.
     const stop = () => {
-      listener.stop();
-      // By now the file may be another server's.
-      if (statSync(file, { throwIfNoEntry: false })?.ino === ino) rmSync(file, { force: true });
+      if (statSync(file, { throwIfNoEntry: false })?.ino === ino) listener.stop();
     };
     return { place: file, serve, stop: () => orLog(stop) };
   } catch (error) {
@@ -82,9 +81,21 @@ async function removeStale(file: string): Promise<void> {
     (socket) => socket.terminate(),
     (error: unknown) => code(error) ?? String(error),
   );
-  if (answer === "ECONNREFUSED" || answer === "ENOENT") return rmSync(file, { force: true });
+  const isStale = answer === "ECONNREFUSED" && !isBound(file);
+  if (isStale || answer === "ENOENT") return rmSync(file, { force: true });
   const reason = answer === undefined ? "another server does" : `another server may (${answer})`;
   throw new Error(`cannot listen on ${file}: ${reason}`);
+}
+
+/** Whether Linux knows a socket of that path: one without room for another client is reported as refusing, too. */
+function isBound(file: string): boolean {
+  try {
+    const sockets = readFileSync("/proc/net/unix", "latin1").split("\n");
+    const path = Buffer.from(file).toString("latin1");
+    return sockets.some((line) => line.endsWith(` ${path}`));
+  } catch {
+    return false;
+  }
 }
 
 /** What a listening socket does, and how to tell it which server it does it for. */
