@@ -7,10 +7,12 @@ import { program, version } from "./src/version.ts";
 
 const folder = `${import.meta.dir}/dist`;
 
-// There is no -baseline: since Bun 1.4 the x64 runtime is that one, and picks faster code by itself.
+// Since Bun 1.4 the x64 runtime is the -baseline one, and picks faster code by itself: both names, one program.
 const targets: Bun.Build.CompileTarget[] = [
   "bun-linux-x64",
+  "bun-linux-x64-baseline",
   "bun-linux-x64-musl",
+  "bun-linux-x64-baseline-musl",
   "bun-linux-arm64",
   "bun-linux-arm64-musl",
   "bun-darwin-x64",

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync } from
 import { dirname, join } from "node:path";
 
 import { lockFile } from "../process/libc.ts";
-import { StoreError } from "./store.ts";
+import { reasonIn, StoreError } from "./store.ts";
 
 /** The directory that holds the database, locked for this process as long as it lives. */
 export interface Home {
@@ -29,7 +29,7 @@ export function makeHome(directory: string, owner?: { uid: number; gid: number }
     chmodSync(directory, 0o750);
     if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
   } catch (error) {
-    throw new StoreError(`cannot make the directory ${directory}: ${(error as Error).message}`);
+    throw new StoreError(`cannot make the directory ${directory}: ${reasonIn(error)}`);
   } finally {
     process.umask(umask);
   }
@@ -53,6 +53,6 @@ function reach(directory: string): number {
   try {
     return openSync(directory, "r");
   } catch (error) {
-    throw new StoreError(`cannot use the directory ${directory}: ${(error as Error).message}`);
+    throw new StoreError(`cannot use the directory ${directory}: ${reasonIn(error)}`);
   }
 }

@@ -2,7 +2,7 @@ import { Database, SQLiteError } from "bun:sqlite";
 import { closeSync, existsSync, openSync, statSync } from "node:fs";
 
 import { HEAD } from "./batch.ts";
-import { StoreError } from "./store.ts";
+import { reasonIn, StoreError } from "./store.ts";
 
 /** "MCQ1": tells our files from those of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION = 0x4d435131;
@@ -141,5 +141,5 @@ function explain(file: string, error: unknown): string {
   const code = error instanceof SQLiteError ? error.code : undefined;
   if (code === "SQLITE_NOTADB") return `${file} is no database of memcacheq`;
   if (code?.startsWith("SQLITE_CORRUPT")) return `${file} is damaged`;
-  return `cannot open ${file}: ${(error as Error).message}`;
+  return `cannot open ${file}: ${reasonIn(error)}`;
 }

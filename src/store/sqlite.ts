@@ -3,7 +3,7 @@ import { constants, type Database, type Statement } from "bun:sqlite";
 import type { Batch, StoredSegment } from "./batch.ts";
 import { closeHome, type Home, openHome } from "./home.ts";
 import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase } from "./schema.ts";
-import { type Checkpoint, type Store, type StoredQueue, StoreError } from "./store.ts";
+import { type Checkpoint, reasonIn, type Store, type StoredQueue, StoreError } from "./store.ts";
 import {
   hasWork,
   newSweep,
@@ -349,6 +349,6 @@ function failing<T>(work: () => T): T {
     return work();
   } catch (error) {
     if (error instanceof StoreError) throw error;
-    throw new StoreError((error as Error).message.split("\n", 1)[0] ?? "the store failed");
+    throw new StoreError(reasonIn(error));
   }
 }

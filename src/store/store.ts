@@ -36,3 +36,9 @@ export interface Store {
 
 /** The store failed; the message says why, in words for the client. */
 export class StoreError extends Error {}
+
+/** Why something failed, in one line, without the path that the runtime adds: who says it names the path. */
+export function reasonIn(error: unknown): string {
+  const [line = ""] = (error as Error).message.split("\n", 1);
+  return line.replace(/, \w+ '.*'$/, "");
+}
