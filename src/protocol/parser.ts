@@ -182,13 +182,14 @@ function parseStorage(input: Input, verb: string, least: number): boolean {
   command.noreply = count > 2 && isWord(count - 1, "noreply");
   const bytes = count > 4 ? wordNumber(4, MAX_BYTES) : -1;
   const flags = count > 4 ? wordNumber(2, MAX_FLAGS) : -1;
-  const problem = storageProblem(input, verb, least, bytes, flags);
-  if (problem !== "") {
+  const key = count > 1 ? keyOf(1) : undefined;
+  const problem = storageProblem(input, verb, least, key, bytes, flags);
+  if (key === undefined || problem !== "") {
     if (bytes >= 0) input.skip = bytes + BODY_END;
     return refuse(command, problem, command.noreply);
   }
   command.kind = "set";
-  command.name = keyOf(1).queue;
+  command.name = key.queue;
   command.flags = flags;
   return takeBody(input, bytes);
 }
@@ -197,14 +198,15 @@ function storageProblem(
   input: Input,
   verb: string,
   least: number,
+  key: Key | undefined,
   bytes: number,
   flags: number,
 ): string {
   const { count } = words;
-  if (count < least) return UNKNOWN;
+  if (key === undefined || count < least) return UNKNOWN;
   if (count > least && !(count === least + 1 && input.command.noreply)) return UNKNOWN;
   if (bytes < 0 || flags < 0 || wordLength(1) > MAX_NAME || !isSignedNumber(3)) return BAD_FORMAT;
-  if (!keyOf(1).plain) return SLASH;
+  if (!key.plain) return SLASH;
   if (verb !== "set") return `CLIENT_ERROR ${verb} has no meaning for a queue, use set`;
   return bytes > input.maxBody ? TOO_LARGE : "";
 }

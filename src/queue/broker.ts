@@ -308,8 +308,8 @@ export function commit(broker: Broker): void {
     if (batch.positions.length + batch.created.length + batch.dropped.length > 0) {
       broker.store.commit(batch);
     }
-    for (const [i, queue] of broker.touched.entries()) {
-      markSaved(queue, broker.memory, positions[i] as Position);
+    for (let i = 0; i < positions.length; i++) {
+      markSaved(broker.touched[i] as Queue, broker.memory, positions[i] as Position);
     }
     for (const queue of broker.dropped) abandon(queue);
   }
@@ -384,9 +384,10 @@ function gather(broker: Broker, positions: Position[]): Batch {
   const batch = newBatch();
   for (const { id } of broker.dropped) batch.dropped.push(id);
   for (const { id, name } of broker.created) batch.created.push({ queue: id, name });
-  for (const [i, queue] of broker.touched.entries()) {
-    if (broker.queues.get(queue.name) !== queue) continue;
+  for (let i = 0; i < positions.length; i++) {
+    const queue = broker.touched[i] as Queue;
     const position = positions[i] as Position;
+    if (broker.queues.get(queue.name) !== queue) continue;
     if (isSame(position, queue.stored)) continue;
     collectUnsaved(queue, batch.segments);
     batch.positions.push(position);

@@ -171,8 +171,9 @@ function isUsedUp({ segments, bytes }: Portion): boolean {
 /** Whether any message went since the queue was swept. */
 function hasMoved(swept: Position | undefined, { head, held }: Position): boolean {
   if (head !== (swept?.head ?? 1)) return true;
+  if (swept === undefined || swept.held.length === 0) return false;
   const still = new Set(held);
-  return (swept?.held ?? []).some((number) => !still.has(number));
+  return swept.held.some((number) => !still.has(number));
 }
 
 /**
