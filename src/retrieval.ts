@@ -54,11 +54,12 @@ function takeKeys(
   }
 }
 
-/** Sends what there is of an answer, and goes on in the next turn. */
+/** Sends what there is of an answer, and goes on in the next turn, unless the client is told that it failed. */
 function pauseAnswer(server: Server, client: Client, patience: Patience): void {
-  const { turn } = server;
-  if (turn.bytes.length > pieceStart) addWritten(turn, client, pieceStart, pieceClaim);
-  endTurn(server);
+  // A close writes nothing, but when it fails the client is told.
+  const isTold = pieceClaim !== "nothing";
+  if (isTold) addWritten(server.turn, client, pieceStart, pieceClaim);
+  if (endTurn(server) !== undefined && isTold) patience.rest = undefined;
   setImmediate(() => patience.resume());
 }
 

@@ -213,7 +213,7 @@ function deliver(
   end: number,
   stable: boolean,
 ): void {
-  if (connection.phase === "closed") return;
+  if (connection.phase === "closed" || start === end) return;
   let sent = 0;
   if (connection.unsentBytes === 0) {
     sent = Math.max(0, connection.socket.write(bytes, start, end - start));

@@ -52,7 +52,7 @@ function isAt(buffer: Buffer, start: number, text: string): boolean {
 }
 
 /** `<queue>[/<option>…]` */
-export function parseKey(text: string): Key {
+function parseKey(text: string): Key {
   const [queue = "", ...options] = text.split("/");
   const plain = options.length === 0;
   const problem = nameProblem(queue) ?? optionsProblem(options);

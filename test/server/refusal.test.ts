@@ -1,4 +1,4 @@
-/** A close that fails is told, though its answer is that of a wait. */
+/** What cannot be committed is told once: a close whose answer is that of a wait, a large get in parts. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ async function expectRefused(client: Client): Promise<void> {
   }
 }
 
-test("on a locked file", async () => {
+test("a close on a locked file", async () => {
   const server = await start(["-D", "0"]);
   const client = await opened(server);
   const other = new Database(join(server.home, "memcacheq.db"));
@@ -41,7 +41,7 @@ test("on a locked file", async () => {
   await server.stop();
 });
 
-test("on a full disk", async () => {
+test("a close on a full disk", async () => {
   const limits = "trap '' XFSZ; ulimit -f 4000";
   const first = await start(["-B", "10000", "-m", "1"], { shell: limits });
   const client = await opened(first);
@@ -62,4 +62,20 @@ test("on a full disk", async () => {
   const reader = await second.connect();
   expect(await reader.take("q")).toBe("first");
   await second.stop();
+});
+
+test("a large get on a locked file is refused once, and takes nothing", async () => {
+  const server = await start(["-D", "0", "-B", "1048576", "-m", "64"]);
+  const client = await server.connect();
+  const bodies = Array.from({ length: 8 }, (_, n) => `${n}`.repeat(1_048_576));
+  for (const body of bodies) await client.put("q", body);
+  const other = new Database(join(server.home, "memcacheq.db"));
+  other.run("BEGIN IMMEDIATE");
+  client.send(`get${" q".repeat(bodies.length)}\r\nversion\r\n`);
+  expect(await client.line()).toMatch(reason);
+  expect(await client.line()).toStartWith("VERSION ");
+  other.run("ROLLBACK");
+  other.close();
+  for (const body of bodies) expect((await client.take("q")) === body).toBe(true);
+  await server.stop();
 });
