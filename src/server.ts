@@ -23,6 +23,8 @@ export interface Server {
 
 /** Answers of a turn beyond so many bytes are not gathered any further: they are committed and sent. */
 const TURN_BYTES = 1024 * 1024;
+/** How often the sockets are looked at again before a turn is ended. */
+const MOST_LOOKS = 8;
 
 /** @param messageMemory bytes that messages may take in memory */
 export function newServer(options: Options, store: Store, messageMemory: number): Server {
@@ -46,10 +48,24 @@ export function newServer(options: Options, store: Store, messageMemory: number)
 export function scheduleEnd(server: Server): void {
   if (server.scheduled) return;
   server.scheduled = true;
-  setImmediate(() => {
-    server.scheduled = false;
-    endTurn(server);
-  });
+  setImmediate(() => endWhenQuiet(server, 0, MOST_LOOKS));
+}
+
+/**
+ * Ends the turn, unless it is worth waiting for more: while one request is read the next one arrives, and a sync costs
+ * as much for a few answers as for many. So the sockets are looked at again as long as that brings answers to give.
+ * @param before how many answers there were at the last look
+ * @param looks how often it may be looked again
+ */
+function endWhenQuiet(server: Server, before: number, looks: number): void {
+  const { turn, connections, options } = server;
+  const { count } = turn;
+  if (!options.noSync && looks > 0 && count > before && count < connections.size) {
+    setImmediate(() => endWhenQuiet(server, count, looks - 1));
+    return;
+  }
+  server.scheduled = false;
+  endTurn(server);
 }
 
 /** Whether the turn has gathered so much that it is to be ended, lest memory and everybody's wait grow with it. */

@@ -294,11 +294,15 @@ function missing(): StoreError {
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
 function tidy(sqlite: Sqlite): boolean {
   relieve(sqlite);
-  if (!hasWork(sqlite.sweep)) return shrink(sqlite);
+  return sweep(sqlite) || shrink(sqlite);
+}
+
+/** Clears up behind queues: true while there is more. What goes by while messages are taken waits for the next time. */
+function sweep(sqlite: Sqlite): boolean {
+  if (!hasWork(sqlite.sweep)) return false;
   const done = transact(sqlite, () => sweepPortion(sqlite.sweep));
-  noteDone(sqlite.sweep, done);
   for (const id of done.dropped) sqlite.ids.delete(id);
-  return true;
+  return noteDone(sqlite.sweep, done);
 }
 
 /** Gives free pages back, once there are enough of them: all, in portions (https://sqlite.org/pragma.html#pragma_incremental_vacuum). */

@@ -71,12 +71,6 @@ interface Portion {
   bytes: number;
 }
 
-/** What is left of a portion. */
-interface Portion {
-  segments: number;
-  bytes: number;
-}
-
 /**
  * Inside the transaction that changes the position: sweeps the queue if that is worth it. Going through messages held
  * back is left for later. True when it is swept.
@@ -117,14 +111,17 @@ export function hasWork(sweep: Sweep): boolean {
 export interface Swept {
   passes: { pass: Pass; from: number }[];
   dropped: number[];
+  /** The portion did not suffice, or only just. */
+  usedUp: boolean;
 }
 
 /** Inside a transaction: does one portion of what is waiting. */
 export function sweepPortion(sweep: Sweep): Swept {
   const portion = newPortion();
-  const done: Swept = { passes: [], dropped: [] };
+  const done: Swept = { passes: [], dropped: [], usedUp: true };
   for (const pass of sweep.waiting.values()) {
     if (isUsedUp(portion)) return done;
+    if (pass.from === 0) pass.begun = pass.latest;
     done.passes.push({ pass, from: sweepFrom(sweep, pass.begun, pass.from, portion) });
   }
   for (const queue of sweep.dropped) {
@@ -134,26 +131,34 @@ export function sweepPortion(sweep: Sweep): Swept {
     sweep.forget.run(queue);
     done.dropped.push(queue);
   }
+  done.usedUp = isUsedUp(portion);
   return done;
 }
 
-/** The portion is committed. A queue that is not finished goes to the back. */
-export function noteDone(sweep: Sweep, done: Swept): void {
+/**
+ * The portion is committed. A queue that is not finished goes to the back.
+ * @returns whether there may be more to do
+ */
+export function noteDone(sweep: Sweep, done: Swept): boolean {
+  let more = done.usedUp;
   for (const { pass, from } of done.passes) {
     const { queue } = pass.begun;
     if (sweep.waiting.get(queue) !== pass) continue;
     sweep.waiting.delete(queue);
     pass.from = from;
     if (from < pass.begun.head) sweep.waiting.set(queue, pass);
-    else endPass(sweep, pass);
+    else if (!endPass(sweep, pass)) more = true;
   }
   for (const queue of done.dropped) sweep.dropped.delete(queue);
+  return more;
 }
 
-/** What went while the pass was on its way needs another. */
-function endPass(sweep: Sweep, { begun, latest }: Pass): void {
+/** What went while the pass was on its way needs another: true when it does not. */
+function endPass(sweep: Sweep, { begun, latest }: Pass): boolean {
   sweep.swept.set(begun.queue, begun);
-  if (hasMoved(begun, latest)) sweep.waiting.set(begun.queue, newPass(latest));
+  const isDone = !hasMoved(begun, latest);
+  if (!isDone) sweep.waiting.set(begun.queue, newPass(latest));
+  return isDone;
 }
 
 function newPass(position: Position): Pass {
