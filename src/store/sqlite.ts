@@ -2,6 +2,7 @@ import { constants, type Database, type Statement } from "bun:sqlite";
 
 import type { Batch, StoredSegment } from "./batch.ts";
 import { closeHome, type Home, openHome } from "./home.ts";
+import { rowsOf } from "./rows.ts";
 import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase } from "./schema.ts";
 import { type Checkpoint, reasonIn, type Store, type StoredQueue, StoreError } from "./store.ts";
 import {
@@ -40,6 +41,8 @@ interface Sqlite {
   /** The ids of all queues, and of the dropped ones of which something is left. */
   ids: Set<number>;
   lastId: number;
+  /** Bytes. */
+  pageSize: number;
   /** From so many pages of log on they are brought into the database. */
   longLog: number;
   /** How long the log was, in pages, when that was last tried. */
@@ -101,6 +104,7 @@ function inside(home: Home, database: Database, options: StoreOptions): Sqlite {
   const statements = prepare(database);
   const queues = statements.queues.all().map(storedQueue);
   const sweep = newSweep(database, queues);
+  const pageBytes = pageSize(database);
   const ids = new Set([...queues.map(({ queue }) => queue), ...sweep.dropped]);
   return {
     home,
@@ -109,7 +113,8 @@ function inside(home: Home, database: Database, options: StoreOptions): Sqlite {
     sweep,
     ids,
     lastId: [...ids].reduce((most, id) => Math.max(most, id), 0),
-    longLog: Math.ceil(LONG_LOG / pageSize(database)),
+    pageSize: pageBytes,
+    longLog: Math.ceil(LONG_LOG / pageBytes),
     tried: 0,
     extentPages: options.extentPages,
     shrinking: false,
@@ -227,8 +232,10 @@ function write(sqlite: Sqlite, batch: Batch): Set<number> {
     statements.createQueue.run(queue, Buffer.from(name, "latin1"));
   }
   const now = Date.now();
-  for (const { queue, first, count, flags, body } of batch.segments) {
-    statements.insert.run(queue, first, now, count, flags, body);
+  for (const segment of batch.segments) {
+    for (const { queue, first, count, flags, body } of rowsOf(segment, sqlite.pageSize)) {
+      statements.insert.run(queue, first, now, count, flags, body);
+    }
   }
   const swept = new Set<number>();
   for (const position of batch.positions) {

@@ -270,7 +270,7 @@ test.each(seeds)("whatever happens, all that is left is what is needed, seed %d"
     queues.push(...created);
     const segments = queues.flatMap((queue) =>
       Array.from({ length: random.pick([0, 1, 3, 200]) }, () => {
-        const count = random.pick([1, 1, 2, 10, 100]);
+        const count = random.pick([1, 1, 2, 10, 40]);
         const first = queue.tail;
         queue.tail += count;
         queue.segments.push({ first, count });

@@ -1,0 +1,52 @@
+import { HEAD, type StoredSegment } from "./batch.ts";
+
+/** Pages that a segment must fill before it is one row, however long. */
+const WHOLE_PAGES = 4;
+/** How many rows should fit into a page, and what SQLite adds to one: its key, sizes and other columns. */
+const ROWS_PER_PAGE = 6;
+const ROW_COST = 32;
+
+/**
+ * Cuts a segment into the rows that it is kept in. Of rows that are a little longer than half a page only one fits into
+ * each page (https://sqlite.org/fileformat.html#b_tree_pages), and disk space doubles: a segment of such a length is
+ * cut at the messages' bounds. A long one loses little, and is a row as it is.
+ * @param pageSize bytes
+ */
+export function rowsOf(segment: StoredSegment, pageSize: number): StoredSegment[] {
+  const { queue, first, count, body } = segment;
+  const most = pageSize / ROWS_PER_PAGE - ROW_COST;
+  if (count === 1 || body.length <= most || body.length >= WHOLE_PAGES * pageSize) return [segment];
+  // Rows of about the same length leave the least.
+  const share = body.length / Math.ceil(body.length / most);
+  const heads = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const rows: StoredSegment[] = [];
+  let start = 0;
+  let end = 0;
+  let number = first;
+  for (let next = first; next < first + count; next++) {
+    const after = end + HEAD + heads.getUint32(end, true);
+    if (after > share * (rows.length + 1) && end > start) {
+      rows.push(row(queue, number, next - number, body, start, end));
+      number = next;
+      start = end;
+    }
+    end = after;
+  }
+  rows.push(row(queue, number, first + count - number, body, start, end));
+  return rows;
+}
+
+/** A row of one message has its body alone, and its flags beside it. */
+function row(
+  queue: number,
+  first: number,
+  count: number,
+  packed: Uint8Array,
+  start: number,
+  end: number,
+): StoredSegment {
+  const body = packed.subarray(start, end);
+  if (count > 1) return { queue, first, count, flags: 0, body };
+  const flags = new DataView(body.buffer, body.byteOffset).getUint32(4, true);
+  return { queue, first, count, flags, body: body.subarray(HEAD) };
+}
