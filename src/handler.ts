@@ -3,15 +3,8 @@ import { setVerbosity, trace } from "./log.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import { type Command, forgetBody, forgetKeys } from "./protocol/command.ts";
 import { writeStat } from "./protocol/reply.ts";
-import {
-  deleteQueue,
-  flushAll,
-  flushQueue,
-  queueCounts,
-  queueDetails,
-  setMessage,
-  wakeWaiters,
-} from "./queue/broker.ts";
+import { deleteQueue, flushAll, flushQueue, setMessage, wakeWaiters } from "./queue/broker.ts";
+import { queueCounts, queueDetails } from "./queue/details.ts";
 import { executeGet } from "./retrieval.ts";
 import { endTurn, isTracing, reasonOf, type Server } from "./server.ts";
 import { listStats, resetStats } from "./stats.ts";

@@ -1,7 +1,8 @@
 import { error, logInternal, trace, verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
 import type { Options } from "./options.ts";
-import { type Broker, cancel, commit, isDirty, openBroker, wakeWaiters } from "./queue/broker.ts";
+import { type Broker, openBroker, wakeWaiters } from "./queue/broker.ts";
+import { cancel, commit, isDirty } from "./queue/commit.ts";
 import { newStats, type Stats } from "./stats.ts";
 import { type Store, StoreError } from "./store/store.ts";
 import { deliverTurn, newTurn, type Turn } from "./turn.ts";

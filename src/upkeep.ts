@@ -1,5 +1,5 @@
 import { verbosity, warn } from "./log.ts";
-import { queueCounts } from "./queue/broker.ts";
+import { queueCounts } from "./queue/details.ts";
 import { orWarn, type Server } from "./server.ts";
 
 /** How long the store has no work that can wait before it is asked again, and between two portions of it; in ms. */

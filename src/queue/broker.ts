@@ -1,4 +1,3 @@
-import { type Batch, newBatch, type Position } from "../store/batch.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import type { Consumer, Taking } from "./consumer.ts";
 import { dropAll, type Memory, newMemory } from "./memory.ts";
@@ -9,27 +8,21 @@ import {
   advance,
   append,
   closeOpen,
-  collectUnsaved,
   countMessages,
   empty,
   find,
   isAvailable,
   keepOpen,
-  letGo,
   look,
-  markSaved,
   newQueue,
-  oldestNumber,
-  positionOf,
   putBack,
   type Queue,
-  rollBack,
 } from "./queue.ts";
 import { firstWaiter, removeWaiter, type Waiters } from "./waiters.ts";
 
 /**
  * All queues, and what happened to them since the last commit. Commands take effect in memory at once; nothing of it
- * is true before {@link commit}, and nothing of it happened when that throws.
+ * is true before it is committed, and nothing of it happened when that fails.
  */
 export interface Broker {
   queues: Map<string, Queue>;
@@ -65,26 +58,6 @@ interface Taken {
   queues: Queue[];
   numbers: number[];
   consumers: Consumer[];
-}
-
-/** A queue's counters: messages ever set, and messages gone for good. */
-export interface QueueCounts {
-  name: string;
-  sets: number;
-  gets: number;
-}
-
-/** Everything there is to know about one queue. */
-export interface QueueDetails extends QueueCounts {
-  messages: number;
-  /** Of the bodies. */
-  bytes: number;
-  open: number;
-  waiters: number;
-  /** Of the oldest message, in milliseconds; 0 when there is none. */
-  age: number;
-  /** Bytes that its messages take in memory. */
-  memory: number;
 }
 
 /** What flushing a queue counts for, as if so many bytes were set. */
@@ -261,85 +234,6 @@ export function flushAll(broker: Broker): void {
   for (const name of broker.queues.keys()) flushQueue(broker, name);
 }
 
-/** The counters of all queues. */
-export function* queueCounts(broker: Broker): Generator<QueueCounts> {
-  for (const queue of broker.queues.values()) yield countsOf(queue);
-}
-
-/**
- * One queue in detail, or undefined when there is no such queue. What the current batch set must be committed.
- * @throws StoreError when the store cannot be read
- */
-export function queueDetails(broker: Broker, name: string): QueueDetails | undefined {
-  const queue = broker.queues.get(name);
-  if (queue === undefined) return undefined;
-  const oldest = oldestNumber(queue);
-  const arrived = oldest === 0 ? Date.now() : broker.store.arrived(queue.id, oldest);
-  return {
-    ...countsOf(queue),
-    messages: countMessages(queue),
-    bytes: queue.bytes,
-    open: queue.open.size,
-    waiters: broker.waiters.get(name)?.size ?? 0,
-    age: Math.max(0, Date.now() - arrived),
-    memory: queue.segments.reduce((total, { used, cursor }) => total + used - cursor, 0),
-  };
-}
-
-function countsOf(queue: Queue): QueueCounts {
-  const sets = queue.tail - 1;
-  return { name: queue.name, sets, gets: sets - countMessages(queue) };
-}
-
-/** Whether anything happened since the last commit. */
-export function isDirty(broker: Broker): boolean {
-  return broker.touched.length > 0 || broker.created.length > 0 || broker.dropped.length > 0;
-}
-
-/**
- * Makes everything since the last commit true, as one transaction. Nothing is written when nothing is to be: opening
- * and giving back a message changes nothing that lasts.
- * @throws StoreError when the store could not: then {@link cancel} is due
- */
-export function commit(broker: Broker): void {
-  if (isDirty(broker)) {
-    const positions = broker.touched.map(positionOf);
-    const batch = gather(broker, positions);
-    if (batch.positions.length + batch.created.length + batch.dropped.length > 0) {
-      broker.store.commit(batch);
-    }
-    for (let i = 0; i < positions.length; i++) {
-      markSaved(broker.touched[i] as Queue, broker.memory, positions[i] as Position);
-    }
-    for (const queue of broker.dropped) abandon(queue);
-  }
-  forgetBatch(broker);
-  keepWithinLimit(broker);
-}
-
-/** Forgets everything since the last commit; the queues are what the store has. */
-export function cancel(broker: Broker): void {
-  for (const queue of broker.created) {
-    broker.queues.delete(queue.name);
-    broker.bytes -= queue.bytes;
-  }
-  for (const queue of broker.dropped) {
-    broker.queues.set(queue.name, queue);
-    broker.bytes += queue.bytes;
-  }
-  if (broker.dropped.length > 0) {
-    broker.queues = new Map([...broker.queues].sort(([, a], [, b]) => a.id - b.id));
-  }
-  const changed = new Set([...broker.touched, ...broker.dropped]);
-  for (const queue of changed) {
-    const before = queue.bytes;
-    rollBack(queue, broker.memory);
-    if (broker.queues.get(queue.name) === queue) broker.bytes += queue.bytes - before;
-  }
-  forgetBatch(broker);
-  for (const queue of changed) noteReady(broker, queue);
-}
-
 function createQueue(broker: Broker, name: string): Queue {
   const id = broker.store.newQueueId();
   if (id === undefined) throw new StoreError("too many queues");
@@ -376,46 +270,7 @@ function untake(broker: Broker, queue: Queue, number: number): void {
   noteReady(broker, queue);
 }
 
-function noteReady(broker: Broker, queue: Queue): void {
+/** Those who wait for messages of the queue are to be woken. */
+export function noteReady(broker: Broker, queue: Queue): void {
   if (broker.waiters.size > 0 && broker.waiters.has(queue.name)) broker.ready.push(queue);
-}
-
-function gather(broker: Broker, positions: Position[]): Batch {
-  const batch = newBatch();
-  for (const { id } of broker.dropped) batch.dropped.push(id);
-  for (const { id, name } of broker.created) batch.created.push({ queue: id, name });
-  for (let i = 0; i < positions.length; i++) {
-    const queue = broker.touched[i] as Queue;
-    const position = positions[i] as Position;
-    if (broker.queues.get(queue.name) !== queue) continue;
-    if (isSame(position, queue.stored)) continue;
-    collectUnsaved(queue, batch.segments);
-    batch.positions.push(position);
-  }
-  return batch;
-}
-
-function isSame(a: Position, b: Position): boolean {
-  if (a.head !== b.head || a.tail !== b.tail || a.held.length !== b.held.length) return false;
-  return a.held.every((number, i) => number === b.held[i]);
-}
-
-function forgetBatch(broker: Broker): void {
-  broker.touched.length = 0;
-  broker.created.length = 0;
-  broker.dropped.length = 0;
-  broker.taken.count = 0;
-  broker.gathered = 0;
-}
-
-/**
- * What is beyond the limit is let go of; it is all in the store. The queue that was first to hold messages is the
- * first to lose them, its newest before its oldest.
- */
-function keepWithinLimit(broker: Broker): void {
-  const { memory } = broker;
-  for (const queue of memory.holders) {
-    if (memory.used <= memory.limit) return;
-    letGo(queue, memory, memory.used - memory.limit);
-  }
 }

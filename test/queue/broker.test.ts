@@ -1,7 +1,8 @@
 /** All queues: what a batch makes true, what a failed one leaves, and whom it wakes. */
 import { beforeEach, describe, expect, test } from "bun:test";
 
-import { deleteQueue, isDirty, wakeWaiters } from "../../src/queue/broker.ts";
+import { deleteQueue, wakeWaiters } from "../../src/queue/broker.ts";
+import { isDirty } from "../../src/queue/commit.ts";
 import { newConsumer } from "../../src/queue/consumer.ts";
 import { addWaiter, removeWaiter, type Waiter } from "../../src/queue/waiters.ts";
 import { StoreError } from "../../src/store/store.ts";

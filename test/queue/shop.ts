@@ -2,19 +2,17 @@
 import {
   abortMessage,
   type Broker,
-  cancel,
   closeMessage,
-  commit,
   dismiss,
   flushQueue,
   type Limits,
   openBroker,
-  queueCounts,
-  queueDetails,
   setMessage,
   takeMessage,
 } from "../../src/queue/broker.ts";
+import { cancel, commit } from "../../src/queue/commit.ts";
 import { type Consumer, newConsumer, type Taking } from "../../src/queue/consumer.ts";
+import { queueCounts, queueDetails } from "../../src/queue/details.ts";
 import { newMessage } from "../../src/queue/message.ts";
 import { segmentCost } from "../../src/queue/segment.ts";
 import type { Store } from "../../src/store/store.ts";

@@ -1,0 +1,52 @@
+import type { Broker } from "./broker.ts";
+import { countMessages, oldestNumber, type Queue } from "./queue.ts";
+
+/** A queue's counters: messages ever set, and messages gone for good. */
+export interface QueueCounts {
+  name: string;
+  sets: number;
+  gets: number;
+}
+
+/** Everything there is to know about one queue. */
+export interface QueueDetails extends QueueCounts {
+  messages: number;
+  /** Of the bodies. */
+  bytes: number;
+  open: number;
+  waiters: number;
+  /** Of the oldest message, in milliseconds; 0 when there is none. */
+  age: number;
+  /** Bytes that its messages take in memory. */
+  memory: number;
+}
+
+/** The counters of all queues. */
+export function* queueCounts(broker: Broker): Generator<QueueCounts> {
+  for (const queue of broker.queues.values()) yield countsOf(queue);
+}
+
+/**
+ * One queue in detail, or undefined when there is no such queue. What the current batch set must be committed.
+ * @throws StoreError when the store cannot be read
+ */
+export function queueDetails(broker: Broker, name: string): QueueDetails | undefined {
+  const queue = broker.queues.get(name);
+  if (queue === undefined) return undefined;
+  const oldest = oldestNumber(queue);
+  const arrived = oldest === 0 ? Date.now() : broker.store.arrived(queue.id, oldest);
+  return {
+    ...countsOf(queue),
+    messages: countMessages(queue),
+    bytes: queue.bytes,
+    open: queue.open.size,
+    waiters: broker.waiters.get(name)?.size ?? 0,
+    age: Math.max(0, Date.now() - arrived),
+    memory: queue.segments.reduce((total, { used, cursor }) => total + used - cursor, 0),
+  };
+}
+
+function countsOf(queue: Queue): QueueCounts {
+  const sets = queue.tail - 1;
+  return { name: queue.name, sets, gets: sets - countMessages(queue) };
+}
