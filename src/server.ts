@@ -17,6 +17,8 @@ export interface Server {
   turn: Turn;
   /** The end of this turn is waited for. */
   scheduled: boolean;
+  /** How long the last commit took, in milliseconds. */
+  commitTime: number;
   /** What the turn adds to the statistics when it is committed. */
   setHits: number;
   getHits: number;
@@ -24,8 +26,8 @@ export interface Server {
 
 /** Answers of a turn beyond so many bytes are not gathered any further: they are committed and sent. */
 const TURN_BYTES = 1024 * 1024;
-/** How often the sockets are looked at again before a turn is ended. */
-const MOST_LOOKS = 8;
+/** When nothing has come for this part of the time that a commit takes, nothing more is waited for. */
+const QUIET_PART = 32;
 
 /** @param messageMemory bytes that messages may take in memory */
 export function newServer(options: Options, store: Store, messageMemory: number): Server {
@@ -40,6 +42,7 @@ export function newServer(options: Options, store: Store, messageMemory: number)
     connections: new Set(),
     turn: newTurn(),
     scheduled: false,
+    commitTime: 0,
     setHits: 0,
     getHits: 0,
   };
@@ -49,24 +52,43 @@ export function newServer(options: Options, store: Store, messageMemory: number)
 export function scheduleEnd(server: Server): void {
   if (server.scheduled) return;
   server.scheduled = true;
-  setImmediate(() => endWhenQuiet(server, 0, MOST_LOOKS));
+  const now = performance.now();
+  setImmediate(() => endWhenQuiet(server, { begun: now, grown: now, count: 0 }));
+}
+
+/** How a turn grows, look by look: when that began, when it last grew, in milliseconds, and to how many answers. */
+interface Growth {
+  begun: number;
+  grown: number;
+  count: number;
 }
 
 /**
  * Ends the turn, unless it is worth waiting for more: while one request is read the next one arrives, and a sync costs
- * as much for a few answers as for many. So the sockets are looked at again as long as that brings answers to give.
- * @param before how many answers there were at the last look
- * @param looks how often it may be looked again
+ * as much for a few answers as for many. So the sockets are looked at again as long as that brings answers to give,
+ * and a little longer; what is little depends on the disk.
  */
-function endWhenQuiet(server: Server, before: number, looks: number): void {
-  const { turn, connections, options } = server;
-  const { count } = turn;
-  if (!options.noSync && looks > 0 && count > before && count < connections.size) {
-    setImmediate(() => endWhenQuiet(server, count, looks - 1));
+function endWhenQuiet(server: Server, growth: Growth): void {
+  if (!server.options.noSync && isGrowing(server, growth)) {
+    setImmediate(() => endWhenQuiet(server, growth));
     return;
   }
   server.scheduled = false;
   endTurn(server);
+}
+
+function isGrowing(server: Server, growth: Growth): boolean {
+  const { turn, broker, connections, commitTime } = server;
+  // There is nothing to commit, or nobody is left who could ask for more.
+  if (!isDirty(broker) || turn.count >= connections.size) return false;
+  const now = performance.now();
+  const hasGrown = turn.count > growth.count;
+  if (hasGrown) {
+    growth.count = turn.count;
+    growth.grown = now;
+  }
+  if (now - growth.begun > commitTime) return false;
+  return hasGrown || now - growth.grown < commitTime / QUIET_PART;
 }
 
 /** Whether the turn has gathered so much that it is to be ended, lest memory and everybody's wait grow with it. */
@@ -82,11 +104,13 @@ export function endTurn(server: Server): string | undefined {
   const { broker, turn, store } = server;
   wakeWaiters(broker);
   const dirty = isDirty(broker);
+  const begun = performance.now();
   try {
     commit(broker);
   } catch (reason) {
     return failTurn(server, reason);
   }
+  if (dirty) server.commitTime = performance.now() - begun;
   server.stats.setHits += server.setHits;
   server.stats.getHits += server.getHits;
   forgetHits(server);
