@@ -130,7 +130,7 @@ export function failTurn(server: Server, cause: unknown): string {
   );
   cancel(server.broker);
   forgetHits(server);
-  deliverTurn(server.turn, Buffer.from(`SERVER_ERROR ${reason}\r\n`, "latin1"));
+  deliverTurn(server.turn, reason);
   if (server.broker.ready.length > 0) scheduleEnd(server);
   return reason;
 }

@@ -12,6 +12,11 @@ export interface Client {
   patience: Patience | undefined;
   /** Sends bytes, now or as soon as it can. Unless they are `stable`, they change after the call. */
   deliver(bytes: Buffer, start: number, end: number, stable: boolean): void;
+  /**
+   * Tells why nothing of what a held answer says has happened.
+   * @param held the answer's bytes, from `start` on
+   */
+  fail(reason: string, held: Buffer, start: number): void;
 }
 
 /** What a connection can do: wait, and have messages open. */
@@ -103,18 +108,18 @@ function add(
 
 /**
  * Delivers all answers, and forgets them. Neighbours that lie together and go to the same client are one write.
- * @param failure what to answer instead of everything that tells of a change, when the commit failed
+ * @param failure why the commit failed: told instead of everything that tells of a change
  */
-export function deliverTurn(turn: Turn, failure: Buffer | undefined): void {
+export function deliverTurn(turn: Turn, failure: string | undefined): void {
   const { count, clients, sources, starts, ends, claims } = turn;
   for (let i = 0; i < count; i++) {
     const client = clients[i] as Client;
+    const start = starts[i] as number;
     if (failure !== undefined && claims[i] !== "nothing") {
-      if (claims[i] === "change") client.deliver(failure, 0, failure.length, true);
+      if (claims[i] === "change") client.fail(failure, turn.bytes.buffer, start);
       continue;
     }
     const source = sources[i];
-    const start = starts[i] as number;
     if (source !== undefined) {
       client.deliver(source, start, ends[i] as number, true);
       continue;

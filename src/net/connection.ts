@@ -71,6 +71,7 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
     blocked: false,
     paused: false,
     deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
+    fail: (reason) => fail(connection, reason),
   };
   server.connections.add(connection);
   countConnection(server.stats);
@@ -225,6 +226,11 @@ function deliver(
     connection.blocked = true;
     pause(connection);
   }
+}
+
+function fail(connection: Connection, reason: string): void {
+  const answer = Buffer.from(`SERVER_ERROR ${reason}\r\n`, "latin1");
+  deliver(connection, answer, 0, answer.length, true);
 }
 
 function keepUnsent(

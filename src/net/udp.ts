@@ -3,6 +3,7 @@ import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
 import { type Bytes, clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
+import { writeLine } from "../protocol/reply.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { endTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import type { Client } from "../turn.ts";
@@ -56,6 +57,7 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
     consumer: newConsumer(),
     patience: undefined,
     deliver: (bytes, start, end) => writeBytes(answers, bytes, start, end),
+    fail: (reason) => writeLine(answers, `SERVER_ERROR ${reason}`),
   };
   if (datagram.readUInt16BE(4) > 1) {
     answer(server, client, "SERVER_ERROR multi-packet request not supported");
