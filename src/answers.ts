@@ -1,39 +1,86 @@
 import { trace } from "./log.ts";
 import type { Command } from "./protocol/command.ts";
-import { writeLine } from "./protocol/reply.ts";
+import type { Outcome, Row } from "./protocol/dialect.ts";
+import type { Refusal } from "./protocol/refusal.ts";
 import { isTracing, type Server } from "./server.ts";
-import { addWritten, type Claim, type Client } from "./turn.ts";
+import { addUnsent, addWritten, type Claim, type Client, type Turn } from "./turn.ts";
 
-/** Answers in a line, unless the client wants no answer. */
-export function confirm(
-  server: Server,
-  client: Client,
-  command: Command,
-  line: string,
-  claim: Claim,
-): void {
-  if (!command.noreply) answer(server, client, line, claim);
-}
-
-/** Answers in a line. */
+/** Answers what became of a request. @param number the stored message's own, where the request asks for it */
 export function answer(
   server: Server,
   client: Client,
-  line: string,
+  command: Command,
+  outcome: Outcome,
   claim: Claim = "nothing",
+  number = 0,
 ): void {
-  const { turn } = server;
-  const start = turn.bytes.length;
-  writeLine(turn.bytes, line);
-  addWritten(turn, client, start, claim);
-  if (isTracing()) trace(`${client.id} > ${line}`);
+  const { dialect, wanted } = command;
+  if (wanted === "none") return;
+  const { bytes } = server.turn;
+  const start = bytes.length;
+  dialect.outcome(bytes, command, outcome, number);
+  const isSent = wanted === "all" || !dialect.usual.has(outcome);
+  addAnswer(server, client, command, start, claim, isSent);
 }
 
-/** Ends an answer of several lines, the first of which starts at `start`. */
-export function addLines({ turn }: Server, client: Client, start: number, claim: Claim): void {
-  writeLine(turn.bytes, "END");
-  addWritten(turn, client, start, claim);
-  if (!isTracing()) return;
-  const lines = turn.bytes.buffer.toString("latin1", start, turn.bytes.length).split("\r\n");
-  for (const line of lines.slice(0, -1)) trace(`${client.id} > ${line}`);
+/** Answers that a request is refused, or has failed. @param reason in words for the client */
+export function refuse(
+  server: Server,
+  client: Client,
+  command: Command,
+  refusal: Refusal,
+  reason: string,
+): void {
+  if (command.wanted === "none") return;
+  const { bytes } = server.turn;
+  const start = bytes.length;
+  command.dialect.refusal(bytes, command, refusal, reason);
+  addAnswer(server, client, command, start, "nothing", true);
+}
+
+export function answerStatistics(
+  server: Server,
+  client: Client,
+  command: Command,
+  rows: Iterable<Row>,
+  claim: Claim = "nothing",
+): void {
+  const { bytes } = server.turn;
+  const start = bytes.length;
+  command.dialect.statistics(bytes, command, rows);
+  addAnswer(server, client, command, start, claim, true);
+}
+
+/**
+ * Adds what was written from `start` on as the last piece of an answer. When it is not to be sent its place in the
+ * turn is kept all the same if it claims something: the client is told when that fails.
+ */
+export function addAnswer(
+  { turn }: Server,
+  client: Client,
+  command: Command,
+  start: number,
+  claim: Claim,
+  isSent: boolean,
+): void {
+  if (isSent) {
+    addWritten(turn, client, start, claim);
+    if (isTracing()) traceAnswer(turn, client, command, start);
+  } else if (claim === "nothing") {
+    turn.bytes.length = start;
+  } else {
+    addUnsent(turn, client, start, claim);
+  }
+}
+
+/** Logs what was written from `start` on: there may be no bodies in it. */
+export function traceAnswer(
+  { bytes }: Turn,
+  client: Client,
+  { dialect }: Command,
+  start: number,
+): void {
+  for (const line of dialect.describe(bytes.buffer, start, bytes.length)) {
+    trace(`${client.id} > ${line}`);
+  }
 }

@@ -1,18 +1,15 @@
-import { addLines, answer, confirm } from "./answers.ts";
+import { addAnswer, answer, answerStatistics, refuse } from "./answers.ts";
 import { setVerbosity, trace } from "./log.ts";
-import { writeBytes } from "./protocol/bytes.ts";
 import { type Command, forgetBody, forgetKeys } from "./protocol/command.ts";
-import { writeStat } from "./protocol/reply.ts";
+import type { Row } from "./protocol/dialect.ts";
 import { deleteQueue, flushAll, flushQueue, setMessage, wakeWaiters } from "./queue/broker.ts";
 import { queueCounts, queueDetails } from "./queue/details.ts";
 import { executeGet } from "./retrieval.ts";
 import { endTurn, isTracing, reasonOf, type Server } from "./server.ts";
 import { listStats, resetStats } from "./stats.ts";
 import type { Checkpoint } from "./store/store.ts";
-import { addWritten, type Client } from "./turn.ts";
+import type { Client } from "./turn.ts";
 import { version } from "./version.ts";
-
-const STORED = Buffer.from("STORED\r\n");
 
 /** What `stats queue <name>` tells, in this order. */
 const DETAILS = ["messages", "bytes", "open", "waiters", "sets", "gets", "age", "memory"] as const;
@@ -27,8 +24,7 @@ export function execute(server: Server, client: Client, command: Command): void 
       executeSet(server, client, command);
       break;
     case "get":
-    case "gets":
-      executeGet(server, client, command.keys, command.kind === "gets");
+      executeGet(server, client, command);
       forgetKeys(command);
       break;
     default:
@@ -42,106 +38,110 @@ function executeRare(server: Server, client: Client, command: Command): void {
     case "delete":
       return executeDelete(server, client, command);
     case "flush":
-      // The word that Kestrel's clients expect.
       flushQueue(server.broker, command.name);
-      return confirm(server, client, command, "END", "change");
+      return answer(server, client, command, "flushed", "change");
     case "flush_all":
       flushAll(server.broker);
-      return confirm(server, client, command, "OK", "change");
+      return answer(server, client, command, "done", "change");
     case "stats":
-      return answerStats(server, client);
+      return answerStats(server, client, command);
     case "stats queue":
-      return answerQueueDetails(server, client, command.name);
+      return answerQueueDetails(server, client, command);
     case "stats queues":
-      return answerQueueStats(server, client);
+      return answerStatistics(server, client, command, queueRows(server), "change");
     case "stats reset":
       resetStats(server.stats);
-      return answer(server, client, "RESET");
+      return answer(server, client, command, "reset");
     case "version":
-      return answer(server, client, `VERSION ${version}`);
+      return answerVersion(server, client, command);
     case "verbosity":
       setVerbosity(command.level);
-      return confirm(server, client, command, "OK", "nothing");
+      return answer(server, client, command, "done");
+    case "noop":
+      return answer(server, client, command, "alive");
+    case "quit":
+      return answer(server, client, command, "done");
     case "db_checkpoint":
-      return executeCheckpoint(server, client, "full");
+      return executeCheckpoint(server, client, command, "full");
     case "db_archive":
-      return executeCheckpoint(server, client, "truncate");
+      return executeCheckpoint(server, client, command, "truncate");
     case "refused set":
       server.stats.setCommands++;
-      return confirm(server, client, command, command.answer, "nothing");
+      return refuse(server, client, command, command.refusal, command.reason);
     case "refused":
-      return confirm(server, client, command, command.answer, "nothing");
+      return refuse(server, client, command, command.refusal, command.reason);
   }
 }
 
 function executeSet(server: Server, client: Client, command: Command): void {
-  const { name, flags, body, bodyStart, bodyEnd, bodyAlone, noreply } = command;
-  const { turn, broker } = server;
+  const { name, flags, body, bodyStart, bodyEnd, bodyAlone } = command;
   server.stats.setCommands++;
   try {
-    if (!setMessage(broker, name, flags, body, bodyStart, bodyEnd, bodyAlone)) {
-      return confirm(server, client, command, "NOT_STORED", "nothing");
+    if (!setMessage(server.broker, name, flags, body, bodyStart, bodyEnd, bodyAlone)) {
+      return answer(server, client, command, "not stored");
     }
   } catch (error) {
-    return confirm(server, client, command, `SERVER_ERROR ${reasonOf(error)}`, "nothing");
+    return refuse(server, client, command, "failure", reasonOf(error));
   } finally {
     forgetBody(command);
   }
   server.setHits++;
-  if (noreply) return;
-  const start = turn.bytes.length;
-  writeBytes(turn.bytes, STORED, 0, STORED.length);
-  addWritten(turn, client, start, "change");
-  if (isTracing()) trace(`${client.id} > STORED`);
+  const number = command.numbered ? lastNumber(server, name) : 0;
+  answer(server, client, command, "stored", "change", number);
+}
+
+/** The number of the message that was set last. */
+function lastNumber({ broker }: Server, name: string): number {
+  return (broker.queues.get(name)?.tail ?? 1) - 1;
 }
 
 function executeDelete(server: Server, client: Client, command: Command): void {
   const deleted = deleteQueue(server.broker, command.name);
-  if (deleted) confirm(server, client, command, "DELETED", "change");
-  else confirm(server, client, command, "NOT_FOUND", "nothing");
+  if (deleted) answer(server, client, command, "deleted", "change");
+  else answer(server, client, command, "not found");
 }
 
-function answerStats(server: Server, client: Client): void {
-  const { turn } = server;
+function answerVersion(server: Server, client: Client, command: Command): void {
+  const { bytes } = server.turn;
+  const start = bytes.length;
+  command.dialect.version(bytes, command, version);
+  addAnswer(server, client, command, start, "nothing", true);
+}
+
+function answerStats(server: Server, client: Client, command: Command): void {
   // What came before in the same turn is to be counted.
   endTurn(server);
-  const start = turn.bytes.length;
-  for (const [name, value] of listStats(server.stats)) writeStat(turn.bytes, name, value);
-  addLines(server, client, start, "nothing");
+  answerStatistics(server, client, command, listStats(server.stats));
 }
 
-function answerQueueStats(server: Server, client: Client): void {
-  const { turn } = server;
-  const start = turn.bytes.length;
-  for (const { name, sets, gets } of queueCounts(server.broker)) {
-    writeStat(turn.bytes, name, `${sets}/${gets}`);
-  }
-  addLines(server, client, start, "change");
+function* queueRows({ broker }: Server): Generator<Row> {
+  for (const { name, sets, gets } of queueCounts(broker)) yield [name, `${sets}/${gets}`];
 }
 
 /** A queue that is not there has no details. */
-function answerQueueDetails(server: Server, client: Client, name: string): void {
-  const { turn, broker } = server;
+function answerQueueDetails(server: Server, client: Client, command: Command): void {
   // The store is asked when the oldest message came.
   endTurn(server);
-  const start = turn.bytes.length;
   try {
-    const details = queueDetails(broker, name);
-    if (details !== undefined) {
-      for (const row of DETAILS) writeStat(turn.bytes, row, details[row]);
-    }
+    const details = queueDetails(server.broker, command.name);
+    const rows = details === undefined ? [] : DETAILS.map((row) => [row, details[row]] as const);
+    answerStatistics(server, client, command, rows);
   } catch (error) {
-    return answer(server, client, `SERVER_ERROR ${reasonOf(error)}`);
+    refuse(server, client, command, "failure", reasonOf(error));
   }
-  addLines(server, client, start, "nothing");
 }
 
-function executeCheckpoint(server: Server, client: Client, how: Checkpoint): void {
+function executeCheckpoint(
+  server: Server,
+  client: Client,
+  command: Command,
+  how: Checkpoint,
+): void {
   endTurn(server);
   try {
     server.store.checkpoint(how);
   } catch (error) {
-    return answer(server, client, `SERVER_ERROR ${reasonOf(error)}`);
+    return refuse(server, client, command, "failure", reasonOf(error));
   }
-  answer(server, client, "OK");
+  answer(server, client, command, "done");
 }

@@ -1,8 +1,7 @@
-import { answer } from "./answers.ts";
-import { trace } from "./log.ts";
+import { addAnswer, refuse, traceAnswer } from "./answers.ts";
 import { writeBytes } from "./protocol/bytes.ts";
+import type { Command } from "./protocol/command.ts";
 import type { Key } from "./protocol/key.ts";
-import { writeBody, writeLineEnd, writeValueLine } from "./protocol/reply.ts";
 import { abortMessage, closeMessage, hasOpen, takeMessage } from "./queue/broker.ts";
 import type { Taking } from "./queue/consumer.ts";
 import { newMessage } from "./queue/message.ts";
@@ -11,28 +10,32 @@ import { addWaiter } from "./queue/waiters.ts";
 import { endTurn, failTurn, isTracing, isTurnLarge, scheduleEnd, type Server } from "./server.ts";
 import { addBytes, addWritten, type Claim, type Client, type Patience, type Turn } from "./turn.ts";
 
-const END = Buffer.from("END\r\n");
-
 /** The message that a `get` took last. */
 const message = newMessage();
 /** The answer to a `get` that is being written: where its current piece starts, and what that piece claims. */
 let pieceStart = 0;
 let pieceClaim: Claim = "nothing";
+/** There is a message in it. */
+let found = false;
 
-/** Answers a `get` or, `numbered`, a `gets`: the hot path of consumers. */
-export function executeGet(server: Server, client: Client, keys: Key[], numbered: boolean): void {
+/**
+ * Answers a get: the hot path of consumers. As long as it goes on, in parts or waiting, nothing further is read from
+ * the client, so that its command stays what it is; but not the list of keys.
+ */
+export function executeGet(server: Server, client: Client, command: Command): void {
+  const { keys } = command;
   const problem = openProblem(server, client, keys);
-  if (problem !== undefined) return answer(server, client, `CLIENT_ERROR ${problem}`);
-  takeKeys(server, client, keys, 0, numbered);
+  if (problem !== undefined) return refuse(server, client, command, "bad request", problem);
+  takeKeys(server, client, command, keys, 0);
 }
 
 /** Answers the keys from number `from` on, a part at a time when that is much. */
 function takeKeys(
   server: Server,
   client: Client,
+  command: Command,
   keys: Key[],
   from: number,
-  numbered: boolean,
 ): void {
   beginAnswer(server);
   try {
@@ -40,17 +43,17 @@ function takeKeys(
       const key = keys[i] as Key;
       server.stats.getCommands++;
       if (!key.plain) settle(server, client, key);
-      if (key.action !== "none" && !takeFor(server, client, key, numbered)) {
-        if (key.wait > 0 && waitFor(server, client, key, numbered)) return;
+      if (key.action !== "none" && !takeFor(server, client, command, key)) {
+        if (key.wait > 0 && waitFor(server, client, command, key)) return;
       }
       if (i + 1 === keys.length || !isTurnLarge(server)) continue;
       if (client.patience === undefined) break;
-      client.patience.rest = () => takeKeys(server, client, keys, i + 1, numbered);
+      client.patience.rest = () => takeKeys(server, client, command, keys, i + 1);
       return pauseAnswer(server, client, client.patience);
     }
-    endAnswer(server, client);
+    endAnswer(server, client, command);
   } catch (error) {
-    failAnswer(server, client, error);
+    failAnswer(server, client, command, error);
   }
 }
 
@@ -91,23 +94,23 @@ function settle(server: Server, client: Client, { queue, before }: Key): void {
 }
 
 /** Takes a message as the key says, and writes it into the answer: false when there is none. */
-function takeFor(server: Server, client: Client, key: Key, numbered: boolean): boolean {
+function takeFor(server: Server, client: Client, command: Command, key: Key): boolean {
   const taking = key.action as Taking;
   if (!takeMessage(server.broker, key.queue, taking, client.consumer, message)) return false;
   server.getHits++;
-  writeMessage(server.turn, client, key.text, numbered);
+  writeMessage(server.turn, client, command, key);
   return true;
 }
 
 /** Lets the client wait for a message: false when it can't. */
-function waitFor(server: Server, client: Client, key: Key, numbered: boolean): boolean {
+function waitFor(server: Server, client: Client, command: Command, key: Key): boolean {
   const { patience } = client;
   if (patience === undefined || patience.ended) return false;
   if (pieceClaim === "change") {
     // What the same request closed is committed first: when that fails, the client is to know it.
     const failure = endTurn(server);
     if (failure !== undefined) {
-      answer(server, client, `SERVER_ERROR ${failure}`);
+      refuse(server, client, command, "failure", failure);
       return true;
     }
   }
@@ -116,9 +119,9 @@ function waitFor(server: Server, client: Client, key: Key, numbered: boolean): b
     beginAnswer(server);
     try {
       take();
-      endAnswer(server, client);
+      endAnswer(server, client, command);
     } catch (error) {
-      failAnswer(server, client, error);
+      failAnswer(server, client, command, error);
     }
     // Not within the end of the turn: somebody may be in the middle of an answer, who ended the turn for it.
     server.turn.afterwards.push(() => queueMicrotask(() => patience.resume()));
@@ -126,7 +129,7 @@ function waitFor(server: Server, client: Client, key: Key, numbered: boolean): b
   };
   patience.waiter = addWaiter(server.broker.waiters, key.wait, {
     name: key.queue,
-    wake: () => stopWaiting(() => takeFor(server, client, key, numbered)),
+    wake: () => stopWaiting(() => takeFor(server, client, command, key)),
     giveUp: () => stopWaiting(() => {}),
   });
   return true;
@@ -135,43 +138,44 @@ function waitFor(server: Server, client: Client, key: Key, numbered: boolean): b
 function beginAnswer(server: Server): void {
   pieceStart = server.turn.bytes.length;
   pieceClaim = "nothing";
+  found = false;
 }
 
 /** Writes `message`: as one piece with what is before it, unless its body is large and is sent from where it lies. */
-function writeMessage(turn: Turn, client: Client, key: string, numbered: boolean): void {
+function writeMessage(turn: Turn, client: Client, command: Command, key: Key): void {
+  const { bytes } = turn;
+  const { dialect } = command;
   if (pieceClaim === "nothing") pieceClaim = "change";
-  writeValueLine(turn.bytes, key, message, numbered);
-  if (isTracing()) traceMessage(client, key, numbered);
-  if (bodyLength() >= LARGE_BODY) {
+  found = true;
+  const start = bytes.length;
+  dialect.head(bytes, command, key, message);
+  if (isTracing()) traceAnswer(turn, client, command, start);
+  if (message.end - message.start >= LARGE_BODY) {
     addWritten(turn, client, pieceStart, pieceClaim);
     addBytes(turn, client, message.bytes, message.start, message.end);
-    pieceStart = turn.bytes.length;
+    pieceStart = bytes.length;
     pieceClaim = "rest";
   } else {
-    writeBody(turn.bytes, message);
+    writeBytes(bytes, message.bytes, message.start, message.end);
   }
-  writeLineEnd(turn.bytes);
+  dialect.tail(bytes);
 }
 
-function traceMessage(client: Client, key: string, numbered: boolean): void {
-  const number = numbered ? ` ${message.number}` : "";
-  trace(`${client.id} > VALUE ${key} ${message.flags} ${bodyLength()}${number}`);
-}
-
-function endAnswer(server: Server, client: Client): void {
+function endAnswer(server: Server, client: Client, command: Command): void {
   const { turn } = server;
-  writeBytes(turn.bytes, END, 0, END.length);
-  addWritten(turn, client, pieceStart, pieceClaim);
-  if (isTracing()) trace(`${client.id} > END`);
+  const start = turn.bytes.length;
+  command.dialect.end(turn.bytes, command, found);
+  if (found || command.wanted === "all") {
+    addWritten(turn, client, pieceStart, pieceClaim);
+    if (isTracing()) traceAnswer(turn, client, command, start);
+  } else {
+    addAnswer(server, client, command, pieceStart, pieceClaim, false);
+  }
 }
 
 /** A message could not be read: nothing of the whole turn happened, and this client is answered once. */
-function failAnswer(server: Server, client: Client, error: unknown): void {
+function failAnswer(server: Server, client: Client, command: Command, error: unknown): void {
   const isTold = pieceClaim === "rest";
   const reason = failTurn(server, error);
-  if (!isTold) answer(server, client, `SERVER_ERROR ${reason}`);
-}
-
-function bodyLength(): number {
-  return message.end - message.start;
+  if (!isTold) refuse(server, client, command, "failure", reason);
 }

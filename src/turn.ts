@@ -78,6 +78,11 @@ export function addWritten(turn: Turn, client: Client, start: number, claim: Cla
   add(turn, client, undefined, start, turn.bytes.length, claim);
 }
 
+/** Adds an answer that was written to `turn.bytes` from `start` on, and is not sent: only its failure would be told. */
+export function addUnsent(turn: Turn, client: Client, start: number, claim: Claim): void {
+  add(turn, client, undefined, start, start, claim);
+}
+
 /** Adds bytes that lie elsewhere, and stay as they are, as a further piece of an answer. */
 export function addBytes(
   turn: Turn,

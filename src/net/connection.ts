@@ -2,7 +2,9 @@ import type { Socket } from "bun";
 
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
-import { feed, type Input, newInput, nextCommand } from "../protocol/parser.ts";
+import { feed, type Input, newInput } from "../protocol/input.ts";
+import { nextCommand } from "../protocol/parser.ts";
+import { refusalLine } from "../protocol/text/reply.ts";
 import { dismiss } from "../queue/broker.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { removeWaiter } from "../queue/waiters.ts";
@@ -229,7 +231,7 @@ function deliver(
 }
 
 function fail(connection: Connection, reason: string): void {
-  const answer = Buffer.from(`SERVER_ERROR ${reason}\r\n`, "latin1");
+  const answer = Buffer.from(`${refusalLine("failure", reason)}\r\n`, "latin1");
   deliver(connection, answer, 0, answer.length, true);
 }
 

@@ -1,9 +1,11 @@
-import { answer } from "../answers.ts";
+import { refuse } from "../answers.ts";
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
 import { type Bytes, clear, newBytes, writeBytes } from "../protocol/bytes.ts";
-import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
-import { writeLine } from "../protocol/reply.ts";
+import { newCommand } from "../protocol/command.ts";
+import { feed, isIncomplete, newInput } from "../protocol/input.ts";
+import { nextCommand } from "../protocol/parser.ts";
+import { refusalLine, writeLine } from "../protocol/text/reply.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { endTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import type { Client } from "../turn.ts";
@@ -57,10 +59,10 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
     consumer: newConsumer(),
     patience: undefined,
     deliver: (bytes, start, end) => writeBytes(answers, bytes, start, end),
-    fail: (reason) => writeLine(answers, `SERVER_ERROR ${reason}`),
+    fail: (reason) => writeLine(answers, refusalLine("failure", reason)),
   };
   if (datagram.readUInt16BE(4) > 1) {
-    answer(server, client, "SERVER_ERROR multi-packet request not supported");
+    refuse(server, client, newCommand(), "failure", "multi-packet request not supported");
   } else {
     serve(server, client, Buffer.from(datagram.subarray(HEADER)), answers);
   }
@@ -80,12 +82,13 @@ function serve(server: Server, client: Client, requests: Buffer, answers: Bytes)
   while (nextCommand(input) && !isIncomplete(input)) {
     if (input.command.kind === "quit") return;
     if (answers.length >= MOST_ANSWERS) {
-      return answer(server, client, "SERVER_ERROR too much asked for in one datagram");
+      return refuse(server, client, newCommand(), "failure", "too much asked for in one datagram");
     }
     execute(server, client, input.command);
     if (isTurnLarge(server)) endTurn(server);
   }
-  if (isIncomplete(input)) answer(server, client, "CLIENT_ERROR incomplete request");
+  if (isIncomplete(input))
+    refuse(server, client, newCommand(), "bad request", "incomplete request");
 }
 
 /** Splits an answer into datagrams, each with its header. */

@@ -1,4 +1,7 @@
+import type { Dialect } from "./dialect.ts";
 import type { Key } from "./key.ts";
+import type { Refusal } from "./refusal.ts";
+import { text } from "./text/reply.ts";
 
 /**
  * What a client asks for. `refused` is a request that is answered without asking any queue, `refused set` one whose
@@ -7,7 +10,6 @@ import type { Key } from "./key.ts";
 export type CommandKind =
   | "set"
   | "get"
-  | "gets"
   | "delete"
   | "flush"
   | "flush_all"
@@ -17,22 +19,31 @@ export type CommandKind =
   | "stats reset"
   | "version"
   | "verbosity"
+  | "noop"
   | "db_checkpoint"
   | "db_archive"
   | "quit"
   | "refused"
   | "refused set";
 
+/** Which answers a client wants: all; those that tell of something unusual; none, whatever happens. */
+export type Wanted = "all" | "unusual" | "none";
+
 /**
- * One request. Each parser has one record of it and fills it anew for every request, so what must outlive the
- * request is copied out. Only the fields that belong to `kind` mean anything.
+ * One request, whatever the dialect. Each input has one record of it and fills it anew for every request, so what must
+ * outlive the request is copied out. Only the fields that belong to `kind` mean anything.
  */
 export interface Command {
   kind: CommandKind;
+  /** What the request came in, and is answered in. */
+  dialect: Dialect;
+  wanted: Wanted;
   /** set, delete, flush, stats queue: the queue. A byte of the name is a character from U+0000 to U+00FF. */
   name: string;
-  /** get, gets: what to take, in the order asked for. */
+  /** get: what to take, in the order asked for. */
   keys: Key[];
+  /** get, set: the message's own number is asked for. */
+  numbered: boolean;
   /** set: an unsigned 32-bit number that comes back with the message. */
   flags: number;
   /** set: the body is the bytes of `body` from `bodyStart` up to `bodyEnd`. */
@@ -43,11 +54,10 @@ export interface Command {
   bodyAlone: boolean;
   /** verbosity: the level. */
   level: number;
-  /** No answer is wanted. */
-  noreply: boolean;
-  /** refused: the line to answer with, without its end. */
-  answer: string;
-  /** The line as it came, kept only for the log. */
+  /** refused: why, and in words for the client. */
+  refusal: Refusal;
+  reason: string;
+  /** The request as it came, without a body, kept only for the log. */
   line: string;
   /** refused: the connection is out of step for good, and ends after the answer. */
   fatal: boolean;
@@ -59,19 +69,45 @@ const FEW_KEYS = 16;
 export function newCommand(): Command {
   return {
     kind: "refused",
+    dialect: text,
+    wanted: "all",
     name: "",
     keys: [],
+    numbered: false,
     flags: 0,
     body: NOTHING,
     bodyStart: 0,
     bodyEnd: 0,
     bodyAlone: false,
     level: 0,
-    noreply: false,
-    answer: "",
+    refusal: "unknown command",
+    reason: "",
     line: "",
     fatal: false,
   };
+}
+
+export function accept(command: Command, kind: CommandKind): true {
+  command.kind = kind;
+  return true;
+}
+
+/** @param reason in words for the client */
+export function refuse(command: Command, refusal: Refusal, reason: string, fatal = false): true {
+  command.kind = "refused";
+  command.refusal = refusal;
+  command.reason = reason;
+  command.fatal = fatal;
+  return true;
+}
+
+export function refuseUnknown(command: Command): true {
+  return refuse(command, "unknown command", "");
+}
+
+/** @param reason in words for the client */
+export function refuseBad(command: Command, reason: string): true {
+  return refuse(command, "bad request", reason);
 }
 
 /** Lets go of keys that are dealt with, when there are many: an idle connection holds no memory for them. */

@@ -1,10 +1,13 @@
+import { newBytes } from "../../../src/protocol/bytes.ts";
 /** Reads a client's bytes as a connection does, and notes what was asked for. */
-import { type Command, type CommandKind, forgetBody } from "../../src/protocol/command.ts";
-import { feed, type Input, newInput, nextCommand } from "../../src/protocol/parser.ts";
+import { type Command, type CommandKind, forgetBody } from "../../../src/protocol/command.ts";
+import { feed, type Input, newInput } from "../../../src/protocol/input.ts";
+import { nextCommand } from "../../../src/protocol/parser.ts";
 
 /** One request, as plain values; a body is a character a byte. */
 export interface Found {
-  kind: CommandKind;
+  /** `gets` is a get that asks for the messages' numbers. */
+  kind: CommandKind | "gets";
   name?: string;
   names?: string[];
   flags?: number;
@@ -19,15 +22,17 @@ export interface Found {
 export const MAX_BODY = 256;
 
 export function foundIn(command: Command): Found {
-  const { kind, name, noreply } = command;
+  const { kind, name } = command;
+  const noreply = command.wanted === "none";
   switch (kind) {
     case "set": {
       const body = command.body.toString("latin1", command.bodyStart, command.bodyEnd);
       return { kind, name, flags: command.flags, body, noreply };
     }
-    case "get":
-    case "gets":
-      return { kind, names: command.keys.map(({ text }) => text) };
+    case "get": {
+      const names = command.keys.map(({ text }) => text);
+      return { kind: command.numbered ? "gets" : "get", names };
+    }
     case "delete":
     case "flush":
       return { kind, name, noreply };
@@ -39,10 +44,17 @@ export function foundIn(command: Command): Found {
       return { kind, level: command.level, noreply };
     case "refused":
     case "refused set":
-      return { kind, answer: command.answer, noreply, fatal: command.fatal };
+      return { kind, answer: refusalOf(command), noreply, fatal: command.fatal };
     default:
       return { kind };
   }
+}
+
+/** The line that a refused request is answered with, without its end. */
+function refusalOf(command: Command): string {
+  const bytes = newBytes(64);
+  command.dialect.refusal(bytes, command, command.refusal, command.reason);
+  return bytes.buffer.toString("latin1", 0, bytes.length).replace(/\r\n$/, "");
 }
 
 /** All requests that are complete by now. Each must have taken at least a byte of what lies there. */

@@ -8,7 +8,7 @@ import {
   wordNumber,
   words,
   wordText,
-} from "../../src/protocol/words.ts";
+} from "../../../src/protocol/text/words.ts";
 
 /** Splits the line where it lies between bytes that are not its own. */
 function split(line: string): string[] {

@@ -1,8 +1,8 @@
 /** What is understood of a client's bytes, however they arrive. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import { cutAtRandom, newRandom, seeds } from "../random.ts";
 import { conversations } from "./conversations.ts";
-import { cutAtRandom, newRandom, seeds } from "./random.ts";
 import { type Found, readCut, readPieces, readWhole, singleBytes } from "./reading.ts";
 
 setDefaultTimeout(60_000);

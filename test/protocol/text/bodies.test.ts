@@ -1,14 +1,9 @@
 /** Bodies: where they lie, and what is kept of them. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { forgetBody, newCommand } from "../../src/protocol/command.ts";
-import {
-  feed,
-  type Input,
-  isIncomplete,
-  newInput,
-  nextCommand,
-} from "../../src/protocol/parser.ts";
+import { forgetBody, newCommand } from "../../../src/protocol/command.ts";
+import { feed, type Input, isIncomplete, newInput } from "../../../src/protocol/input.ts";
+import { nextCommand } from "../../../src/protocol/parser.ts";
 import { dangerous, everyByte, get, refused, set, TOO_LARGE, wrongEnd } from "./conversations.ts";
 import { foundIn, readAvailable, readCut, readWhole } from "./reading.ts";
 

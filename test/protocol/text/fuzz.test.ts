@@ -1,8 +1,8 @@
 /** Bytes that nobody planned: the parser must not fall over, and must read them as the reference does. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import { cutAtRandom, newRandom, type Random, seeds } from "../random.ts";
 import { conversations, refused } from "./conversations.ts";
-import { cutAtRandom, newRandom, type Random, seeds } from "./random.ts";
 import { type Found, MAX_BODY, readPieces } from "./reading.ts";
 import { referenceRead } from "./reference.ts";
 

@@ -1,14 +1,13 @@
 import { expect, test } from "bun:test";
 
-import { type Bytes, newBytes } from "../../src/protocol/bytes.ts";
+import { type Bytes, newBytes, writeBytes } from "../../../src/protocol/bytes.ts";
+import type { Value } from "../../../src/protocol/dialect.ts";
 import {
-  type Value,
-  writeBody,
   writeLine,
   writeLineEnd,
   writeStat,
   writeValueLine,
-} from "../../src/protocol/reply.ts";
+} from "../../../src/protocol/text/reply.ts";
 
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
@@ -58,24 +57,12 @@ test("a name of 250 bytes and the largest number of a message", () => {
   expect(line).toBe(`VALUE ${name} 7 1 8796093022207\r\n`);
 });
 
-test("a body is written as it is, whatever lies around it", () => {
-  for (const body of [
-    Buffer.alloc(0),
-    Buffer.from("END\r\n"),
-    everyByte,
-    Buffer.alloc(99_999, 9),
-  ]) {
-    const text = written((bytes) => writeBody(bytes, value(0, 1, body)));
-    expect(text).toBe(body.toString("latin1"));
-  }
-});
-
 test("a whole answer", () => {
   const answer = written((bytes) => {
     for (const body of ["Hello", "", "World"]) {
       const message = value(3, 12, Buffer.from(body));
       writeValueLine(bytes, "q", message, true);
-      writeBody(bytes, message);
+      writeBytes(bytes, message.bytes, message.start, message.end);
       writeLineEnd(bytes);
     }
     writeLine(bytes, "END");
@@ -91,5 +78,5 @@ test.each([
   ["bytes_read", Number.MAX_SAFE_INTEGER, "STAT bytes_read 9007199254740991\r\n"],
   ["a\xe9\0", "2/1", "STAT a\xe9\0 2/1\r\n"],
 ])("the statistic %j", (name, content, expected) => {
-  expect(written((bytes) => writeStat(bytes, name, content))).toBe(expected);
+  expect(written((bytes) => writeStat(bytes, [name, content]))).toBe(expected);
 });

@@ -1,9 +1,11 @@
 /** How long a line may be. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { feed, MAX_LINE, newInput, nextCommand } from "../../src/protocol/parser.ts";
+import { feed, newInput } from "../../../src/protocol/input.ts";
+import { nextCommand } from "../../../src/protocol/parser.ts";
+import { MAX_LINE } from "../../../src/protocol/text/parser.ts";
+import { newRandom, seeds } from "../random.ts";
 import { fatal, get, refused, set, TOO_LONG } from "./conversations.ts";
-import { newRandom, seeds } from "./random.ts";
 import {
   type Found,
   foundIn,

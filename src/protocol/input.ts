@@ -1,0 +1,125 @@
+import type { Bytes } from "./bytes.ts";
+import { accept, type Command, forgetBody, newCommand, refuseBad } from "./command.ts";
+import { BAD_CHUNK } from "./refusal.ts";
+
+/** What one client has sent and what of it is understood so far. Received bytes are looked at where they lie. */
+export interface Input {
+  /** The request that was found last. */
+  command: Command;
+  /** The largest body accepted, in bytes. */
+  maxBody: number;
+  /** Keep each request in `command.line`, for the log. */
+  keepLines: boolean;
+  /** The bytes received last, and the first of them not yet looked at. */
+  chunk: Buffer;
+  at: number;
+  /** The beginning of a line whose end has not arrived. */
+  line: Bytes | undefined;
+  /** How many bytes of a body, its CR LF included, have arrived, while it is arriving in pieces. */
+  filled: number;
+  filling: boolean;
+  badEnd: boolean;
+  /** How many bytes of a refused body are still to be thrown away. */
+  skip: number;
+  /** The connection is out of step for good: nothing more is read from it. */
+  ended: boolean;
+}
+
+const NOTHING = Buffer.alloc(0);
+/** A body is followed by CR LF. */
+export const BODY_END = 2;
+const CR = 13;
+const LF = 10;
+
+/** @param maxBody the largest body accepted, in bytes */
+export function newInput(maxBody: number): Input {
+  return {
+    command: newCommand(),
+    maxBody,
+    keepLines: false,
+    chunk: NOTHING,
+    at: 0,
+    line: undefined,
+    filled: 0,
+    filling: false,
+    badEnd: false,
+    skip: 0,
+    ended: false,
+  };
+}
+
+/** Adds received bytes, which the input keeps and reads in place: the caller must not change them any more. */
+export function feed(input: Input, chunk: Buffer): void {
+  const left = input.chunk.length - input.at;
+  input.chunk = left === 0 ? chunk : Buffer.concat([input.chunk.subarray(input.at), chunk]);
+  input.at = 0;
+}
+
+/** Whether something has arrived of a request, or of a refused body, whose rest has not. */
+export function isIncomplete(input: Input): boolean {
+  const { filling, skip, line, chunk, at } = input;
+  return filling || skip > chunk.length - at || (line?.length ?? 0) > 0;
+}
+
+/** An idle connection holds on to no received bytes. */
+export function dropChunk(input: Input): false {
+  input.chunk = NOTHING;
+  input.at = 0;
+  return false;
+}
+
+/** Takes the body where it lies when all of it has arrived, or else starts a buffer of its final size. */
+export function takeBody(input: Input, bytes: number): boolean {
+  const { command, chunk, at } = input;
+  const end = at + bytes;
+  if (end + BODY_END <= chunk.length) {
+    input.at = end + BODY_END;
+    if (chunk[end] !== CR || chunk[end + 1] !== LF) return refuseBody(command);
+    command.body = chunk;
+    command.bodyStart = at;
+    command.bodyEnd = end;
+    command.bodyAlone = false;
+    return true;
+  }
+  command.body = Buffer.allocUnsafeSlow(bytes);
+  command.bodyStart = 0;
+  command.bodyEnd = bytes;
+  command.bodyAlone = true;
+  input.filling = true;
+  input.filled = 0;
+  input.badEnd = false;
+  return fillBody(input);
+}
+
+export function fillBody(input: Input): boolean {
+  const { command, chunk } = input;
+  const bytes = command.bodyEnd;
+  if (input.filled < bytes) {
+    const copied = chunk.copy(command.body, input.filled, input.at);
+    input.filled += copied;
+    input.at += copied;
+  }
+  while (input.filled >= bytes && input.filled < bytes + BODY_END && input.at < chunk.length) {
+    const expected = input.filled === bytes ? CR : LF;
+    if (chunk[input.at++] !== expected) input.badEnd = true;
+    input.filled++;
+  }
+  if (input.filled < bytes + BODY_END) return dropChunk(input);
+  input.filling = false;
+  return input.badEnd ? refuseBody(command) : true;
+}
+
+/** The body is not followed by what it must be followed by. */
+function refuseBody(command: Command): true {
+  forgetBody(command);
+  refuseBad(command, BAD_CHUNK);
+  return accept(command, "refused set");
+}
+
+/** Throws refused bytes away: false when there are more to come. */
+export function skipBody(input: Input): boolean {
+  const skipped = Math.min(input.skip, input.chunk.length - input.at);
+  input.skip -= skipped;
+  input.at += skipped;
+  return input.skip === 0 || dropChunk(input);
+}

@@ -1,0 +1,223 @@
+import { newBytes, writeBytes } from "../bytes.ts";
+import { accept, type Command, refuse, refuseBad, refuseUnknown } from "../command.ts";
+import { BODY_END, dropChunk, type Input, takeBody } from "../input.ts";
+import { type Key, keyAt, MAX_NAME } from "../key.ts";
+import { BAD_FORMAT, NO_DELAY, ONE_WAIT, SLASH, TOO_LARGE, TOO_LONG } from "../refusal.ts";
+import { text } from "./reply.ts";
+import {
+  isSignedNumber,
+  isWord,
+  splitWords,
+  wordLength,
+  wordNumber,
+  words,
+  wordText,
+} from "./words.ts";
+
+/** The longest line, its end included, in bytes. */
+export const MAX_LINE = 65_536;
+/** The largest `<bytes>` that is a number at all (memcached's limit); `-B` is what is accepted. */
+const MAX_BYTES = 2_147_483_645;
+const MAX_FLAGS = 4_294_967_295;
+const CR = 13;
+const LF = 10;
+
+/** Finds the next request in lines: false when more bytes are needed for it. */
+export function nextLine(input: Input): boolean {
+  const { chunk, at } = input;
+  if (at === chunk.length) return dropChunk(input);
+  const lineEnd = findLineEnd(chunk, at);
+  const kept = input.line?.length ?? 0;
+  const arrived = (lineEnd < 0 ? chunk.length : lineEnd + 1) - at;
+  if (kept + arrived > MAX_LINE || (lineEnd < 0 && kept + arrived === MAX_LINE)) {
+    input.ended = true;
+    input.command.line = "(a line that is too long)";
+    return refuse(input.command, "bad request", TOO_LONG, true);
+  }
+  if (lineEnd >= 0 && kept === 0) {
+    input.at = lineEnd + 1;
+    return parseLine(input, chunk, at, lineEnd);
+  }
+  input.line ??= newBytes(arrived);
+  writeBytes(input.line, chunk, at, at + arrived);
+  input.at += arrived;
+  if (lineEnd < 0) return dropChunk(input);
+  const { buffer, length } = input.line;
+  input.line = undefined;
+  return parseLine(input, buffer, 0, length - 1);
+}
+
+/** Most lines are short: the first bytes are looked at here, only a long line is worth the call into native code. */
+function findLineEnd(chunk: Buffer, start: number): number {
+  const near = Math.min(chunk.length, start + 64);
+  for (let at = start; at < near; at++) if (chunk[at] === LF) return at;
+  return near === chunk.length ? -1 : chunk.indexOf(LF, near);
+}
+
+function parseLine(input: Input, buffer: Buffer, start: number, lineEnd: number): boolean {
+  const end = lineEnd > start && buffer[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
+  splitWords(buffer, start, end);
+  const { command } = input;
+  command.dialect = text;
+  command.wanted = "all";
+  if (input.keepLines) command.line = buffer.toString("latin1", start, end);
+  if (words.count === 0) return refuseUnknown(command);
+  if (isWord(0, "set")) return parseStorage(input, "set", 5);
+  if (isWord(0, "get")) return parseRetrieval(command, false);
+  if (isWord(0, "gets")) return parseRetrieval(command, true);
+  return parseRareLine(input);
+}
+
+function parseRareLine(input: Input): boolean {
+  const { command } = input;
+  const verb = wordText(0);
+  switch (verb) {
+    case "add":
+    case "replace":
+    case "append":
+    case "prepend":
+      return parseStorage(input, verb, 5);
+    case "cas":
+      return parseStorage(input, verb, 6);
+    case "delete":
+      return parseDelete(command);
+    case "flush":
+      return parseFlush(command);
+    case "flush_all":
+      return parseFlushAll(command);
+    case "stats":
+      return parseStats(command);
+    case "verbosity":
+      return parseVerbosity(command);
+    case "version":
+    case "db_checkpoint":
+    case "db_archive":
+      return words.count > 1 ? refuseUnknown(command) : accept(command, verb);
+    case "quit":
+      if (words.count > 1) return refuseUnknown(command);
+      command.wanted = "none";
+      return accept(command, "quit");
+    default:
+      return refuseUnknown(command);
+  }
+}
+
+/** `<verb> <queue> <flags> <exptime> <bytes> …`, `least` words of which must be there; a body follows. */
+function parseStorage(input: Input, verb: string, least: number): boolean {
+  const { command } = input;
+  const { count } = words;
+  const noreply = readNoreply(command, 2);
+  const bytes = count > 4 ? wordNumber(4, MAX_BYTES) : -1;
+  if (count === least || (count === least + 1 && noreply)) {
+    const problem = storageProblem(command, verb, bytes);
+    if (problem !== undefined) refuseBad(command, problem);
+    else if (bytes > input.maxBody) refuse(command, "too large", TOO_LARGE);
+    else return takeBody(input, bytes);
+  } else {
+    refuseUnknown(command);
+  }
+  if (bytes >= 0) input.skip = bytes + BODY_END;
+  return true;
+}
+
+/** Reads what a body is set with. @returns what is wrong with it, in words for the client */
+function storageProblem(command: Command, verb: string, bytes: number): string | undefined {
+  const key = keyOf(1);
+  command.kind = "set";
+  command.numbered = false;
+  command.name = key.queue;
+  command.flags = wordNumber(2, MAX_FLAGS);
+  const isGood = bytes >= 0 && command.flags >= 0 && wordLength(1) <= MAX_NAME && isSignedNumber(3);
+  if (!isGood) return BAD_FORMAT;
+  if (!key.plain) return SLASH;
+  return verb === "set" ? undefined : `${verb} has no meaning for a queue, use set`;
+}
+
+/** Whether the last word, behind at least `least` others, says that no answer is wanted. */
+function readNoreply(command: Command, least: number): boolean {
+  const found = words.count > least && isWord(words.count - 1, "noreply");
+  if (found) command.wanted = "none";
+  return found;
+}
+
+/** The word as a key, without a look at whether it is a good one. */
+function keyOf(index: number): Key {
+  return keyAt(words.buffer, words.starts[index] as number, words.ends[index] as number);
+}
+
+function parseRetrieval(command: Command, numbered: boolean): boolean {
+  const { count } = words;
+  if (count === 1) return refuseUnknown(command);
+  command.kind = "get";
+  command.numbered = numbered;
+  command.keys.length = count - 1;
+  for (let i = 1; i < count; i++) {
+    const key = keyOf(i);
+    if (key.problem !== undefined) return refuseBad(command, key.problem);
+    if (key.wait >= 0 && count > 2) return refuseBad(command, ONE_WAIT);
+    command.keys[i - 1] = key;
+  }
+  return true;
+}
+
+/** `delete <queue> [<time>] [noreply]` */
+function parseDelete(command: Command): boolean {
+  const rest = parseOnQueue(command);
+  if (rest > 1 || (rest === 1 && !isSignedNumber(2))) return refuseBad(command, BAD_FORMAT);
+  return rest < 0 || accept(command, "delete");
+}
+
+/** `flush <queue> [noreply]` */
+function parseFlush(command: Command): boolean {
+  const rest = parseOnQueue(command);
+  if (rest > 0) return refuseBad(command, BAD_FORMAT);
+  return rest < 0 || accept(command, "flush");
+}
+
+/** What `delete` and `flush` share: how many words there are after the name, or -1 when the line is refused. */
+function parseOnQueue(command: Command): number {
+  const { count } = words;
+  if (count === 1) {
+    refuseUnknown(command);
+    return -1;
+  }
+  const noreply = readNoreply(command, 2);
+  if (!readName(command, 1)) return -1;
+  return noreply ? count - 3 : count - 2;
+}
+
+/** The word as a queue's name: false when it is none, and the line is refused. */
+function readName(command: Command, index: number): boolean {
+  const key = keyOf(index);
+  command.name = key.queue;
+  if (wordLength(index) <= MAX_NAME && key.plain) return true;
+  refuseBad(command, key.plain ? BAD_FORMAT : SLASH);
+  return false;
+}
+
+/** `flush_all [delay] [noreply]` */
+function parseFlushAll(command: Command): boolean {
+  const { count } = words;
+  const rest = readNoreply(command, 1) ? count - 2 : count - 1;
+  if (rest > 1 || (rest === 1 && !isSignedNumber(1))) return refuseBad(command, BAD_FORMAT);
+  if (rest === 1 && wordNumber(1, 0) < 0) return refuseBad(command, NO_DELAY);
+  return accept(command, "flush_all");
+}
+
+function parseStats(command: Command): boolean {
+  if (words.count === 1) return accept(command, "stats");
+  if (isWord(1, "reset")) return accept(command, "stats reset");
+  if (!isWord(1, "queue")) return refuse(command, "unknown statistics", "");
+  if (words.count === 2) return accept(command, "stats queues");
+  return !readName(command, 2) || accept(command, "stats queue");
+}
+
+/** `verbosity <n> [noreply]` */
+function parseVerbosity(command: Command): boolean {
+  const { count } = words;
+  if (count === 1) return refuseUnknown(command);
+  const rest = readNoreply(command, 2) ? count - 3 : count - 2;
+  command.level = wordNumber(1, MAX_FLAGS);
+  if (command.level < 0 || rest > 0) return refuseBad(command, BAD_FORMAT);
+  return accept(command, "verbosity");
+}
