@@ -150,6 +150,7 @@ function writeMessage(turn: Turn, client: Client, command: Command, key: Key): v
   const start = bytes.length;
   dialect.head(bytes, command, key, message);
   if (isTracing()) traceAnswer(turn, client, command, start);
+  if (!command.withBody) return;
   if (message.end - message.start >= LARGE_BODY) {
     addWritten(turn, client, pieceStart, pieceClaim);
     addBytes(turn, client, message.bytes, message.start, message.end);

@@ -2,9 +2,11 @@ import type { Socket } from "bun";
 
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
+import { writeFailure } from "../protocol/binary/reply.ts";
+import { newBytes } from "../protocol/bytes.ts";
 import { feed, type Input, newInput } from "../protocol/input.ts";
 import { nextCommand } from "../protocol/parser.ts";
-import { refusalLine } from "../protocol/text/reply.ts";
+import { refusalLine, writeLine } from "../protocol/text/reply.ts";
 import { dismiss } from "../queue/broker.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { removeWaiter } from "../queue/waiters.ts";
@@ -73,7 +75,7 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
     blocked: false,
     paused: false,
     deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
-    fail: (reason) => fail(connection, reason),
+    fail: (reason, held, start) => fail(connection, reason, held, start),
   };
   server.connections.add(connection);
   countConnection(server.stats);
@@ -230,9 +232,12 @@ function deliver(
   }
 }
 
-function fail(connection: Connection, reason: string): void {
-  const answer = Buffer.from(`${refusalLine("failure", reason)}\r\n`, "latin1");
-  deliver(connection, answer, 0, answer.length, true);
+/** Tells the client why nothing of a held answer has happened. */
+function fail(connection: Connection, reason: string, held: Buffer, start: number): void {
+  const answer = newBytes(64);
+  if (connection.input.binary === true) writeFailure(answer, held, start, reason);
+  else writeLine(answer, refusalLine("failure", reason));
+  deliver(connection, answer.buffer, 0, answer.length, true);
 }
 
 function keepUnsent(

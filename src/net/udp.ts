@@ -76,7 +76,7 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
 }
 
 function serve(server: Server, client: Client, requests: Buffer, answers: Bytes): void {
-  const input = newInput(server.options.maxBody);
+  const input = newInput(server.options.maxBody, false);
   input.keepLines = verbosity() >= 2;
   feed(input, requests);
   while (nextCommand(input) && !isIncomplete(input)) {

@@ -44,6 +44,8 @@ export interface Command {
   keys: Key[];
   /** get, set: the message's own number is asked for. */
   numbered: boolean;
+  /** get: the body is asked for, not only what there is to say about the message. */
+  withBody: boolean;
   /** set: an unsigned 32-bit number that comes back with the message. */
   flags: number;
   /** set: the body is the bytes of `body` from `bodyStart` up to `bodyEnd`. */
@@ -54,6 +56,11 @@ export interface Command {
   bodyAlone: boolean;
   /** verbosity: the level. */
   level: number;
+  /** meta: what is to come back with the answer, in this order: f, s, t, c to be filled in, all else as it is. */
+  tokens: string[];
+  /** binary: what is to come back with the answer. */
+  opcode: number;
+  opaque: number;
   /** refused: why, and in words for the client. */
   refusal: Refusal;
   reason: string;
@@ -74,12 +81,16 @@ export function newCommand(): Command {
     name: "",
     keys: [],
     numbered: false,
+    withBody: true,
     flags: 0,
     body: NOTHING,
     bodyStart: 0,
     bodyEnd: 0,
     bodyAlone: false,
     level: 0,
+    tokens: [],
+    opcode: 0,
+    opaque: 0,
     refusal: "unknown command",
     reason: "",
     line: "",

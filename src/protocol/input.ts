@@ -8,14 +8,16 @@ export interface Input {
   command: Command;
   /** The largest body accepted, in bytes. */
   maxBody: number;
+  /** Whether the client speaks the binary dialect or text: its first byte says it. */
+  binary: boolean | undefined;
   /** Keep each request in `command.line`, for the log. */
   keepLines: boolean;
   /** The bytes received last, and the first of them not yet looked at. */
   chunk: Buffer;
   at: number;
-  /** The beginning of a line whose end has not arrived. */
+  /** The beginning of a line, or of what is before a packet's value, whose end has not arrived. */
   line: Bytes | undefined;
-  /** How many bytes of a body, its CR LF included, have arrived, while it is arriving in pieces. */
+  /** How many bytes of a body, its CR LF in text included, have arrived, while it is arriving in pieces. */
   filled: number;
   filling: boolean;
   badEnd: boolean;
@@ -26,16 +28,23 @@ export interface Input {
 }
 
 const NOTHING = Buffer.alloc(0);
-/** A body is followed by CR LF. */
+/** The largest size of a body that is a number at all (memcached's limit); `-B` is what is accepted. */
+export const MAX_BYTES = 2_147_483_645;
+export const MAX_FLAGS = 4_294_967_295;
+/** In text a body is followed by CR LF. */
 export const BODY_END = 2;
 const CR = 13;
 const LF = 10;
 
-/** @param maxBody the largest body accepted, in bytes */
-export function newInput(maxBody: number): Input {
+/**
+ * @param maxBody the largest body accepted, in bytes
+ * @param binary whether what comes is binary, when that is not for the first byte to say
+ */
+export function newInput(maxBody: number, binary?: boolean): Input {
   return {
     command: newCommand(),
     maxBody,
+    binary,
     keepLines: false,
     chunk: NOTHING,
     at: 0,
@@ -72,9 +81,10 @@ export function dropChunk(input: Input): false {
 export function takeBody(input: Input, bytes: number): boolean {
   const { command, chunk, at } = input;
   const end = at + bytes;
-  if (end + BODY_END <= chunk.length) {
-    input.at = end + BODY_END;
-    if (chunk[end] !== CR || chunk[end + 1] !== LF) return refuseBody(command);
+  const whole = end + endLength(input);
+  if (whole <= chunk.length) {
+    input.at = whole;
+    if (whole > end && (chunk[end] !== CR || chunk[end + 1] !== LF)) return refuseBody(command);
     command.body = chunk;
     command.bodyStart = at;
     command.bodyEnd = end;
@@ -91,20 +101,26 @@ export function takeBody(input: Input, bytes: number): boolean {
   return fillBody(input);
 }
 
+/** How many bytes follow a body. */
+function endLength({ binary }: Input): number {
+  return binary === true ? 0 : BODY_END;
+}
+
 export function fillBody(input: Input): boolean {
   const { command, chunk } = input;
   const bytes = command.bodyEnd;
+  const whole = bytes + endLength(input);
   if (input.filled < bytes) {
     const copied = chunk.copy(command.body, input.filled, input.at);
     input.filled += copied;
     input.at += copied;
   }
-  while (input.filled >= bytes && input.filled < bytes + BODY_END && input.at < chunk.length) {
+  while (input.filled >= bytes && input.filled < whole && input.at < chunk.length) {
     const expected = input.filled === bytes ? CR : LF;
     if (chunk[input.at++] !== expected) input.badEnd = true;
     input.filled++;
   }
-  if (input.filled < bytes + BODY_END) return dropChunk(input);
+  if (input.filled < whole) return dropChunk(input);
   input.filling = false;
   return input.badEnd ? refuseBody(command) : true;
 }

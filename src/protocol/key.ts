@@ -1,3 +1,5 @@
+import { BAD_FORMAT, SLASH } from "./refusal.ts";
+
 /**
  * What a `get` names: a queue, and options after slashes that say how to take from it. Keys are made once and never
  * changed, so that the same few that come again and again are compared and not made anew.
@@ -44,6 +46,12 @@ export function keyAt(buffer: Buffer, start: number, end: number): Key {
   return key;
 }
 
+/** What speaks against the key where only a queue's name may be, in words for the client. */
+export function nameProblem({ text, plain, problem }: Key): string | undefined {
+  if (text.length > MAX_NAME) return BAD_FORMAT;
+  return plain ? problem : SLASH;
+}
+
 function isAt(buffer: Buffer, start: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     if (buffer[start + i] !== text.charCodeAt(i)) return false;
@@ -55,7 +63,7 @@ function isAt(buffer: Buffer, start: number, text: string): boolean {
 function parseKey(text: string): Key {
   const [queue = "", ...options] = text.split("/");
   const plain = options.length === 0;
-  const problem = nameProblem(queue) ?? optionsProblem(options);
+  const problem = queueProblem(queue) ?? optionsProblem(options);
   const has = (option: string) => options.includes(option);
   const wait = options.find((option) => option.startsWith("t="))?.slice(2) ?? "-1";
   const before = has("close") ? "close" : has("abort") ? "abort" : undefined;
@@ -65,9 +73,10 @@ function parseKey(text: string): Key {
   return { text, queue, plain, before, action, wait: Number(wait), problem };
 }
 
-function nameProblem(queue: string): string | undefined {
-  const fits = queue.length >= 1 && queue.length <= MAX_NAME;
-  return fits ? undefined : "bad command line format";
+/** A line of text has room for neither spaces nor line ends in a name; other dialects can bring them. */
+function queueProblem(queue: string): string | undefined {
+  if (queue.length < 1 || queue.length > MAX_NAME) return BAD_FORMAT;
+  return /[ \n]/.test(queue) ? "a queue's name has no space and no line end in it" : undefined;
 }
 
 function optionsProblem(options: string[]): string | undefined {

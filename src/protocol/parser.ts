@@ -1,3 +1,4 @@
+import { MAGIC, nextPacket } from "./binary/parser.ts";
 import { dropChunk, fillBody, type Input, skipBody } from "./input.ts";
 import { nextLine } from "./text/parser.ts";
 
@@ -5,5 +6,8 @@ import { nextLine } from "./text/parser.ts";
 export function nextCommand(input: Input): boolean {
   if (input.ended) return dropChunk(input);
   if (input.skip > 0 && !skipBody(input)) return false;
-  return input.filling ? fillBody(input) : nextLine(input);
+  if (input.filling) return fillBody(input);
+  if (input.at === input.chunk.length) return dropChunk(input);
+  input.binary ??= input.chunk[input.at] === MAGIC;
+  return input.binary ? nextPacket(input) : nextLine(input);
 }

@@ -4,7 +4,8 @@ import { expect, test } from "bun:test";
 import { keyAt } from "../../src/protocol/key.ts";
 import { newRandom, seeds } from "./random.ts";
 
-const SLASH = "/".charCodeAt(0);
+/** What no name may have in it. */
+const separators = [..."/ \n"].map((character) => character.charCodeAt(0));
 
 /** The key, read from the middle of a buffer. */
 function read(name: string) {
@@ -24,9 +25,9 @@ function expectName(name: string): void {
   });
 }
 
-test("every byte value but the slash, alone and at every place", () => {
+test("every byte value but slash, space and LF, alone and at every place", () => {
   for (let byte = 0; byte < 256; byte++) {
-    if (byte === SLASH) continue;
+    if (separators.includes(byte)) continue;
     const character = String.fromCharCode(byte);
     for (const name of [character, `${character}bc`, `a${character}c`, `ab${character}`]) {
       expectName(name);
@@ -78,7 +79,7 @@ test.each(seeds)("ten thousand random names of any bytes, again and again, seed 
   const buffers = Array.from({ length: 10_000 }, (_, n) =>
     // Half of them are as short and alike as names often are.
     n % 2 === 0
-      ? random.bytes(random.between(1, 250)).map((byte) => (byte === SLASH ? 0 : byte))
+      ? random.bytes(random.between(1, 250)).map((byte) => (separators.includes(byte) ? 0 : byte))
       : Buffer.from(`q${random.below(5000)}`),
   ) as Buffer[];
   const names = buffers.map((buffer) => buffer.toString("latin1"));
@@ -117,6 +118,10 @@ test("a name of 250 bytes may have options", () => {
 test.each([
   ["/", "bad command line format"],
   ["/open", "bad command line format"],
+  ["a b", "a queue's name has no space"],
+  [" ", "a queue's name has no space"],
+  ["a\nb", "a queue's name has no space and no line end"],
+  ["a b/open", "a queue's name has no space"],
   ["q/", "unknown option "],
   ["q//open", "unknown option "],
   ["q/Open", "unknown option Open"],

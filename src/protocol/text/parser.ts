@@ -1,31 +1,20 @@
 import { newBytes, writeBytes } from "../bytes.ts";
 import { accept, type Command, refuse, refuseBad, refuseUnknown } from "../command.ts";
-import { BODY_END, dropChunk, type Input, takeBody } from "../input.ts";
-import { type Key, keyAt, MAX_NAME } from "../key.ts";
-import { BAD_FORMAT, NO_DELAY, ONE_WAIT, SLASH, TOO_LARGE, TOO_LONG } from "../refusal.ts";
+import { BODY_END, dropChunk, type Input, MAX_BYTES, MAX_FLAGS, takeBody } from "../input.ts";
+import { type Key, keyAt, nameProblem } from "../key.ts";
+import { isMeta, parseMeta } from "../meta/parser.ts";
+import { BAD_FORMAT, NO_DELAY, ONE_WAIT, TOO_LARGE, TOO_LONG } from "../refusal.ts";
 import { text } from "./reply.ts";
-import {
-  isSignedNumber,
-  isWord,
-  splitWords,
-  wordLength,
-  wordNumber,
-  words,
-  wordText,
-} from "./words.ts";
+import { isSignedNumber, isWord, splitWords, wordNumber, words, wordText } from "./words.ts";
 
 /** The longest line, its end included, in bytes. */
 export const MAX_LINE = 65_536;
-/** The largest `<bytes>` that is a number at all (memcached's limit); `-B` is what is accepted. */
-const MAX_BYTES = 2_147_483_645;
-const MAX_FLAGS = 4_294_967_295;
 const CR = 13;
 const LF = 10;
 
 /** Finds the next request in lines: false when more bytes are needed for it. */
 export function nextLine(input: Input): boolean {
   const { chunk, at } = input;
-  if (at === chunk.length) return dropChunk(input);
   const lineEnd = findLineEnd(chunk, at);
   const kept = input.line?.length ?? 0;
   const arrived = (lineEnd < 0 ? chunk.length : lineEnd + 1) - at;
@@ -65,6 +54,7 @@ function parseLine(input: Input, buffer: Buffer, start: number, lineEnd: number)
   if (isWord(0, "set")) return parseStorage(input, "set", 5);
   if (isWord(0, "get")) return parseRetrieval(command, false);
   if (isWord(0, "gets")) return parseRetrieval(command, true);
+  if (isMeta()) return parseMeta(input);
   return parseRareLine(input);
 }
 
@@ -127,10 +117,9 @@ function storageProblem(command: Command, verb: string, bytes: number): string |
   command.numbered = false;
   command.name = key.queue;
   command.flags = wordNumber(2, MAX_FLAGS);
-  const isGood = bytes >= 0 && command.flags >= 0 && wordLength(1) <= MAX_NAME && isSignedNumber(3);
-  if (!isGood) return BAD_FORMAT;
-  if (!key.plain) return SLASH;
-  return verb === "set" ? undefined : `${verb} has no meaning for a queue, use set`;
+  if (bytes < 0 || command.flags < 0 || !isSignedNumber(3)) return BAD_FORMAT;
+  if (verb === "set") return nameProblem(key);
+  return nameProblem(key) ?? `${verb} has no meaning for a queue, use set`;
 }
 
 /** Whether the last word, behind at least `least` others, says that no answer is wanted. */
@@ -150,6 +139,7 @@ function parseRetrieval(command: Command, numbered: boolean): boolean {
   if (count === 1) return refuseUnknown(command);
   command.kind = "get";
   command.numbered = numbered;
+  command.withBody = true;
   command.keys.length = count - 1;
   for (let i = 1; i < count; i++) {
     const key = keyOf(i);
@@ -189,10 +179,9 @@ function parseOnQueue(command: Command): number {
 /** The word as a queue's name: false when it is none, and the line is refused. */
 function readName(command: Command, index: number): boolean {
   const key = keyOf(index);
+  const problem = nameProblem(key);
   command.name = key.queue;
-  if (wordLength(index) <= MAX_NAME && key.plain) return true;
-  refuseBad(command, key.plain ? BAD_FORMAT : SLASH);
-  return false;
+  return problem === undefined || !refuseBad(command, problem);
 }
 
 /** `flush_all [delay] [noreply]` */

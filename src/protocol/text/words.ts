@@ -55,6 +55,11 @@ export function wordNumber(index: number, most: number): number {
   return digits(words.starts[index] as number, words.ends[index] as number, most);
 }
 
+/** What is behind the word's first letter as a number, like {@link wordNumber}. */
+export function tokenNumber(index: number, most: number): number {
+  return digits((words.starts[index] as number) + 1, words.ends[index] as number, most);
+}
+
 /** Whether the word is a whole number of up to 15 digits, with or without a minus sign. */
 export function isSignedNumber(index: number): boolean {
   const start = words.starts[index] as number;

@@ -73,7 +73,7 @@ export function readAvailable(input: Input): Found[] {
 }
 
 export function readPieces(pieces: Iterable<Buffer>, maxBody = MAX_BODY): Found[] {
-  const input = newInput(maxBody);
+  const input = newInput(maxBody, false);
   const found: Found[] = [];
   for (const piece of pieces) {
     feed(input, piece);

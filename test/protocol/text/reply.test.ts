@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { type Bytes, newBytes, writeBytes } from "../../../src/protocol/bytes.ts";
+import { type Bytes, writeBytes } from "../../../src/protocol/bytes.ts";
 import type { Value } from "../../../src/protocol/dialect.ts";
 import {
   writeLine,
@@ -8,21 +8,12 @@ import {
   writeStat,
   writeValueLine,
 } from "../../../src/protocol/text/reply.ts";
+import { written as writtenBytes } from "../written.ts";
 
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
-/** What a writer writes: the same behind something else, with room for all of it and with room for nothing. */
 function written(write: (bytes: Bytes) => void): string {
-  const texts = [1, 64, 100_000].map((size) => {
-    const bytes = newBytes(size);
-    writeLine(bytes, "before");
-    const start = bytes.length;
-    write(bytes);
-    expect(bytes.buffer.toString("latin1", 0, start)).toBe("before\r\n");
-    return bytes.buffer.toString("latin1", start, bytes.length);
-  });
-  expect(new Set(texts).size).toBe(1);
-  return texts[0] as string;
+  return writtenBytes(write).toString("latin1");
 }
 
 function value(flags: number, number: number, body: Buffer): Value {

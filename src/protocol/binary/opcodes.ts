@@ -1,0 +1,55 @@
+import type { CommandKind, Wanted } from "../command.ts";
+
+/** A packet's header, in bytes. */
+export const HEADER = 24;
+
+export const GETK = 0x0c;
+export const GETKQ = 0x0d;
+
+/** What a request means, and what must be in its packet. */
+export interface Opcode {
+  name: string;
+  kind: CommandKind;
+  wanted: Wanted;
+  /** Bytes of extras, one of these. */
+  extras: readonly number[];
+  key: "needed" | "possible" | "impossible";
+  /** Whether there may be a value. */
+  value: boolean;
+}
+
+const GET = { extras: [0], key: "needed", value: false } as const;
+const SET = { extras: [8], key: "needed", value: true } as const;
+const BARE = { extras: [0], key: "impossible", value: false } as const;
+const FLUSH = { ...BARE, extras: [0, 4] } as const;
+
+const opcodes = new Map<number, Opcode>([
+  [0x00, { ...GET, name: "get", kind: "get", wanted: "all" }],
+  [0x01, { ...SET, name: "set", kind: "set", wanted: "all" }],
+  [0x04, { ...GET, name: "delete", kind: "delete", wanted: "all" }],
+  [0x07, { ...BARE, name: "quit", kind: "quit", wanted: "all" }],
+  [0x08, { ...FLUSH, name: "flush", kind: "flush_all", wanted: "all" }],
+  [0x09, { ...GET, name: "getq", kind: "get", wanted: "unusual" }],
+  [0x0a, { ...BARE, name: "noop", kind: "noop", wanted: "all" }],
+  [0x0b, { ...BARE, name: "version", kind: "version", wanted: "all" }],
+  [GETK, { ...GET, name: "getk", kind: "get", wanted: "all" }],
+  [GETKQ, { ...GET, name: "getkq", kind: "get", wanted: "unusual" }],
+  [0x10, { ...BARE, key: "possible", name: "stat", kind: "stats", wanted: "all" }],
+  [0x11, { ...SET, name: "setq", kind: "set", wanted: "unusual" }],
+  [0x14, { ...GET, name: "deleteq", kind: "delete", wanted: "unusual" }],
+  [0x17, { ...BARE, name: "quitq", kind: "quit", wanted: "unusual" }],
+  [0x18, { ...FLUSH, name: "flushq", kind: "flush_all", wanted: "unusual" }],
+  [0x1b, { ...BARE, extras: [4], name: "verbosity", kind: "verbosity", wanted: "all" }],
+]);
+
+const byNumber = Array.from({ length: 256 }, (_, number) => opcodes.get(number));
+
+/** What the number stands for; undefined when a queue knows nothing of the kind. */
+export function opcodeOf(number: number): Opcode | undefined {
+  return byNumber[number];
+}
+
+/** For the log. */
+export function opcodeName(number: number): string {
+  return opcodeOf(number)?.name ?? `0x${number.toString(16).padStart(2, "0")}`;
+}

@@ -1,0 +1,150 @@
+/** Requests as plain values, and the description of the binary dialect once more, in the plainest way. */
+import type { Command, Wanted } from "../../../src/protocol/command.ts";
+import { type Packet, parse } from "./packet.ts";
+
+/** The largest value that is accepted here: small, since requests are read in many thousand ways. */
+export const MAX_BODY = 40;
+export const INVALID = "bad request";
+
+/** One request: its kind with what it is about, and what belongs to the kind. */
+export type Request = { wanted: Wanted; opaque?: number } & Record<string, unknown>;
+
+export function requestOf(command: Command): Request {
+  const { kind, name, flags, body, bodyStart, bodyEnd, opaque, opcode, wanted } = command;
+  switch (kind) {
+    case "get":
+      return { get: command.keys.map(({ text }) => text).join(), opcode, opaque, wanted };
+    case "set":
+      return {
+        set: name,
+        flags,
+        body: body.toString("latin1", bodyStart, bodyEnd),
+        opaque,
+        wanted,
+      };
+    case "delete":
+    case "stats queue":
+      return { [kind]: name, opaque, wanted };
+    case "verbosity":
+      return { verbosity: command.level, opaque, wanted };
+    case "refused": {
+      const { refusal, reason, fatal } = command;
+      return { refused: refusal, reason, fatal, opaque, wanted };
+    }
+    default:
+      return { [kind]: 0, opaque, wanted };
+  }
+}
+
+const known = new Map<number, [kind: string, extras: number[], hasKey: boolean | undefined]>([
+  ...[0x00, 0x09, 0x0c, 0x0d].map((n) => [n, ["get", [0], true]] as const),
+  ...[0x01, 0x11].map((n) => [n, ["set", [8], true]] as const),
+  ...[0x04, 0x14].map((n) => [n, ["delete", [0], true]] as const),
+  ...[0x07, 0x17].map((n) => [n, ["quit", [0], false]] as const),
+  ...[0x08, 0x18].map((n) => [n, ["flush_all", [0, 4], false]] as const),
+  [0x0a, ["noop", [0], false]],
+  [0x0b, ["version", [0], false]],
+  [0x10, ["stats", [0], undefined]],
+  [0x1b, ["verbosity", [4], false]],
+] as [number, [string, number[], boolean | undefined]][]);
+const quiet = [0x09, 0x0d, 0x11, 0x14, 0x17, 0x18];
+
+/** What is in the bytes, as {@link requestOf} puts it but for the reasons of refusals. */
+export function reference(bytes: Buffer): Request[] {
+  const found: Request[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const refused = (refusal: string, more: object) =>
+      ({ refused: refusal, fatal: false, ...more }) as unknown as Request;
+    if (bytes[at] !== 0x80) {
+      return [...found, refused(INVALID, { fatal: true, opaque: 0, wanted: "all" })];
+    }
+    if (bytes.length - at < 24) return found;
+    const header = parse(bytes.subarray(at, at + 24));
+    const { opcode, opaque } = header;
+    const before = header.extrasLength + header.keyLength;
+    if (before > header.length || header.length - before > 2_147_483_645) {
+      return [...found, refused(INVALID, { fatal: true, opaque, wanted: "all" })];
+    }
+    const wanted: Wanted = quiet.includes(opcode) ? "unusual" : "all";
+    // Nothing is understood before extras and key are there, and no value of a set before it is there as a whole.
+    if (bytes.length - at < 24 + before) return found;
+    const packet = parse(bytes.subarray(at, at + 24 + header.length));
+    const refusal = refusalOf(packet, header.length - before);
+    at += 24 + header.length;
+    if (refusal !== undefined) found.push(refused(refusal, { opaque, wanted }));
+    else if (at > bytes.length && known.get(opcode)?.[0] === "set") return found;
+    else found.push({ ...meaning(packet), opaque, wanted });
+  }
+  return found;
+}
+
+/** @param size of the value, all of which need not have arrived */
+function refusalOf({ opcode, extras, key, cas }: Packet, size: number): string | undefined {
+  const shape = known.get(opcode);
+  if (shape === undefined) return "unknown command";
+  const [kind, sizes, hasKey] = shape;
+  if (!sizes.includes(extras.length) || (size > 0 && kind !== "set")) return INVALID;
+  if (hasKey !== undefined && hasKey !== key.length > 0) return INVALID;
+  if (["set", "delete"].includes(kind) && (cas !== 0n || !isName(key))) return INVALID;
+  if (kind === "get" && !isKey(key)) return INVALID;
+  if (kind === "set" && size > MAX_BODY) return "too large";
+  if (kind === "flush_all" && !/^\0*$/.test(extras)) return INVALID;
+  return kind === "stats" ? statRefusal(key) : undefined;
+}
+
+function statRefusal(key: string): string | undefined {
+  const [what = "", name] = key.split(" ");
+  if (!["", "reset", "queue"].includes(what)) return "unknown statistics";
+  return what === "queue" && name !== undefined && !isName(name) ? INVALID : undefined;
+}
+
+function isName(key: string): boolean {
+  return key.length >= 1 && key.length <= 250 && !/[ \n/]/.test(key);
+}
+
+/** The kinds of options that go together, in the order of the alphabet. */
+const combinations = [
+  "",
+  "close",
+  "abort",
+  "open",
+  "peek",
+  "t",
+  "close,open",
+  "open,t",
+  "peek,t",
+  "close,open,t",
+];
+
+function isKey(key: string): boolean {
+  const [name = "", ...options] = key.split("/");
+  const kinds = options.map((option) => (/^t=[0-9]{1,9}$/.test(option) ? "t" : option)).sort();
+  return (
+    isName(name) &&
+    !options.includes("t") &&
+    !(kinds.length > 0 && kinds.includes("")) &&
+    combinations.includes(kinds.join())
+  );
+}
+
+function meaning({ opcode, key, value, extras }: Packet): Record<string, unknown> {
+  const kind = known.get(opcode)?.[0] ?? "";
+  const first = (): number => Buffer.from(extras, "latin1").readUInt32BE(0);
+  switch (kind) {
+    case "get":
+      return { get: key, opcode };
+    case "set":
+      return { set: key, flags: first(), body: value };
+    case "delete":
+      return { delete: key };
+    case "verbosity":
+      return { verbosity: first() };
+    case "stats": {
+      const [what = "", name] = key.split(" ");
+      if (name !== undefined && what === "queue") return { "stats queue": name };
+      return { [{ "": "stats", queue: "stats queues", reset: "stats reset" }[what] ?? what]: 0 };
+    }
+    default:
+      return { [kind]: 0 };
+  }
+}
