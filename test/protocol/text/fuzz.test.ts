@@ -99,6 +99,11 @@ function nearlyRequests(random: Random): Buffer {
   return Buffer.from(parts.join(""), "latin1");
 }
 
+/** Without the letter that begins the meta commands, which the reference knows nothing of. */
+function anyValues(random: Random): Buffer {
+  return Buffer.from(random.bytes(random.below(50)).map((byte) => (byte === 109 ? 77 : byte)));
+}
+
 /** A few byte values only, so that ends of lines and words are frequent. */
 function fewValues(random: Random): Buffer {
   const values = Buffer.from("set get q 0 1\r\n\r\n  \n\xff/", "latin1");
@@ -146,7 +151,7 @@ describe.each(seeds)("seed %d", (seed) => {
   test("forty thousand inputs of any bytes", () => {
     const random = newRandom(seed);
     for (let i = 0; i < 20_000; i++) {
-      for (const bytes of [random.bytes(random.below(50)), fewValues(random)]) {
+      for (const bytes of [anyValues(random), fewValues(random)]) {
         compare(bytes, read(random, bytes));
       }
     }
