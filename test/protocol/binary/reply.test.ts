@@ -118,8 +118,8 @@ test("statistics are a packet each, and an empty one", () => {
 });
 
 test("the version", () => {
-  const packet = parse(written((bytes) => binary.version(bytes, command(0x0b), "0.3.0")));
-  expect(packet).toEqual(answer(0x0b, { value: "0.3.0" }));
+  const packet = parse(written((bytes) => binary.version(bytes, command(0x0b), "1.0.0")));
+  expect(packet).toEqual(answer(0x0b, { value: "1.0.0" }));
 });
 
 test("for the log an answer is its name, its status and its key", () => {
