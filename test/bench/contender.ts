@@ -1,56 +1,50 @@
-import { dataRoot } from "./folder.ts";
 import type { DialectName } from "./job.ts";
-import { syncCost } from "./machine.ts";
-import type { Mode, Options, Peer } from "./options.ts";
+import type { Mode, Peer } from "./options.ts";
 import { findProgram } from "./program.ts";
-import { type Server, startAnswerer, startServer } from "./server.ts";
+import { currentUser, type Kind, type Server, startAnswerer, startFresh } from "./server.ts";
 
-/** One that is measured: every row gets it from `start`, fresh or as it runs already. */
-export type Contender = { mode: string; dialect: DialectName; start: () => Promise<Server> };
+/** One that is measured: every measurement gets it from `start`, fresh or as it runs already. */
+export type Contender = { name: string; dialect: DialectName; start: () => Promise<Server> };
 
-/** Measured side by side; the first is the one that the others are compared with. */
-export type Group = [Contender, ...Contender[]];
+/** A server that can be started, and what it is called. */
+export type Product = { name: string; kind: Kind };
 
-/** What is measured, and a line that says so. */
-export type Field = { groups: Group[]; about: string };
+export const MODE_TITLES: Record<Mode, string> = { durable: "durable", nosync: "-N" };
 
-const MODE_TITLES: Record<Mode, string> = { durable: "durable", nosync: "-N" };
-
-/** Throws an Error when there is nothing to start. */
-export function fieldOf({ selfTest, target, peers, modes, size }: Options): Field {
-  const others = peers.map(running);
-  if (selfTest) {
-    return {
-      groups: [[answerer(size)]],
-      about: "load generator against a server that only answers",
-    };
-  }
-  if (target !== null) return { groups: [[running(target), ...others]], about: place(target) };
+/** The server of this repository, as its executable; with more flags, or on a Unix socket, if asked. */
+export function ours(mode: Mode, flags: string[] = [], overSocket = false): Product {
   const program = findProgram();
-  const ours = (mode: Mode): Contender => ({
-    mode: MODE_TITLES[mode],
-    dialect: "memcached",
-    start: () => startServer(program, mode),
-  });
-  return {
-    groups: modes.map((mode) => [ours(mode), ...others]),
-    about: `${program.name}, fresh for each row; ${storage()}`,
-  };
+  const user = currentUser();
+  const command: Kind["command"] = ({ data, port, socket }) => [
+    ...[...program.command, "-u", user, "-H", data],
+    ...(socket === null ? ["-l", "127.0.0.1", "-p", String(port)] : ["-s", socket]),
+    ...["-m", "64", "-B", "1048576", "-c", "4096"],
+    ...(mode === "nosync" ? ["-N"] : []),
+    ...flags,
+  ];
+  return { name: MODE_TITLES[mode], kind: { dialect: "memcached", command, env: {}, overSocket } };
 }
 
-function storage(): string {
-  return `data in ${dataRoot()}, where a sync of 4 KB takes ${syncCost().toFixed(0)} µs`;
+/** Started on an empty folder for each measurement. */
+export function fresh({ name, kind }: Product): Contender {
+  return { name, dialect: kind.dialect, start: () => startFresh(kind) };
 }
 
-function answerer(size: number): Contender {
-  return { mode: "answers", dialect: "memcached", start: () => startAnswerer(size) };
+/** As it runs already. */
+export function running({ name, dialect, address, pid }: Peer): Contender {
+  return attached(name, dialect, { address, pid, lastWords: () => "" });
 }
 
-function running({ name, dialect, address, pid }: Peer): Contender {
-  const server: Server = { address, pid, lastWords: () => "", stop: async () => {} };
-  return { mode: name, dialect, start: async () => server };
+/** One that goes on running after each measurement. */
+export function attached(
+  name: string,
+  dialect: DialectName,
+  server: Omit<Server, "stop">,
+): Contender {
+  return { name, dialect, start: async () => ({ ...server, stop: async () => {} }) };
 }
 
-function place({ address }: Peer): string {
-  return `server at ${"unix" in address ? address.unix : `${address.hostname}:${address.port}`}`;
+/** Against it the load generator measures itself. */
+export function answerer(size: number): Contender {
+  return { name: "answers", dialect: "memcached", start: () => startAnswerer(size) };
 }

@@ -1,11 +1,12 @@
 /** One load run, in a process of its own: `bun load.ts '<a Job as JSON>'` prints a Report. */
-import { clearQueue } from "./clear.ts";
+import { clearQueue } from "./ask.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { dialectOf } from "./dialect/dialects.ts";
-import { type Job, type Measurement, QUEUE, type Report } from "./job.ts";
-import { percentiles } from "./latency.ts";
+import { type Greedy, openGreedy } from "./greedy.ts";
+import { type Job, type Measurement, QUEUE, type Report, type Spread } from "./job.ts";
+import { microseconds, percentiles } from "./latency.ts";
 import { scriptOf } from "./script.ts";
-import { openTraffic, type Tally, type Traffic } from "./traffic.ts";
+import { type Limit, openTraffic, type Tally, type Traffic } from "./traffic.ts";
 import { cpuOf, memoryOf } from "./usage.ts";
 
 const WARM_UP_SECONDS = 0.4;
@@ -27,7 +28,7 @@ async function fill(traffic: Traffic, dialect: Dialect, job: Job, rate: number):
   const wanted = job.ops ?? Math.ceil(rate * job.seconds * FILL_MARGIN);
   const messages = job.ops ?? Math.min(wanted, Math.max(1, Math.floor(FILL_BYTES / job.size)));
   const depth = Math.min(FILL_DEPTH, Math.ceil(FILL_BATCH_BYTES / dialect.set.length));
-  const limit = { ops: messages, seconds: Infinity };
+  const limit = { ops: messages, seconds: Infinity, pace: null };
   const latencies = new Uint32Array(messages);
   const tally = await traffic.drive(scriptOf(dialect, "set", depth), limit, latencies);
   refuse(tally, "while filling the queue");
@@ -37,7 +38,7 @@ async function fill(traffic: Traffic, dialect: Dialect, job: Job, rate: number):
 /** Lets compilers and caches settle on both sides. Returns the operations per second. */
 async function warmUp(traffic: Traffic, dialect: Dialect, job: Job): Promise<number> {
   const operation = job.operation === "set" ? "set" : "mixed";
-  const limit = { ops: job.ops ?? WARM_UP_OPS, seconds: WARM_UP_SECONDS };
+  const limit = { ops: job.ops ?? WARM_UP_OPS, seconds: WARM_UP_SECONDS, pace: null };
   const latencies = new Uint32Array(limit.ops);
   const tally = await traffic.drive(scriptOf(dialect, operation, job.depth), limit, latencies);
   refuse(tally, "while warming up");
@@ -49,35 +50,77 @@ function refuse({ firstError }: Tally, when: string): void {
   if (firstError !== null) throw new Error(`${when}: ${firstError}`);
 }
 
-async function measure(traffic: Traffic, dialect: Dialect, job: Job): Promise<Measurement> {
+/** Leaves both sides warm, and the queue with what the run takes. Returns the most operations that it can be. */
+async function prepare(traffic: Traffic, dialect: Dialect, job: Job): Promise<number> {
+  if (!job.prepare) return Infinity;
   await clearQueue(job.address, dialect);
   const rate = await warmUp(traffic, dialect, job);
   await clearQueue(job.address, dialect);
-  const filled = job.operation === "get" ? await fill(traffic, dialect, job, rate) : Infinity;
-  const limit = {
-    ops: Math.min(filled, job.ops ?? Math.ceil(job.seconds * OPS_A_SECOND)),
-    seconds: job.ops === null ? job.seconds : Infinity,
+  return job.operation === "get" ? await fill(traffic, dialect, job, rate) : Infinity;
+}
+
+function limitOf({ ops, pace, seconds }: Job, filled: number): Limit {
+  if (pace !== null) return { ops: Math.floor(pace * seconds), seconds: Infinity, pace };
+  return {
+    ops: Math.min(filled, ops ?? Math.ceil(seconds * OPS_A_SECOND)),
+    seconds: ops === null ? seconds : Infinity,
+    pace,
   };
+}
+
+async function measure(traffic: Traffic, dialect: Dialect, job: Job): Promise<Measurement> {
+  const limit = limitOf(job, await prepare(traffic, dialect, job));
   const latencies = new Uint32Array(limit.ops);
   const script = scriptOf(dialect, job.operation, job.depth);
+  const greedy = job.greedy ? await openGreedy(job.address, beside(job)) : null;
   Bun.gc(true);
   const loadBefore = process.cpuUsage();
   const serverBefore = cpuOf(job.pid);
+  const greedyBefore = greedy?.ops() ?? 0;
   const tally = await traffic.drive(script, limit, latencies);
   const serverAfter = cpuOf(job.pid);
   const { user, system } = process.cpuUsage(loadBefore);
-  const spent = { load: user + system, server: difference(serverAfter, serverBefore) };
-  return summary(tally, spent, memoryOf(job.pid));
+  const greedyOps = ended(greedy) - greedyBefore;
+  return {
+    ...summary(tally),
+    greedyOps,
+    serverCpu: difference(serverAfter, serverBefore),
+    serverMemory: memoryOf(job.pid),
+    loadCpu: user + system,
+  };
 }
 
-function summary(
-  tally: Tally,
-  spent: { load: number; server: number | null },
-  serverMemory: number | null,
-): Measurement {
-  const { latencies, ...counts } = tally;
-  const times = percentiles(latencies);
-  return { ...counts, ...times, serverCpu: spent.server, serverMemory, loadCpu: spent.load };
+function beside({ dialect, size }: Job): Dialect {
+  return dialectOf(dialect, `${QUEUE}-greedy`, bodyOf(size));
+}
+
+function ended(greedy: Greedy | null): number {
+  if (greedy === null) return 0;
+  greedy.close();
+  return greedy.ops();
+}
+
+type Summary = Omit<Measurement, "greedyOps" | "serverCpu" | "serverMemory" | "loadCpu">;
+
+function summary(tally: Tally): Summary {
+  const { latencies, shares, timeline, ownDelay, ...counts } = tally;
+  return {
+    ...counts,
+    ...percentiles(latencies),
+    spread: spreadOf(shares),
+    timeline: timeline.map(microseconds),
+    ownDelay: ownDelay / 1000,
+  };
+}
+
+function spreadOf(shares: number[]): Spread {
+  const mean = shares.reduce((sum, ops) => sum + ops, 0) / shares.length;
+  const variance = shares.reduce((sum, ops) => sum + (ops - mean) ** 2, 0) / shares.length;
+  return {
+    least: Math.min(...shares) / mean,
+    most: Math.max(...shares) / mean,
+    deviation: Math.sqrt(variance) / mean,
+  };
 }
 
 function difference(after: number | null, before: number | null): number | null {
@@ -91,7 +134,7 @@ async function run(job: Job): Promise<Measurement> {
     return await measure(traffic, dialect, job);
   } finally {
     traffic.close();
-    await clearQueue(job.address, dialect).catch(() => {});
+    if (job.prepare) await clearQueue(job.address, dialect).catch(() => {});
   }
 }
 

@@ -1,16 +1,40 @@
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import type { Address } from "./address.ts";
 import { type DialectName, type Operation, OPERATIONS } from "./job.ts";
+import { ROOT } from "./program.ts";
+import { counts, namedPeer, names, peer, pidNumber, portNumber, seconds, whole } from "./values.ts";
 
 export const MODES = ["durable", "nosync"] as const;
 export type Mode = (typeof MODES)[number];
 
+/** The parts of the report, in their order. */
+export const PARTS = [
+  "load",
+  "goals",
+  "flood",
+  "packing",
+  "disk",
+  "fairness",
+  "stalls",
+  "start",
+  "slow",
+] as const;
+export type Part = (typeof PARTS)[number];
+
 /** A server that runs already. */
 export type Peer = { name: string; dialect: DialectName; address: Address; pid: number | null };
 
-export type Options = {
-  help: boolean;
+/** Paths of other servers' programs; null is whatever PATH has. */
+export type Programs = {
+  redis: string | null;
+  beanstalkd: string | null;
+  memcached: string | null;
+};
+
+/** One table, printed. */
+export type MatrixOptions = {
   selfTest: boolean;
   /** The server to measure; null is the one of this repository. */
   target: Peer | null;
@@ -24,7 +48,25 @@ export type Options = {
   ops: number | null;
 };
 
+/** The page with charts. */
+export type ReportOptions = {
+  quick: boolean;
+  parts: readonly Part[];
+  /** The folder that the page is written to. */
+  folder: string;
+  peers: Peer[];
+  programs: Programs;
+  /** As it was typed, for whoever wants to repeat it. */
+  typed: string[];
+};
+
+export type CommandLine =
+  | { action: "help" }
+  | { action: "matrix"; options: MatrixOptions }
+  | { action: "report"; options: ReportOptions };
+
 export const HELP = `usage: bun run bench [options]
+       bun run bench --report [--quick] [--only <part,...>] [--out <folder>] [peers]
 
 Starts the server of this repository, drives it with sets and gets, and prints one table.
 Exits with 1 when a row failed, or got an answer that it should not get.
@@ -34,7 +76,7 @@ Exits with 1 when a row failed, or got an answer that it should not get.
   --socket <path>           ... on this Unix socket
   --pid <n>                 ... whose CPU time and memory are those of this process
   --peer <name>=<port>[:<pid>]  measure this memcached-protocol server too (may be repeated)
-  --redis <port>[:<pid>]    measure Redis lists too (LPUSH, RPOP)
+  --redis <port>[:<pid>]    measure Redis lists too (RPUSH, LPOP)
   --connections <n,...>     clients at once (1,50,200)
   --depth <n,...>           commands a client sends before it waits for the answers (1,16)
   --operations <name,...>   of set, get, mixed (all three); mixed alternates set and get
@@ -44,6 +86,16 @@ Exits with 1 when a row failed, or got an answer that it should not get.
   --ops <n>                 operations in a row, however long they take
   --self-test               measure the load generator, against a server that only answers
   --help                    print this
+
+With --report it takes about 25 minutes, starts the peers that it finds too, and writes a page of
+figures, RESULTS.md, with its charts.
+
+  --quick                   small numbers and single runs, to try it out: a few minutes
+  --only <part,...>         of ${PARTS.join(", ")} (all)
+  --out <folder>            where to write (test/bench; with --quick or --only: dist/bench)
+  --peer <name>=<port>[:<pid>]  measure this memcached-protocol server too (may be repeated)
+  --redis-server <path>, --beanstalkd <path>, --memcached <path>
+                            the peers' programs (those on PATH)
 `;
 
 const FLAGS = {
@@ -62,21 +114,68 @@ const FLAGS = {
   size: { type: "string" },
   seconds: { type: "string" },
   ops: { type: "string" },
+  report: { type: "boolean" },
+  quick: { type: "boolean" },
+  only: { type: "string" },
+  out: { type: "string" },
+  "redis-server": { type: "string" },
+  beanstalkd: { type: "string" },
+  memcached: { type: "string" },
 } as const;
+
+const OF_REPORT = ["quick", "only", "out", "redis-server", "beanstalkd", "memcached"] as const;
+const OF_BOTH: readonly string[] = ["report", "peer"];
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>["values"];
 
 /** Reads the command line. Throws an Error whose message tells the user what is wrong. */
-export function readOptions(args: string[]): Options {
+export function readOptions(args: string[]): CommandLine {
   const { values } = parseArgs({ args, options: FLAGS, strict: true, allowPositionals: false });
+  if (values.help) return { action: "help" };
+  return values.report
+    ? { action: "report", options: reportOptions(values, args) }
+    : { action: "matrix", options: matrixOptions(values) };
+}
+
+function clash(one: string, other: string): never {
+  throw new Error(`${one} and ${other} exclude each other`);
+}
+
+function reportOptions(values: Values, typed: string[]): ReportOptions {
+  const known: readonly string[] = [...OF_REPORT, ...OF_BOTH];
+  const foreign = Object.keys(values).find((name) => !known.includes(name));
+  if (foreign !== undefined) clash("--report", `--${foreign}`);
+  const { quick = false, only, out, beanstalkd, memcached } = values;
+  const folder = out ?? resolve(ROOT, quick || only !== undefined ? "dist/bench" : "test/bench");
+  return {
+    quick,
+    parts: only === undefined ? PARTS : names("--only", only, PARTS),
+    folder: resolve(folder),
+    peers: (values.peer ?? []).map(namedPeer),
+    programs: {
+      redis: program("--redis-server", values["redis-server"]),
+      beanstalkd: program("--beanstalkd", beanstalkd),
+      memcached: program("--memcached", memcached),
+    },
+    typed,
+  };
+}
+
+function program(flag: string, path: string | undefined): string | null {
+  if (path === undefined) return null;
+  const found = Bun.which(path);
+  if (found === null) throw new Error(`${flag} wants the path of a program, not "${path}"`);
+  return resolve(found);
+}
+
+function matrixOptions(values: Values): MatrixOptions {
   refuseContradictions(values);
   const { redis } = values;
   return {
-    help: values.help ?? false,
     selfTest: values["self-test"] ?? false,
     target: target(values),
     peers: [
-      ...(values.peer ?? []).map((text) => memcachedPeer(text)),
+      ...(values.peer ?? []).map(namedPeer),
       ...(redis === undefined ? [] : [peer("--redis", "redis", "redis", redis)]),
     ],
     modes: names("--modes", values.modes ?? MODES.join(), MODES),
@@ -90,10 +189,10 @@ export function readOptions(args: string[]): Options {
 }
 
 function refuseContradictions(values: Values): void {
+  for (const flag of OF_REPORT) {
+    if (values[flag] !== undefined) throw new Error(`--${flag} needs --report`);
+  }
   const running = values.port !== undefined || values.socket !== undefined;
-  const clash = (one: string, other: string): never => {
-    throw new Error(`${one} and ${other} exclude each other`);
-  };
   if (values.port !== undefined && values.socket !== undefined) clash("--port", "--socket");
   if (values.socket !== undefined && values.host !== undefined) clash("--host", "--socket");
   if (values.ops !== undefined && values.seconds !== undefined) clash("--ops", "--seconds");
@@ -113,49 +212,4 @@ function target({ port, host, socket, pid }: Values): Peer | null {
       ? { hostname: host ?? "127.0.0.1", port: portNumber("--port", port ?? "") }
       : { unix: socket };
   return { name: "target", dialect: "memcached", address, pid: pidNumber("--pid", pid) };
-}
-
-function memcachedPeer(text: string): Peer {
-  const [, name, where] = /^([^=]+)=(.*)$/.exec(text) ?? [];
-  if (name === undefined || where === undefined) {
-    throw new Error(`--peer wants name=port, not "${text}"`);
-  }
-  return peer("--peer", name, "memcached", where);
-}
-
-function peer(flag: string, name: string, dialect: DialectName, where: string): Peer {
-  const [port = "", pid, ...rest] = where.split(":");
-  if (rest.length > 0) throw new Error(`${flag} wants port or port:pid, not "${where}"`);
-  const address = { hostname: "127.0.0.1", port: portNumber(flag, port) };
-  return { name, dialect, address, pid: pidNumber(flag, pid) };
-}
-
-function whole(flag: string, text: string, least: number, most: number): number {
-  const number = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (number >= least && number <= most) return number;
-  throw new Error(`${flag} wants a whole number from ${least} to ${most}, not "${text}"`);
-}
-
-const portNumber = (flag: string, text: string): number => whole(flag, text, 1, 65_535);
-
-function pidNumber(flag: string, text: string | undefined): number | null {
-  return text === undefined ? null : whole(flag, text, 1, 4_194_304);
-}
-
-function seconds(text: string): number {
-  const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-  if (number >= 0.1 && number <= 60) return number;
-  throw new Error(`--seconds wants a number from 0.1 to 60, not "${text}"`);
-}
-
-function counts(flag: string, text: string, most: number): number[] {
-  return text.split(",").map((part) => whole(flag, part, 1, most));
-}
-
-function names<Name extends string>(flag: string, text: string, known: readonly Name[]): Name[] {
-  return text.split(",").map((part) => {
-    const name = known.find((candidate) => candidate === part);
-    if (name !== undefined) return name;
-    throw new Error(`${flag} wants a list of ${known.join(", ")}, not "${part}"`);
-  });
 }

@@ -3,26 +3,26 @@ import { join, resolve } from "node:path";
 
 export const ROOT = resolve(import.meta.dir, "../..");
 
+const NAME = "dist/memcacheq";
+
 /** The command that starts this repository's server, and what it is called in the report. */
 export type Program = { command: string[]; name: string };
 
-/** The executable when it is newer than every source file, the sources otherwise. */
+/** The executable, which is built first when a source file is newer. Throws when that fails. */
 export function findProgram(): Program {
-  const executable = join(ROOT, "dist/memcacheq");
-  const main = join(ROOT, "src/main.ts");
-  if (existsSync(executable) && statSync(executable).mtimeMs > newest(join(ROOT, "src"))) {
-    return { command: [executable], name: "dist/memcacheq" };
-  }
-  if (existsSync(main)) return { command: [process.execPath, main], name: "src/main.ts" };
-  throw new Error("there is no server to start: neither dist/memcacheq nor src/main.ts");
+  const executable = join(ROOT, NAME);
+  if (!existsSync(executable) || statSync(executable).mtimeMs <= newest()) build();
+  return { command: [executable], name: NAME };
 }
 
-function newest(folder: string): number {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return Math.max(
-    0,
-    ...files
-      .filter((file) => file.isFile())
-      .map((file) => statSync(join(file.parentPath, file.name)).mtimeMs),
-  );
+function build(): void {
+  const { success, stderr } = Bun.spawnSync([process.execPath, "build.ts"], { cwd: ROOT });
+  if (!success) throw new Error(stderr.toString().trim());
+}
+
+function newest(): number {
+  const files = readdirSync(join(ROOT, "src"), { recursive: true, withFileTypes: true })
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath, file.name));
+  return Math.max(...[join(ROOT, "build.ts"), ...files].map((file) => statSync(file).mtimeMs));
 }

@@ -1,9 +1,6 @@
+import { count, MEGABYTE, NOT_KNOWN } from "./format.ts";
 import type { Measurement, Operation, Report } from "./job.ts";
 import type { Column } from "./table.ts";
-
-const NOT_KNOWN = "-";
-const COUNT = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
-const MEGABYTE = 1024 * 1024;
 
 /** One measurement's place in the matrix, and what came out. */
 export type Row = {
@@ -44,11 +41,11 @@ export function cells({ mode, connections, depth, operation, report, ratio }: Ro
   const { p50, p99, p999, longest, serverMemory } = measurement;
   return [
     ...place,
-    COUNT.format(rate(measurement)),
-    ...[p50, p99, p999, longest].map((time) => COUNT.format(time)),
+    count(rate(measurement)),
+    ...[p50, p99, p999, longest].map((time) => count(time)),
     perOperation(measurement),
-    serverMemory === null ? NOT_KNOWN : COUNT.format(serverMemory / MEGABYTE),
-    COUNT.format(measurement.loadCpu / measurement.seconds / 10_000),
+    serverMemory === null ? NOT_KNOWN : count(serverMemory / MEGABYTE),
+    count(measurement.loadCpu / measurement.seconds / 10_000),
     ratio === null ? "" : ratio.toFixed(2),
   ];
 }

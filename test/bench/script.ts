@@ -1,5 +1,5 @@
 import type { Dialect, ReadAnswer } from "./dialect/dialect.ts";
-import type { Operation } from "./job.ts";
+import type { Pattern } from "./job.ts";
 
 /** The commands that a connection sends at once, and how each of them is answered. */
 export type Batch = {
@@ -9,27 +9,35 @@ export type Batch = {
   readers: ReadAnswer[];
 };
 
-/** What a connection sends, batch after batch: the two take turns. */
-export type Script = { depth: number; batches: readonly [Batch, Batch] };
+/** What a connection sends, batch after batch: they take turns. */
+export type Script = {
+  depth: number;
+  batches: readonly [Batch, ...Batch[]];
+  /** Reads what answers a command that ends an operation; null where none does. */
+  readNext: ReadAnswer | null;
+};
 
-export function scriptOf(dialect: Dialect, operation: Operation, depth: number): Script {
-  return {
-    depth,
-    batches: [
-      batchOf(dialect, kinds(operation, depth, 0)),
-      batchOf(dialect, kinds(operation, depth, depth)),
-    ],
-  };
+type Command = "set" | "get";
+
+const COMMANDS: Record<Pattern, readonly Command[]> = {
+  set: ["set"],
+  get: ["get"],
+  mixed: ["set", "get"],
+  drain: ["set", "get", "get"],
+};
+
+export function scriptOf(dialect: Dialect, pattern: Pattern, depth: number): Script {
+  const commands = COMMANDS[pattern];
+  const batch = (turn: number): Batch =>
+    batchOf(
+      dialect,
+      Array.from({ length: depth }, (_, i) => commands[(turn * depth + i) % commands.length]!),
+    );
+  const others = commands.slice(1).map((_, i) => batch(i + 1));
+  return { depth, batches: [batch(0), ...others], readNext: dialect.readNext };
 }
 
-/** `depth` commands; `mixed` alternates, counted from the connection's command number `first`. */
-function kinds(operation: Operation, depth: number, first: number): ("set" | "get")[] {
-  return Array.from({ length: depth }, (_, i) =>
-    operation === "mixed" ? ((first + i) % 2 === 0 ? "set" : "get") : operation,
-  );
-}
-
-function batchOf(dialect: Dialect, commands: ("set" | "get")[]): Batch {
+function batchOf(dialect: Dialect, commands: Command[]): Batch {
   const ends = [0];
   for (const command of commands) ends.push((ends.at(-1) ?? 0) + dialect[command].length);
   return {

@@ -1,14 +1,13 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Address, dial } from "./address.ts";
 import { owned } from "./cleanup.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
-import type { Mode } from "./options.ts";
-import { type Program, ROOT } from "./program.ts";
+import type { DialectName } from "./job.ts";
 
-const START_SECONDS = 10;
-const RETRY_MILLISECONDS = 10;
+const START_SECONDS = 30;
+const RETRY_MILLISECONDS = 1;
 
 /** A server that is ready to be driven. */
 export type Server = {
@@ -20,33 +19,69 @@ export type Server = {
   stop: () => Promise<void>;
 };
 
+/** Where a server keeps its data, and listens: on the socket, if one is given. */
+export type Place = { data: string; port: number; socket: string | null };
+
+/** A server that can be started. */
+export type Kind = {
+  dialect: DialectName;
+  command: (place: Place) => string[];
+  /** Added to the environment. */
+  env: Record<string, string>;
+  overSocket: boolean;
+};
+
+/** One that was started here, on a folder that stays when it ends. */
+export type Started = Server & { end: (signal: NodeJS.Signals) => Promise<void> };
+
 /** Starts the server on an empty folder. Rejects with what it said when it does not come up. */
-export async function startServer({ command }: Program, mode: Mode): Promise<Server> {
+export async function startFresh(kind: Kind): Promise<Server> {
   const folder = makeFolder();
+  try {
+    const server = await startIn(folder, kind);
+    const stop = async (): Promise<void> => {
+      await server.stop();
+      removeFolder(folder);
+    };
+    return { ...server, stop };
+  } catch (error) {
+    removeFolder(folder);
+    throw error;
+  }
+}
+
+/** Starts the server on a folder as it is: `data` in it is the server's. Rejects like `startFresh`. */
+export async function startIn(
+  folder: string,
+  { command, env, overSocket }: Kind,
+): Promise<Started> {
   const log = join(folder, "log");
   const port = freePort();
+  const socket = overSocket ? join(folder, "socket") : null;
+  const data = join(folder, "data");
+  mkdirSync(data, { recursive: true });
   const child = owned(
-    Bun.spawn([...command, ...flags(port, join(folder, "data"), mode)], {
-      cwd: ROOT,
+    Bun.spawn(command({ data, port, socket }), {
+      cwd: folder,
+      env: { ...process.env, ...env },
       stdin: "ignore",
       stdout: "ignore",
       stderr: Bun.file(log),
     }),
   );
-  const stop = async (): Promise<void> => {
-    child.kill("SIGKILL");
-    await child.exited;
-    removeFolder(folder);
-  };
-  const address = { hostname: "127.0.0.1", port };
+  const address = socket === null ? { hostname: "127.0.0.1", port } : { unix: socket };
   const lastWords = (): string => readFileSync(log, "utf8").trim().split("\n").at(-1) ?? "";
-  if (await accepts(address, child)) return { address, pid: child.pid, lastWords, stop };
-  const said = lastWords();
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    child.kill(signal);
+    await child.exited;
+  };
+  const stop = (): Promise<void> => end("SIGKILL");
+  if (await accepts(address, child)) return { address, pid: child.pid, lastWords, stop, end };
   await stop();
-  throw new Error(`the server did not start: ${said || "it gave no reason"}`);
+  throw new Error(`the server did not start: ${lastWords() || "it gave no reason"}`);
 }
 
-/** Starts the server that only answers, for the self-test. */
+/** Starts the server that only answers, for the load generator's own ceiling. */
 export async function startAnswerer(size: number): Promise<Server> {
   const answerer = join(import.meta.dir, "answerer.ts");
   const child = owned(
@@ -65,15 +100,7 @@ export async function startAnswerer(size: number): Promise<Server> {
   return { address: { hostname: "127.0.0.1", port }, pid: child.pid, lastWords: () => "", stop };
 }
 
-function flags(port: number, home: string, mode: Mode): string[] {
-  return [
-    ...["-u", currentUser(), "-l", "127.0.0.1", "-p", String(port), "-H", home],
-    ...["-m", "64", "-B", "1048576", "-c", "4096"],
-    ...(mode === "nosync" ? ["-N"] : []),
-  ];
-}
-
-const currentUser = (): string => Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
+export const currentUser = (): string => Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 
 function freePort(): number {
   const probe = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });

@@ -2,16 +2,21 @@ import type { Socket } from "bun";
 
 import { type Address, dial } from "./address.ts";
 import { lineLength, lineText } from "./dialect/bytes.ts";
-import { type Answer, HIT, MISS } from "./dialect/dialect.ts";
+import { type Answer, HIT, MISS, MORE, type ReadAnswer } from "./dialect/dialect.ts";
+import { SLOT_SECONDS } from "./job.ts";
 import { toUnits } from "./latency.ts";
 import type { Batch, Script } from "./script.ts";
 
 const STALLED_AFTER_SECONDS = 10;
+const TICK_MILLISECONDS = 1;
 
-/** How long a run goes on: until `ops` commands were issued, or `seconds` have passed. */
-export type Limit = { ops: number; seconds: number };
+/**
+ * How long a run goes on: until `ops` operations were issued, or `seconds` have passed. With a pace, so many of them
+ * become due each second, and a latency counts from then; otherwise from when a connection sends.
+ */
+export type Limit = { ops: number; seconds: number; pace: number | null };
 
-/** A run's count. `latencies` has one entry an operation, in the units of latency.ts. */
+/** A run's count. `latencies` has one entry an operation, `timeline` one a slot, in the units of latency.ts. */
 export type Tally = {
   ops: number;
   seconds: number;
@@ -20,22 +25,41 @@ export type Tally = {
   errors: number;
   firstError: string | null;
   latencies: Uint32Array;
+  /** Operations of each connection. */
+  shares: number[];
+  timeline: number[];
+  /** Nanoseconds that the loop of this process was late at most; 0 without a pace. */
+  ownDelay: number;
 };
 
 type Connection = {
   socket: Socket<Connection>;
   batch: Batch;
-  /** Which of the script's two batches comes next. */
+  /** Which of the script's batches comes next. */
   turn: number;
   /** Commands in the batch under way, and how many of them have been answered. */
   due: number;
   answered: number;
+  /** What ends the operations of the batch under way, to be sent when all of it is answered. */
+  next: Buffer[];
+  /** Operations of the run that are over. */
+  ops: number;
   /** Bytes of the batch under way that the socket took. */
   sent: number;
   startedAt: number;
   /** The beginning of an answer whose rest has not come yet. */
   held: Buffer;
   heldLength: number;
+};
+
+/** Operations that become due by the clock. */
+type Pace = {
+  /** Nanoseconds between two, and when the next one is due. */
+  interval: number;
+  due: number;
+  /** Connections without an operation, the one that waits longest first. */
+  free: Connection[];
+  tickedAt: number;
 };
 
 type Run = {
@@ -45,13 +69,14 @@ type Run = {
   issued: number;
   startedAt: number;
   endsAt: number;
+  pace: Pace | null;
   /** Connections that still wait for answers. */
   active: number;
   finish: () => void;
   fail: (reason: Error) => void;
 };
 
-/** A closed loop: each connection issues a batch, waits for all its answers, and goes on. */
+/** Each connection issues a batch, waits for all its answers, and goes on: at once, or with a pace when one is due. */
 export type Traffic = {
   /** One run over all connections; `latencies` bounds its operations. Rejects on a stall. */
   drive(script: Script, limit: Limit, latencies: Uint32Array): Promise<Tally>;
@@ -62,7 +87,7 @@ export type Traffic = {
 export async function openTraffic(address: Address, count: number): Promise<Traffic> {
   let run: Run | null = null;
   let closing = false;
-  const answer: Answer = { outcome: HIT };
+  const answer: Answer = { outcome: HIT, next: Buffer.alloc(0) };
   const lost = (): void => {
     if (!closing) run?.fail(new Error(`the server closed a connection (${progress(run)})`));
   };
@@ -111,6 +136,8 @@ async function connect(
     turn: 0,
     due: 0,
     answered: 0,
+    next: [],
+    ops: 0,
     sent: 0,
     startedAt: 0,
     held: none,
@@ -132,29 +159,48 @@ function start(
   const run: Run = {
     script,
     limit,
-    tally: { ops: 0, seconds: 0, hits: 0, misses: 0, errors: 0, firstError: null, latencies },
+    tally: newTally(latencies),
     issued: 0,
     startedAt,
     endsAt: startedAt + limit.seconds * 1e9,
+    pace: limit.pace === null ? null : newPace(limit.pace, startedAt),
     active: 0,
     finish: resolve,
     fail: reject,
   };
   announce(run);
-  const watch = watchProgress(run);
+  const timers = [watchProgress(run), ...(run.pace === null ? [] : [tickFor(run, run.pace)])];
   for (const connection of connections) {
     connection.turn = 0;
-    issue(run, connection);
+    connection.ops = 0;
+    proceed(run, connection);
   }
-  if (run.active === 0) resolve();
-  return promise.then(() => closed(run)).finally(() => clearInterval(watch));
+  if (isOver(run)) resolve();
+  return promise
+    .then(() => closed(run, connections))
+    .finally(() => timers.forEach((timer) => clearInterval(timer)));
 }
 
-function closed(run: Run): Tally {
+function newTally(latencies: Uint32Array): Tally {
+  const counts = { ops: 0, seconds: 0, hits: 0, misses: 0, errors: 0, firstError: null };
+  return { ...counts, latencies, shares: [], timeline: [], ownDelay: 0 };
+}
+
+function newPace(rate: number, startedAt: number): Pace {
+  return { interval: 1e9 / rate, due: startedAt, free: [], tickedAt: startedAt };
+}
+
+function closed(run: Run, connections: Connection[]): Tally {
   const { tally } = run;
   tally.seconds = (Bun.nanoseconds() - run.startedAt) / 1e9;
   tally.latencies = tally.latencies.subarray(0, tally.ops);
+  tally.shares = connections.map(({ ops }) => ops);
   return tally;
+}
+
+/** Nothing is under way, and with a pace nothing will become due. */
+function isOver({ active, pace, issued, limit }: Run): boolean {
+  return active === 0 && (pace === null || issued >= limit.ops);
 }
 
 /** Fails the run when no answer comes any more. */
@@ -172,22 +218,66 @@ function progress(run: Run | null): string {
   return run === null ? "between two runs" : `${run.tally.ops} of ${run.issued} answered`;
 }
 
-/** Sends the connection's next batch. The last one of a run may be shorter than the others. */
-function issue(run: Run, connection: Connection): void {
+/** Sends what becomes due while no answer comes, and sees how late this process is. */
+function tickFor(run: Run, pace: Pace): Timer {
+  return setInterval(() => {
+    const now = Bun.nanoseconds();
+    const late = now - pace.tickedAt - TICK_MILLISECONDS * 1e6;
+    run.tally.ownDelay = Math.max(run.tally.ownDelay, late);
+    pace.tickedAt = now;
+    issueDue(run, pace, now);
+  }, TICK_MILLISECONDS);
+}
+
+/** What a connection does that has nothing under way. */
+function proceed(run: Run, connection: Connection): void {
   const now = Bun.nanoseconds();
-  const due = Math.min(run.script.depth, run.limit.ops - run.issued);
-  connection.answered = 0;
-  connection.due = due;
-  if (due <= 0 || now >= run.endsAt) {
-    connection.due = 0;
-    return;
+  if (run.pace !== null) {
+    run.pace.free.push(connection);
+    issueDue(run, run.pace, now);
+  } else if (run.issued < run.limit.ops && now < run.endsAt) {
+    issue(run, connection, now);
   }
-  connection.batch = run.script.batches[connection.turn === 0 ? 0 : 1];
-  connection.turn ^= 1;
-  connection.sent = 0;
-  connection.startedAt = now;
+}
+
+function issueDue(run: Run, pace: Pace, now: number): void {
+  while (pace.due <= now && run.issued < run.limit.ops) {
+    const connection = pace.free.shift();
+    if (connection === undefined) return;
+    issue(run, connection, pace.due);
+    pace.due += pace.interval;
+  }
+}
+
+/** Sends the connection's next batch. The last one of a run may be shorter than the others. */
+function issue(run: Run, connection: Connection, startedAt: number): void {
+  const { script } = run;
+  const due = Math.min(script.depth, run.limit.ops - run.issued);
+  connection.turn = connection.turn < script.batches.length ? connection.turn : 0;
+  send(connection, script.batches[connection.turn++]!, due);
+  connection.startedAt = startedAt;
   run.issued += due;
   run.active++;
+}
+
+/** Ends the operations of the batch that was answered. */
+function sendNext(connection: Connection, read: ReadAnswer): void {
+  const { next } = connection;
+  connection.next = [];
+  const ends = [0];
+  for (const command of next) ends.push((ends.at(-1) ?? 0) + command.length);
+  send(
+    connection,
+    { requests: Buffer.concat(next), ends, readers: next.map(() => read) },
+    next.length,
+  );
+}
+
+function send(connection: Connection, batch: Batch, due: number): void {
+  connection.batch = batch;
+  connection.due = due;
+  connection.answered = 0;
+  connection.sent = 0;
   flush(connection);
 }
 
@@ -209,23 +299,38 @@ function receive(run: Run, answer: Answer, connection: Connection, chunk: Buffer
   while (connection.answered < connection.due && from < to) {
     const length = readers[connection.answered]!(answer, bytes, from, to);
     if (length === 0) break;
-    if (answer.outcome === HIT) tally.hits++;
-    else count(tally, answer, bytes, from);
-    from += length;
-    tally.latencies[tally.ops++] = units;
     connection.answered++;
+    if (answer.outcome === MORE) {
+      connection.next.push(answer.next);
+    } else {
+      if (answer.outcome === HIT) tally.hits++;
+      else count(tally, answer, bytes, from);
+      tally.latencies[tally.ops++] = units;
+      connection.ops++;
+    }
+    from += length;
   }
   keepRest(connection, bytes, from, to);
+  if (run.pace !== null) enter(tally.timeline, now - run.startedAt, units);
   if (connection.answered < connection.due) return;
   if (connection.heldLength > 0) return run.fail(surplus(connection));
   goOn(run, connection);
 }
 
+function enter(timeline: number[], nanoseconds: number, units: number): void {
+  const slot = Math.floor(nanoseconds / (SLOT_SECONDS * 1e9));
+  while (timeline.length <= slot) timeline.push(0);
+  timeline[slot] = Math.max(timeline[slot] ?? 0, units);
+}
+
 function goOn(run: Run, connection: Connection): void {
   if (connection.due === 0) return;
+  const { readNext } = run.script;
+  if (connection.next.length > 0 && readNext !== null) return sendNext(connection, readNext);
+  connection.due = 0;
   run.active--;
-  issue(run, connection);
-  if (run.active === 0) run.finish();
+  proceed(run, connection);
+  if (isOver(run)) run.finish();
 }
 
 function count(tally: Tally, answer: Answer, bytes: Buffer, from: number): void {

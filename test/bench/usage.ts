@@ -13,8 +13,15 @@ export function cpuOf(pid: number | null): number | null {
 }
 
 /** Resident memory of a process in bytes; null where the system does not tell. */
-export function memoryOf(pid: number | null): number | null {
-  const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(pid, "status") ?? "")?.[1];
+export const memoryOf = (pid: number | null): number | null =>
+  statusOf(pid, /^VmRSS:\s+(\d+) kB$/m);
+
+/** The most that it was since the process began. */
+export const peakMemoryOf = (pid: number | null): number | null =>
+  statusOf(pid, /^VmHWM:\s+(\d+) kB$/m);
+
+function statusOf(pid: number | null, line: RegExp): number | null {
+  const kilobytes = line.exec(read(pid, "status") ?? "")?.[1];
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
 

@@ -1,9 +1,15 @@
 export const HIT = 1;
 export const MISS = 2;
 export const UNEXPECTED = 3;
+/** The message came, and the operation is over when `next` was sent and answered. */
+export const MORE = 4;
 
 /** One answer. Every read overwrites the same object, so that no answer allocates. */
-export type Answer = { outcome: typeof HIT | typeof MISS | typeof UNEXPECTED };
+export type Answer = {
+  outcome: typeof HIT | typeof MISS | typeof UNEXPECTED | typeof MORE;
+  /** Only with MORE: the command that ends the operation. */
+  next: Buffer;
+};
 
 /**
  * Reads the answer that begins at `from`, in `bytes` filled up to `to`.
@@ -15,9 +21,10 @@ export type ReadAnswer = (answer: Answer, bytes: Buffer, from: number, to: numbe
 export type Dialect = {
   set: Buffer;
   get: Buffer;
-  clear: Buffer;
-  /** The line that answers `clear`. */
-  cleared: RegExp;
   readSet: ReadAnswer;
   readGet: ReadAnswer;
+  /** Reads what answers the `next` of a MORE; null where no answer is one. */
+  readNext: ReadAnswer | null;
+  /** Drops the queue, answered by a line; null where only a new server has an empty one. */
+  clear: { command: Buffer; answered: RegExp } | null;
 };

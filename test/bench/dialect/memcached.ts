@@ -12,8 +12,11 @@ export function memcached(queue: string, body: Buffer): Dialect {
   return {
     set: Buffer.concat([Buffer.from(`set ${queue} 0 0 ${body.length}\r\n`), body, crlf]),
     get: Buffer.from(`get ${queue}\r\n`),
-    clear: Buffer.from(`delete ${queue}\r\n`),
-    cleared: /^(DELETED|NOT_FOUND)$/,
+    clear: {
+      command: Buffer.from(`delete ${queue}\r\n`),
+      answered: /^(DELETED|NOT_FOUND)$/,
+    },
+    readNext: null,
     readSet(answer, bytes, from, to) {
       const stored = holds(bytes, from, to, STORED);
       answer.outcome = stored ? HIT : UNEXPECTED;

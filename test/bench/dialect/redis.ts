@@ -4,14 +4,14 @@ import { type Answer, type Dialect, HIT, MISS, UNEXPECTED } from "./dialect.ts";
 const COLON = 58;
 const NIL = Buffer.from("$-1\r\n");
 
-/** A Redis list as a queue: LPUSH appends a message, RPOP takes the oldest. */
+/** A Redis list as a queue: RPUSH appends a message, LPOP takes the oldest. */
 export function redis(queue: string, body: Buffer): Dialect {
   const value = bulk(body);
   return {
-    set: command("LPUSH", queue, body),
-    get: command("RPOP", queue),
-    clear: command("DEL", queue),
-    cleared: /^:[01]$/,
+    set: command("RPUSH", queue, body),
+    get: command("LPOP", queue),
+    clear: { command: command("DEL", queue), answered: /^:[01]$/ },
+    readNext: null,
     readSet(answer, bytes, from, to) {
       answer.outcome = bytes[from] === COLON ? HIT : UNEXPECTED;
       return lineLength(bytes, from, to);
@@ -35,7 +35,7 @@ function bulk(word: string | Buffer): Buffer {
   return Buffer.concat([Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from("\r\n")]);
 }
 
-/** What answers an RPOP and is not the expected message: a miss, another message, an error. */
+/** What answers an LPOP and is not the expected message: a miss, another message, an error. */
 function readOther(answer: Answer, bytes: Buffer, from: number, to: number): number {
   answer.outcome = holds(bytes, from, to, NIL) ? MISS : UNEXPECTED;
   const length = lineLength(bytes, from, to);
