@@ -11,6 +11,8 @@ export type Product = { name: string; kind: Kind };
 
 export const MODE_TITLES: Record<Mode, string> = { durable: "durable", nosync: "-N" };
 
+const NAMES: Record<Mode, string> = { durable: "memcacheq", nosync: "memcacheq -N" };
+
 /** The server of this repository, as its executable; with more flags, or on a Unix socket, if asked. */
 export function ours(mode: Mode, flags: string[] = [], overSocket = false): Product {
   const program = findProgram();
@@ -22,7 +24,7 @@ export function ours(mode: Mode, flags: string[] = [], overSocket = false): Prod
     ...(mode === "nosync" ? ["-N"] : []),
     ...flags,
   ];
-  return { name: MODE_TITLES[mode], kind: { dialect: "memcached", command, env: {}, overSocket } };
+  return { name: NAMES[mode], kind: { dialect: "memcached", command, env: {}, overSocket } };
 }
 
 /** Started on an empty folder for each measurement. */
@@ -30,17 +32,15 @@ export function fresh({ name, kind }: Product): Contender {
   return { name, dialect: kind.dialect, start: () => startFresh(kind) };
 }
 
-/** As it runs already. */
+/** As it runs already, and goes on running after each measurement. */
 export function running({ name, dialect, address, pid }: Peer): Contender {
-  return attached(name, dialect, { address, pid, lastWords: () => "" });
+  const server: Server = { address, pid, lastWords: () => "", stop: async () => {} };
+  return { name, dialect, start: async () => server };
 }
 
-/** One that goes on running after each measurement. */
-export function attached(
-  name: string,
-  dialect: DialectName,
-  server: Omit<Server, "stop">,
-): Contender {
+/** As `server`, which was started before and goes on running. */
+export function attached({ name, kind }: Product, server: Server): Contender {
+  const { dialect } = kind;
   return { name, dialect, start: async () => ({ ...server, stop: async () => {} }) };
 }
 

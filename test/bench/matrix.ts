@@ -1,4 +1,4 @@
-import { answerer, type Contender, fresh, ours, running } from "./contender.ts";
+import { answerer, type Contender, fresh, MODE_TITLES, ours, running } from "./contender.ts";
 import { dataRoot } from "./folder.ts";
 import { BASE, type Operation, type Report } from "./job.ts";
 import { describeMachine, syncCost } from "./machine.ts";
@@ -47,7 +47,7 @@ function fieldOf({ selfTest, target, peers, modes, size }: MatrixOptions): Field
   }
   if (target !== null) return { groups: [[running(target), ...others]], about: place(target) };
   return {
-    groups: modes.map((mode) => [fresh(ours(mode)), ...others]),
+    groups: modes.map((mode) => [fresh({ ...ours(mode), name: MODE_TITLES[mode] }), ...others]),
     about:
       `dist/memcacheq, fresh for each row; data in ${dataRoot()}, ` +
       `where a sync of 4 KB takes ${syncCost().toFixed(0)} µs`,

@@ -75,9 +75,10 @@ function waysOf({ amounts }: Setting): Way[] {
 async function spaceOf(setting: Setting, way: Way): Promise<Space> {
   const { mode, connections, depth, messages } = way;
   const folder = makeFolder();
-  const server = await startIn(folder, ours(mode, CHECKPOINTS).kind);
+  const product = ours(mode, CHECKPOINTS);
+  const server = await startIn(folder, product.kind);
   try {
-    const contender = attached(MODE_TITLES[mode], "memcached", server);
+    const contender = attached(product, server);
     await run(setting, contender, { ...BASE, connections, depth, ops: messages, prepare: false });
     const stored = await settled(folder);
     await drain(setting, contender, messages);

@@ -39,7 +39,7 @@ export async function packing(setting: Setting): Promise<Section> {
     const idle = await idleMemory();
     const levels = await climb(setting, folder, "durable", 0, backlogs);
     levels.push(...(await climb(setting, folder, "nosync", deepest, [deepest])));
-    return sectionOf(idle, levels, await emptied(setting, folder, deepest));
+    return sectionOf(setting, idle, levels, await emptied(setting, folder, deepest));
   } finally {
     removeFolder(folder);
   }
@@ -64,8 +64,8 @@ async function climb(
   const { kind, name } = ours(mode);
   const server = await startIn(folder, kind);
   const beside = await startFresh(kind);
-  const deep = attached(`${name}, deep`, "memcached", server);
-  const empty = attached(`${name}, empty`, "memcached", beside);
+  const deep = attached({ name: `${name}, deep`, kind }, server);
+  const empty = attached({ name: `${name}, empty`, kind }, beside);
   const levels: Level[] = [];
   try {
     let queued = from;
@@ -122,10 +122,10 @@ async function sizesOf(
 }
 
 async function emptied(setting: Setting, folder: string, backlog: number): Promise<Rest> {
-  const { kind, name } = ours("nosync");
-  const server = await startIn(folder, kind);
+  const product = ours("nosync");
+  const server = await startIn(folder, product.kind);
   try {
-    await drain(setting, attached(name, "memcached", server), backlog);
+    await drain(setting, attached(product, server), backlog);
     const disk = total(await settled(folder));
     return { disk, memory: memoryOf(server.pid) };
   } finally {
@@ -133,12 +133,17 @@ async function emptied(setting: Setting, folder: string, backlog: number): Promi
   }
 }
 
-function sectionOf(idle: number | null, levels: Level[], rest: Rest): Section {
+function sectionOf(
+  { amounts: { packed } }: Setting,
+  idle: number | null,
+  levels: Level[],
+  rest: Rest,
+): Section {
   const durable = levels.filter(({ mode }) => mode === "durable");
   return {
     title: "2. and 3. Packing, and resident memory",
     text: [
-      "At each backlog 50,000 sets and then as many gets (5,000 in a quick run) from 50 clients, medians; between them " +
+      `At each backlog ${count(packed)} sets and then as many gets from 50 clients, medians; between them ` +
         "the same on a second server whose queue is empty but for these. Pages and messages have 64 MB (`-m 64`); " +
         "the peak is since the server's start.",
       table(levels),

@@ -27,10 +27,10 @@ export async function stalls(setting: Setting): Promise<Section> {
   const { stallSeconds, stallExtent } = setting.amounts;
   const flags = ["-C", "10", "-E", String(stallExtent)];
   const folder = makeFolder();
-  const server = await startIn(folder, ours("durable", flags).kind);
+  const product = ours("durable", flags);
+  const server = await startIn(folder, product.kind);
   try {
-    const contender = attached("durable", "memcached", server);
-    const result = await measureSteady(setting, contender, folder);
+    const result = await measureSteady(setting, attached(product, server), folder);
     return sectionOf(result, stallSeconds, flags);
   } finally {
     await server.stop();

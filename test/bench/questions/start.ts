@@ -40,8 +40,9 @@ async function emptyStarts({ amounts }: Setting): Promise<number[]> {
 }
 
 async function queue(setting: Setting, folder: string): Promise<void> {
-  const server = await startIn(folder, ours("durable").kind);
-  await fill(setting, attached("durable", "memcached", server), setting.amounts.queued);
+  const product = ours("durable");
+  const server = await startIn(folder, product.kind);
+  await fill(setting, attached(product, server), setting.amounts.queued);
   await server.end("SIGTERM");
 }
 
@@ -61,9 +62,10 @@ async function killedStarts(setting: Setting, folder: string): Promise<number[]>
     ops: OPS_BEFORE_KILL,
     prepare: false,
   } as const;
+  const product = ours("durable");
   for (let round = 0; round < setting.amounts.rounds; round++) {
-    const server = await startIn(folder, ours("durable").kind);
-    await run(setting, attached("durable", "memcached", server), work);
+    const server = await startIn(folder, product.kind);
+    await run(setting, attached(product, server), work);
     await server.end("SIGKILL");
     times.push(await firstAnswer(folder));
   }
