@@ -6,7 +6,8 @@ import { type Greedy, openGreedy } from "./greedy.ts";
 import { type Job, type Measurement, QUEUE, type Report, type Spread } from "./job.ts";
 import { microseconds, percentiles } from "./latency.ts";
 import { scriptOf } from "./script.ts";
-import { type Limit, openTraffic, type Tally, type Traffic } from "./traffic.ts";
+import type { Tally } from "./tally.ts";
+import { type Limit, openTraffic, type Traffic } from "./traffic.ts";
 import { cpuOf, memoryOf } from "./usage.ts";
 
 const WARM_UP_SECONDS = 0.4;

@@ -42,7 +42,7 @@ export async function writeReport(options: ReportOptions): Promise<number> {
   const sections: Section[] = [];
   for (const part of options.parts) {
     console.error(part);
-    sections.push(await QUESTIONS[part](setting));
+    sections.push(await answer(part, setting));
   }
   const minutes = ((Date.now() - startedAt) / 60_000).toFixed(1);
   mkdirSync(join(options.folder, CHARTS), { recursive: true });
@@ -54,6 +54,17 @@ export async function writeReport(options: ReportOptions): Promise<number> {
   console.log(page);
   for (const fault of setting.faults) console.error(`bench: ${fault}`);
   return setting.faults.length;
+}
+
+/** A part that fails does not take the others with it. */
+async function answer(part: Part, setting: Setting): Promise<Section> {
+  try {
+    return await QUESTIONS[part](setting);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    setting.faults.push(`${part}: ${reason}`);
+    return { title: part, text: [`Not measured: ${reason}.`], charts: [], goals: [] };
+  }
 }
 
 function headOf({ typed }: ReportOptions, { versions }: Peers): string {

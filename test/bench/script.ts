@@ -9,7 +9,7 @@ export type Batch = {
   readers: ReadAnswer[];
 };
 
-/** What a connection sends, batch after batch: they take turns. */
+/** What a connection sends, batch after batch, and then from the first one again. */
 export type Script = {
   depth: number;
   batches: readonly [Batch, ...Batch[]];
@@ -28,21 +28,22 @@ const COMMANDS: Record<Pattern, readonly Command[]> = {
 
 export function scriptOf(dialect: Dialect, pattern: Pattern, depth: number): Script {
   const commands = COMMANDS[pattern];
-  const batch = (turn: number): Batch =>
-    batchOf(
-      dialect,
-      Array.from({ length: depth }, (_, i) => commands[(turn * depth + i) % commands.length]!),
+  const batch = (turn: number): Batch => {
+    const those = Array.from({ length: depth }, (_, i) => {
+      return commands[(turn * depth + i) % commands.length] ?? "set";
+    });
+    return batchOf(
+      those.map((command) => dialect[command]),
+      those.map((command) => (command === "set" ? dialect.readSet : dialect.readGet)),
     );
+  };
   const others = commands.slice(1).map((_, i) => batch(i + 1));
   return { depth, batches: [batch(0), ...others], readNext: dialect.readNext };
 }
 
-function batchOf(dialect: Dialect, commands: Command[]): Batch {
+/** Commands, and as many readers. */
+export function batchOf(commands: Buffer[], readers: ReadAnswer[]): Batch {
   const ends = [0];
-  for (const command of commands) ends.push((ends.at(-1) ?? 0) + dialect[command].length);
-  return {
-    requests: Buffer.concat(commands.map((command) => dialect[command])),
-    ends,
-    readers: commands.map((command) => (command === "set" ? dialect.readSet : dialect.readGet)),
-  };
+  for (const command of commands) ends.push((ends.at(-1) ?? 0) + command.length);
+  return { requests: Buffer.concat(commands), ends, readers };
 }

@@ -36,7 +36,7 @@ const FULL: Amounts = {
   peerConnections: [1, 10, 50, 200, 1000],
   sizes: [10, 100, 1024, 16_384, 1_048_576],
   backlogs: [1e3, 1e4, 1e5, 1e6, 1e7],
-  packed: 50_000,
+  packed: 100_000,
   stored: { alone: 200_000, together: 1_000_000, pipelined: 2_000_000 },
   stallSeconds: 60,
   stallExtent: 4096,

@@ -1,11 +1,11 @@
 import type { Socket } from "bun";
 
-import { type Address, dial } from "./address.ts";
-import { lineLength, lineText } from "./dialect/bytes.ts";
-import { type Answer, HIT, MISS, MORE, type ReadAnswer } from "./dialect/dialect.ts";
-import { SLOT_SECONDS } from "./job.ts";
+import type { Address } from "./address.ts";
+import { connect, type Connection, flush, hold, keepRest, send, surplus } from "./connection.ts";
+import { type Answer, HIT, MORE, type ReadAnswer } from "./dialect/dialect.ts";
 import { toUnits } from "./latency.ts";
-import type { Batch, Script } from "./script.ts";
+import { batchOf, type Script } from "./script.ts";
+import { countIn, enter, newTally, type Tally } from "./tally.ts";
 
 const STALLED_AFTER_SECONDS = 10;
 const TICK_MILLISECONDS = 1;
@@ -15,42 +15,6 @@ const TICK_MILLISECONDS = 1;
  * become due each second, and a latency counts from then; otherwise from when a connection sends.
  */
 export type Limit = { ops: number; seconds: number; pace: number | null };
-
-/** A run's count. `latencies` has one entry an operation, `timeline` one a slot, in the units of latency.ts. */
-export type Tally = {
-  ops: number;
-  seconds: number;
-  hits: number;
-  misses: number;
-  errors: number;
-  firstError: string | null;
-  latencies: Uint32Array;
-  /** Operations of each connection. */
-  shares: number[];
-  timeline: number[];
-  /** Nanoseconds that the loop of this process was late at most; 0 without a pace. */
-  ownDelay: number;
-};
-
-type Connection = {
-  socket: Socket<Connection>;
-  batch: Batch;
-  /** Which of the script's batches comes next. */
-  turn: number;
-  /** Commands in the batch under way, and how many of them have been answered. */
-  due: number;
-  answered: number;
-  /** What ends the operations of the batch under way, to be sent when all of it is answered. */
-  next: Buffer[];
-  /** Operations of the run that are over. */
-  ops: number;
-  /** Bytes of the batch under way that the socket took. */
-  sent: number;
-  startedAt: number;
-  /** The beginning of an answer whose rest has not come yet. */
-  held: Buffer;
-  heldLength: number;
-};
 
 /** Operations that become due by the clock. */
 type Pace = {
@@ -123,30 +87,6 @@ export async function openTraffic(address: Address, count: number): Promise<Traf
   };
 }
 
-async function connect(
-  address: Address,
-  handlers: Bun.SocketHandler<Connection>,
-): Promise<Connection> {
-  const socket = await dial(address, handlers);
-  socket.setNoDelay(true);
-  const none = Buffer.alloc(0);
-  const connection: Connection = {
-    socket,
-    batch: { requests: none, ends: [0], readers: [] },
-    turn: 0,
-    due: 0,
-    answered: 0,
-    next: [],
-    ops: 0,
-    sent: 0,
-    startedAt: 0,
-    held: none,
-    heldLength: 0,
-  };
-  socket.data = connection;
-  return connection;
-}
-
 function start(
   connections: Connection[],
   script: Script,
@@ -179,11 +119,6 @@ function start(
   return promise
     .then(() => closed(run, connections))
     .finally(() => timers.forEach((timer) => clearInterval(timer)));
-}
-
-function newTally(latencies: Uint32Array): Tally {
-  const counts = { ops: 0, seconds: 0, hits: 0, misses: 0, errors: 0, firstError: null };
-  return { ...counts, latencies, shares: [], timeline: [], ownDelay: 0 };
 }
 
 function newPace(rate: number, startedAt: number): Pace {
@@ -264,28 +199,14 @@ function issue(run: Run, connection: Connection, startedAt: number): void {
 function sendNext(connection: Connection, read: ReadAnswer): void {
   const { next } = connection;
   connection.next = [];
-  const ends = [0];
-  for (const command of next) ends.push((ends.at(-1) ?? 0) + command.length);
   send(
     connection,
-    { requests: Buffer.concat(next), ends, readers: next.map(() => read) },
+    batchOf(
+      next,
+      next.map(() => read),
+    ),
     next.length,
   );
-}
-
-function send(connection: Connection, batch: Batch, due: number): void {
-  connection.batch = batch;
-  connection.due = due;
-  connection.answered = 0;
-  connection.sent = 0;
-  flush(connection);
-}
-
-/** Writes what is left of the batch; the socket says when there is room for more. */
-function flush(connection: Connection): void {
-  const { batch, sent, due, socket } = connection;
-  const end = batch.ends[due] ?? 0;
-  if (sent < end) connection.sent += Math.max(0, socket.write(batch.requests, sent, end - sent));
 }
 
 function receive(run: Run, answer: Answer, connection: Connection, chunk: Buffer): void {
@@ -303,9 +224,7 @@ function receive(run: Run, answer: Answer, connection: Connection, chunk: Buffer
     if (answer.outcome === MORE) {
       connection.next.push(answer.next);
     } else {
-      if (answer.outcome === HIT) tally.hits++;
-      else count(tally, answer, bytes, from);
-      tally.latencies[tally.ops++] = units;
+      countIn(tally, answer, units, bytes, from);
       connection.ops++;
     }
     from += length;
@@ -317,12 +236,6 @@ function receive(run: Run, answer: Answer, connection: Connection, chunk: Buffer
   goOn(run, connection);
 }
 
-function enter(timeline: number[], nanoseconds: number, units: number): void {
-  const slot = Math.floor(nanoseconds / (SLOT_SECONDS * 1e9));
-  while (timeline.length <= slot) timeline.push(0);
-  timeline[slot] = Math.max(timeline[slot] ?? 0, units);
-}
-
 function goOn(run: Run, connection: Connection): void {
   if (connection.due === 0) return;
   const { readNext } = run.script;
@@ -331,43 +244,4 @@ function goOn(run: Run, connection: Connection): void {
   run.active--;
   proceed(run, connection);
   if (isOver(run)) run.finish();
-}
-
-function count(tally: Tally, answer: Answer, bytes: Buffer, from: number): void {
-  if (answer.outcome === MISS) {
-    tally.misses++;
-    return;
-  }
-  tally.errors++;
-  tally.firstError ??= lineText(bytes, from, lineLength(bytes, from, bytes.length));
-}
-
-/** Appends to what is held of an answer, and returns the buffer it is held in. */
-function hold(connection: Connection, chunk: Buffer): Buffer {
-  const length = connection.heldLength + chunk.length;
-  if (length > connection.held.length) {
-    const larger = Buffer.allocUnsafeSlow(length * 2);
-    connection.held.copy(larger, 0, 0, connection.heldLength);
-    connection.held = larger;
-  }
-  chunk.copy(connection.held, connection.heldLength);
-  connection.heldLength = length;
-  return connection.held;
-}
-
-/** Keeps the bytes from `from` on: the beginning of the next answer. */
-function keepRest(connection: Connection, bytes: Buffer, from: number, to: number): void {
-  if (from === to) {
-    connection.heldLength = 0;
-  } else if (connection.heldLength > 0) {
-    connection.held.copyWithin(0, from, to);
-    connection.heldLength = to - from;
-  } else {
-    hold(connection, bytes.subarray(from, to));
-  }
-}
-
-function surplus({ held, heldLength }: Connection): Error {
-  const text = held.toString("latin1", 0, Math.min(heldLength, 60));
-  return new Error(`more was answered than asked: ${JSON.stringify(text)}`);
 }

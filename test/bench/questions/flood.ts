@@ -1,6 +1,6 @@
 import { type Axis, lineChart, type Series } from "../chart.ts";
 import { type Contender, fresh, MODE_TITLES, ours, type Product } from "../contender.ts";
-import { count, markdown, short, shortBytes } from "../format.ts";
+import { count, markdown, megabytes, short, shortBytes } from "../format.ts";
 import { BASE, type Measurement, type Operation, OPERATIONS } from "../job.ts";
 import { type Mode, MODES } from "../options.ts";
 import { rate } from "../row.ts";
@@ -35,6 +35,7 @@ export async function flood(setting: Setting): Promise<Section> {
       ...sweeps.flatMap(({ title, points, axis }) => [`### ${title}`, table(points, axis)]),
       "### Over a Unix socket",
       await overSocket(setting),
+      mostMemory(sweeps.flatMap(({ points }) => points)),
     ],
     charts: sweeps.map(chartOf),
     goals: [],
@@ -153,4 +154,14 @@ async function overSocket(setting: Setting): Promise<string> {
     }
   }
   return markdown(["", "deep", ...OPERATIONS], rows);
+}
+
+/** How much the server had at the end of a run, where that was the most. */
+function mostMemory(points: Point[]): string {
+  const { name } = ours("durable");
+  const [most] = points
+    .filter((point) => point.name.startsWith(name))
+    .map(({ result }) => result?.serverMemory ?? 0)
+    .toSorted((a, b) => b - a);
+  return `Resident memory of memcacheq at the end of a run: at most ${megabytes(most ?? null)} MB.`;
 }

@@ -13,21 +13,23 @@ import { memoryOf, peakMemoryOf } from "../usage.ts";
 
 type Rates = { set: number | null; get: number | null };
 
-/** What was seen at one backlog; memory in bytes. */
+/** What was seen at one backlog; memory and disk in bytes. */
 type Level = {
   mode: Mode;
   backlog: number;
   deep: Rates;
   empty: Rates;
-  memory: number | null;
+  /** The most while it was measured, and since the server's start. */
+  memory: number;
   peak: number | null;
-  bytesEach: number;
+  disk: number;
 };
 
 /** What is left when all is taken; bytes. */
 type Rest = { disk: number; memory: number | null };
 
 const REST_MILLISECONDS = 1000;
+const WATCH_MILLISECONDS = 50;
 const BACKLOG: Axis = { title: "messages queued", log: true, format: short };
 
 /** Rates, memory and disk by how much is queued. */
@@ -72,8 +74,10 @@ async function climb(
     for (const backlog of backlogs) {
       await fill(setting, deep, backlog - queued);
       queued = backlog;
-      const rates = await compare(setting, deep, empty);
-      levels.push({ mode, backlog, ...rates, ...(await sizesOf(folder, server, backlog)) });
+      const memory = watchMemory(server);
+      const rates = await compare(setting, deep, empty, backlog === backlogs.at(-1));
+      const used = { memory: memory(), peak: peakMemoryOf(server.pid) };
+      levels.push({ mode, backlog, ...rates, ...used, disk: total(await settled(folder)) });
     }
   } finally {
     await server.end("SIGTERM");
@@ -82,15 +86,31 @@ async function climb(
   return levels;
 }
 
+/** Looks now and then how much memory the server has, until the function that it returns is called. */
+function watchMemory({ pid }: Server): () => number {
+  let most = 0;
+  const look = (): void => {
+    most = Math.max(most, memoryOf(pid) ?? 0);
+  };
+  const timer = setInterval(look, WATCH_MILLISECONDS);
+  return () => {
+    clearInterval(timer);
+    look();
+    return most;
+  };
+}
+
 /** Sets and then gets as many, on each in turn; what comes first is not counted, it warms them up. */
 async function compare(
   setting: Setting,
   deep: Contender,
   empty: Contender,
+  often: boolean,
 ): Promise<{ deep: Rates; empty: Rates }> {
+  const rounds = often ? setting.amounts.rounds : Math.ceil(setting.amounts.rounds / 2);
   const results = { deep: noResults(), empty: noResults() };
   const both = [["deep", deep] as const, ["empty", empty] as const];
-  for (let round = 0; round <= setting.amounts.rounds; round++) {
+  for (let round = 0; round <= rounds; round++) {
     for (const [key, contender] of both) {
       for (const operation of ["set", "get"] as const) {
         const result = await run(setting, contender, taskOf(setting, operation));
@@ -109,16 +129,6 @@ const ratesOf = ({ set, get }: Results): Rates => ({ set: medianRate(set), get: 
 
 function taskOf({ amounts }: Setting, operation: Operation): typeof BASE {
   return { ...BASE, operation, ops: amounts.packed, prepare: false };
-}
-
-async function sizesOf(
-  folder: string,
-  { pid }: Server,
-  backlog: number,
-): Promise<Pick<Level, "memory" | "peak" | "bytesEach">> {
-  const memory = memoryOf(pid);
-  const peak = peakMemoryOf(pid);
-  return { memory, peak, bytesEach: total(await settled(folder)) / backlog };
 }
 
 async function emptied(setting: Setting, folder: string, backlog: number): Promise<Rest> {
@@ -140,15 +150,17 @@ function sectionOf(
   rest: Rest,
 ): Section {
   const durable = levels.filter(({ mode }) => mode === "durable");
+  const each = durable.map(({ disk, backlog }) => disk / backlog).at(-1) ?? NaN;
   return {
     title: "2. and 3. Packing, and resident memory",
     text: [
       `At each backlog ${count(packed)} sets and then as many gets from 50 clients, medians; between them ` +
         "the same on a second server whose queue is empty but for these. Pages and messages have 64 MB (`-m 64`); " +
-        "the peak is since the server's start.",
+        "RSS is the most that was seen meanwhile, the peak is since the server's start, with the pipelined filling.",
       table(levels),
       `Idle, a second after its start, the server has ${megabytes(idle)} MB of memory. When all messages are taken ` +
-        `(with \`-N\`) it has ${megabytes(rest.memory)} MB, and ${megabytes(rest.disk)} MB on disk.`,
+        `(with \`-N\`) it has ${megabytes(rest.memory)} MB, and ${megabytes(rest.disk)} MB on disk; ` +
+        `full, it had ${count(each)} bytes there for each message.`,
     ],
     charts: [rateChart(durable), memoryChart(durable)],
     goals: goalsOf(idle, levels),
@@ -158,13 +170,13 @@ function sectionOf(
 function table(levels: Level[]): string {
   const head = ["", "queued", "set/s", "empty", "ratio", "get/s", "empty", "ratio"];
   return markdown(
-    [...head, "RSS, MB", "peak, MB", "disk, bytes each"],
-    levels.map(({ mode, backlog, deep, empty, memory, peak, bytesEach }) => [
+    [...head, "RSS, MB", "peak, MB", "disk, MB"],
+    levels.map(({ mode, backlog, deep, empty, memory, peak, disk }) => [
       MODE_TITLES[mode],
       count(backlog),
       ...[count(deep.set), count(empty.set), ratio(quotient(deep.set, empty.set))],
       ...[count(deep.get), count(empty.get), ratio(quotient(deep.get, empty.get))],
-      ...[megabytes(memory), megabytes(peak), count(bytesEach)],
+      ...[memory, peak, disk].map(megabytes),
     ]),
   );
 }
@@ -173,7 +185,7 @@ function goalsOf(idle: number | null, levels: Level[]): Goal[] {
   const deepest = Math.max(...levels.map(({ backlog }) => backlog));
   const at = short(deepest);
   const rates = levels.filter(({ backlog }) => backlog === deepest);
-  const memory = rates.find(({ mode }) => mode === "durable")?.memory ?? null;
+  const memory = Math.max(...rates.map((level) => level.memory));
   const ofMemory = (what: string, limit: number, bytes: number | null): Goal => {
     const measured = bytes === null ? null : bytes / MEGABYTE;
     return { what, limit, is: "most", measured, unit: " MB" };
