@@ -131,6 +131,7 @@ function commandsOf(peers: Peers): string {
   const place = { data: "<folder>", port: 22201, socket: null };
   const lines = [...products, beanstalkdAlways, beanstalkdNever, memcached]
     .filter((product) => product !== null)
-    .map(({ kind }) => kind.command(place).join(" ").replaceAll(`${ROOT}/`, ""));
+    .map(({ kind }) => kind.command(place).map((word) => word || "''"))
+    .map((words) => words.join(" ").replaceAll(`${ROOT}/`, ""));
   return `\`\`\`sh\n${lines.join("\n")}\n\`\`\``;
 }

@@ -31,7 +31,7 @@ export async function flood(setting: Setting): Promise<Section> {
     text: [
       "Operations a second: one axis at a time, the rest as in the base: 50 clients, 1 command at a time, bodies of " +
         "100 bytes, TCP. Single runs, on a fresh server each. A get of beanstalkd is a reserve and a delete, so two " +
-        "trips; one of Redis is an LPOP, a set an RPUSH. memcached has one key, which is set and got: no queue, no disk.",
+        "trips; one of Redis is an LPOP, a set an RPUSH; it does not rewrite its file meanwhile. memcached has one key, which is set and got: no queue, no disk.",
       ...sweeps.flatMap(({ title, points, axis }) => [`### ${title}`, table(points, axis)]),
       "### Over a Unix socket",
       await overSocket(setting),
@@ -55,8 +55,15 @@ async function overClients(setting: Setting, mode: Mode, depth: number): Promise
     }));
     points.push(...theirs);
   }
-  const title = `${MODE_TITLES[mode]}, ${depth} command${depth === 1 ? "" : "s"} at a time`;
-  return { title, file: `flood-${mode}-${depth}`, points, chart: title, axis: CLIENTS };
+  const kind = mode === "durable" ? "Durable" : "Not synced (`-N`)";
+  const title = `${kind}, ${depth} command${depth === 1 ? "" : "s"} at a time`;
+  return {
+    title,
+    file: `flood-${mode}-${depth}`,
+    points,
+    chart: title.replaceAll("`", ""),
+    axis: CLIENTS,
+  };
 }
 
 function peersOf({ peers }: Setting, mode: Mode): Contender[] {

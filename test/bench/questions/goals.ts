@@ -1,19 +1,25 @@
 import { type Contender, fresh, ours, type Product } from "../contender.ts";
 import { count, markdown, ratio } from "../format.ts";
 import { BASE, type Operation } from "../job.ts";
+import { rate } from "../row.ts";
 import type { Goal, Section } from "../section.ts";
 import { alternate, medianRate, quotient, type Setting } from "../setting.ts";
 
 type Place = { connections: number; depth: number; operation: Operation };
 
 /** Rates of ours and the peer's at one place, medians; null when not measured. */
-type Pair = Place & { own: number | null; peer: number | null };
+type Pair = Place & {
+  own: number | null;
+  peer: number | null;
+  /** The ratios of the single rounds. */
+  rounds: number[];
+};
 
 /** What another server that is not to be had did, and the peer's rates beside it. */
-const MEMCACHEQ = { set: { rate: 13.5, redis: 70 }, get: { rate: 10.5, redis: 73 } };
+const MEMCACHEQ = { set: { own: 13.5, redis: 70 }, get: { own: 10.5, redis: 73 } };
 const DARNER = {
-  set: { rate: 181, deep: 222, memcached: 278 },
-  get: { rate: 152, deep: 194, memcached: 285 },
+  set: { shallow: 181, deep: 222, memcached: 278 },
+  get: { shallow: 152, deep: 194, memcached: 285 },
 };
 
 const OPERATIONS: Operation[] = ["set", "get", "mixed"];
@@ -34,8 +40,8 @@ export async function goals(setting: Setting): Promise<Section> {
     title: "Side by side",
     text: [
       `Operations a second, medians of ${setting.amounts.rounds}, one run of ours and one of the peer's in turn.`,
-      ...table("durable", redisAlways?.name ?? "Redis, AOF always", durable),
-      ...table("`-N`", memcached?.name ?? "memcached", unsynced),
+      table("durable", redisAlways?.name ?? "Redis, AOF always", durable),
+      table("`-N`", memcached?.name ?? "memcached", unsynced),
       "MemcacheQ 0.2.1 and Darner 0.2 were measured once, on another day, beside Redis and memcached: MemcacheQ did " +
         "13.5k sets and 10.5k gets a second where Redis with AOF always did 70k and 73k; Darner did 181k and 152k, " +
         "and 16 deep 222k and 194k, where memcached did 278k and 285k (1 deep). The ratios to them are those of ours " +
@@ -61,26 +67,29 @@ async function compare(
   for (const place of where) {
     const task = { ...BASE, ...place, seconds: setting.amounts.seconds };
     const [own = [], others = []] = await alternate(setting, contenders, task);
-    pairs.push({ ...place, own: medianRate(own), peer: medianRate(others) });
+    const rounds = own.flatMap((mine, i) => {
+      const theirs = others[i];
+      return theirs === undefined ? [] : [rate(mine) / rate(theirs)];
+    });
+    pairs.push({ ...place, own: medianRate(own), peer: medianRate(others), rounds });
   }
   return pairs;
 }
 
-function table(mode: string, peer: string, pairs: Pair[]): string[] {
-  return [
-    markdown(
-      ["clients", "deep", "", `ours, ${mode}`, peer, "ours / peer"],
-      pairs.map(({ connections, depth, operation, own, peer: other }) => [
-        String(connections),
-        String(depth),
-        operation,
-        count(own),
-        count(other),
-        ratio(quotient(own, other)),
-      ]),
-      3,
-    ),
-  ];
+function table(mode: string, peer: string, pairs: Pair[]): string {
+  return markdown(
+    ["clients", "deep", "", `ours, ${mode}`, peer, "ours / peer", "in single rounds"],
+    pairs.map(({ connections, depth, operation, own, peer: other, rounds }) => [
+      String(connections),
+      String(depth),
+      operation,
+      count(own),
+      count(other),
+      ratio(quotient(own, other)),
+      rounds.length === 0 ? "" : `${ratio(Math.min(...rounds))} to ${ratio(Math.max(...rounds))}`,
+    ]),
+    3,
+  );
 }
 
 function againstRedis(pairs: Pair[]): Goal[] {
@@ -93,8 +102,8 @@ function againstRedis(pairs: Pair[]): Goal[] {
     ...goal("durable", 1.4, 50, 1),
     ...(["set", "get"] as const).map((operation) => {
       const { own, peer } = pairAt(pairs, { connections: 50, depth: 1, operation });
-      const { rate, redis } = MEMCACHEQ[operation];
-      const measured = times(quotient(own, peer), redis / rate);
+      const { own: theirs, redis } = MEMCACHEQ[operation];
+      const measured = times(quotient(own, peer), redis / theirs);
       return atLeast(`durable ${operation} against MemcacheQ 0.2.1`, 8, measured);
     }),
     ...goal("durable, 16 deep,", 1.1, 50, 16),
@@ -107,10 +116,10 @@ function againstMemcached(pairs: Pair[]): Goal[] {
   const at = (operation: Operation, depth: number): Pair =>
     pairAt(pairs, { connections: 50, depth, operation });
   const limits = { set: { darner: 1.1, deep: 3.5 }, get: { darner: 1.3, deep: 4.5 } };
-  // Darner's rate in this run is a part of what memcached does 1 deep, so its own 16 deep is too.
-  const darner = (operation: "set" | "get", depth: number, rate: number): number | null => {
+  // Darner's 16 deep too was set beside memcached 1 deep.
+  const darner = (operation: "set" | "get", depth: number, theirs: number): number | null => {
     const measured = quotient(at(operation, depth).own, at(operation, 1).peer);
-    return times(measured, DARNER[operation].memcached / rate);
+    return times(measured, DARNER[operation].memcached / theirs);
   };
   return [
     ...kinds.map((operation) => {
@@ -118,7 +127,7 @@ function againstMemcached(pairs: Pair[]): Goal[] {
       return atLeast(`\`-N\` ${operation} against memcached`, 0.75, quotient(own, peer));
     }),
     ...kinds.map((operation) => {
-      const measured = darner(operation, 1, DARNER[operation].rate);
+      const measured = darner(operation, 1, DARNER[operation].shallow);
       return atLeast(`\`-N\` ${operation} against Darner 0.2`, limits[operation].darner, measured);
     }),
     ...kinds.map((operation) => {
@@ -134,7 +143,7 @@ function pairAt(pairs: Pair[], { connections, depth, operation }: Place): Pair {
     (pair) =>
       pair.connections === connections && pair.depth === depth && pair.operation === operation,
   );
-  return found ?? { connections, depth, operation, own: null, peer: null };
+  return found ?? { connections, depth, operation, own: null, peer: null, rounds: [] };
 }
 
 function atLeast(what: string, limit: number, measured: number | null): Goal {
