@@ -1,5 +1,5 @@
 import { type Address, dial } from "./address.ts";
-import type { Dialect } from "./dialect/dialect.ts";
+import type { Dialect } from "./load/dialect/dialect.ts";
 
 const TIMEOUT_SECONDS = 60;
 

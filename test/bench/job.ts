@@ -1,4 +1,4 @@
-/** What one load run is told, and what it tells back: the contract of measure.ts and load.ts. */
+/** What one load run is told, and what it tells back: the contract of measure.ts and load/main.ts. */
 import type { Address } from "./address.ts";
 
 export const OPERATIONS = ["set", "get", "mixed"] as const;
@@ -85,5 +85,5 @@ export type Measurement = {
 
 export const SLOT_SECONDS = 0.25;
 
-/** The one line that load.ts prints. */
+/** The one line that load/main.ts prints. */
 export type Report = { measurement: Measurement } | { failure: string };

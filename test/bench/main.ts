@@ -1,8 +1,8 @@
 /** `bun run bench`: the server as its clients see it, alone or beside its peers. See --help. */
 import { cleanUpAtExit } from "./cleanup.ts";
-import { printMatrix } from "./matrix.ts";
+import { printMatrix } from "./matrix/matrix.ts";
 import { HELP, readOptions } from "./options.ts";
-import { writeReport } from "./report.ts";
+import { writeReport } from "./report/report.ts";
 
 async function main(): Promise<number> {
   const line = readOptions(process.argv.slice(2));

@@ -5,7 +5,7 @@ import type { Contender } from "./contender.ts";
 import type { Job, Report, Task } from "./job.ts";
 import type { Server } from "./server.ts";
 
-const LOAD = join(import.meta.dir, "load.ts");
+const LOAD = join(import.meta.dir, "load/main.ts");
 
 /** One task with one contender. What goes wrong is in the report. */
 export async function measure(contender: Contender, task: Task): Promise<Report> {

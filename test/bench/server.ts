@@ -83,7 +83,7 @@ export async function startIn(
 
 /** Starts the server that only answers, for the load generator's own ceiling. */
 export async function startAnswerer(size: number): Promise<Server> {
-  const answerer = join(import.meta.dir, "answerer.ts");
+  const answerer = join(import.meta.dir, "load/answerer.ts");
   const child = owned(
     Bun.spawn([process.execPath, answerer, String(size)], {
       stdin: "ignore",

@@ -1,6 +1,6 @@
+import { SLOT_SECONDS } from "../job.ts";
 import { lineLength, lineText } from "./dialect/bytes.ts";
 import { type Answer, HIT, MISS } from "./dialect/dialect.ts";
-import { SLOT_SECONDS } from "./job.ts";
 
 /** A run's count. `latencies` has one entry an operation, `timeline` one a slot, in the units of latency.ts. */
 export type Tally = {

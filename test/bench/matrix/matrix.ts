@@ -1,10 +1,11 @@
-import { answerer, type Contender, fresh, MODE_TITLES, ours, running } from "./contender.ts";
-import { dataRoot } from "./folder.ts";
-import { BASE, type Operation, type Report } from "./job.ts";
-import { describeMachine, syncCost } from "./machine.ts";
-import { measure } from "./measure.ts";
-import type { MatrixOptions, Peer } from "./options.ts";
-import { cells, columns, complaint, rate, type Row } from "./row.ts";
+import { answerer, type Contender, fresh, MODE_TITLES, ours, running } from "../contender.ts";
+import { dataRoot } from "../folder.ts";
+import { BASE, type Operation, type Report } from "../job.ts";
+import { describeMachine, syncCost } from "../machine.ts";
+import { measure } from "../measure.ts";
+import { complaint, rate } from "../measurement.ts";
+import type { MatrixOptions, Peer } from "../options.ts";
+import { cells, columns, type Row } from "./row.ts";
 import { header, line } from "./table.ts";
 
 const NOTES = `

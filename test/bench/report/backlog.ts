@@ -1,5 +1,5 @@
-import type { Contender } from "./contender.ts";
-import { BASE, type Operation, type Task } from "./job.ts";
+import type { Contender } from "../contender.ts";
+import { BASE, type Operation, type Task } from "../job.ts";
 import { run, type Setting } from "./setting.ts";
 
 const DEPTH = 64;

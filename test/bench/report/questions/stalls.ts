@@ -1,15 +1,15 @@
 import { closeSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 
+import { attached, type Contender, ours } from "../../contender.ts";
+import { makeFolder, removeFolder } from "../../folder.ts";
+import { count, markdown, megabytes, milliseconds } from "../../format.ts";
+import { BASE, type Measurement, SLOT_SECONDS } from "../../job.ts";
+import { rate } from "../../measurement.ts";
+import { startIn } from "../../server.ts";
 import { fill } from "../backlog.ts";
 import { lineChart } from "../chart.ts";
-import { attached, type Contender, ours } from "../contender.ts";
-import { makeFolder, removeFolder } from "../folder.ts";
-import { count, markdown, megabytes, milliseconds } from "../format.ts";
-import { BASE, type Measurement, SLOT_SECONDS } from "../job.ts";
-import { rate } from "../row.ts";
 import type { Chart, Goal, Section } from "../section.ts";
-import { startIn } from "../server.ts";
 import { run, type Setting } from "../setting.ts";
 
 const WATCH_MILLISECONDS = 50;

@@ -1,14 +1,14 @@
-/** One load run, in a process of its own: `bun load.ts '<a Job as JSON>'` prints a Report. */
-import { clearQueue } from "./ask.ts";
+/** One load run, in a process of its own: `bun load/main.ts '<a Job as JSON>'` prints a Report. */
+import { clearQueue } from "../ask.ts";
+import { type Job, type Measurement, QUEUE, type Report, type Spread } from "../job.ts";
+import { cpuOf, memoryOf } from "../usage.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 import { dialectOf } from "./dialect/dialects.ts";
 import { type Greedy, openGreedy } from "./greedy.ts";
-import { type Job, type Measurement, QUEUE, type Report, type Spread } from "./job.ts";
 import { microseconds, percentiles } from "./latency.ts";
 import { scriptOf } from "./script.ts";
 import type { Tally } from "./tally.ts";
 import { type Limit, openTraffic, type Traffic } from "./traffic.ts";
-import { cpuOf, memoryOf } from "./usage.ts";
 
 const WARM_UP_SECONDS = 0.4;
 const WARM_UP_OPS = 1_000_000;

@@ -1,9 +1,9 @@
+import { type Contender, fresh, MODE_TITLES, ours, type Product } from "../../contender.ts";
+import { count, markdown, megabytes, short, shortBytes } from "../../format.ts";
+import { BASE, type Measurement, type Operation, OPERATIONS } from "../../job.ts";
+import { rate } from "../../measurement.ts";
+import { type Mode, MODES } from "../../options.ts";
 import { type Axis, lineChart, type Series } from "../chart.ts";
-import { type Contender, fresh, MODE_TITLES, ours, type Product } from "../contender.ts";
-import { count, markdown, megabytes, short, shortBytes } from "../format.ts";
-import { BASE, type Measurement, type Operation, OPERATIONS } from "../job.ts";
-import { type Mode, MODES } from "../options.ts";
-import { rate } from "../row.ts";
 import type { Chart, Section } from "../section.ts";
 import { run, type Setting } from "../setting.ts";
 

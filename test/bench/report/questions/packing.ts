@@ -1,15 +1,15 @@
+import { attached, type Contender, MODE_TITLES, ours } from "../../contender.ts";
+import { makeFolder, removeFolder } from "../../folder.ts";
+import { count, markdown, MEGABYTE, megabytes, ratio, short } from "../../format.ts";
+import { BASE, type Measurement, type Operation } from "../../job.ts";
+import type { Mode } from "../../options.ts";
+import { type Server, startFresh, startIn } from "../../server.ts";
+import { memoryOf, peakMemoryOf } from "../../usage.ts";
 import { drain, fill } from "../backlog.ts";
 import { type Axis, lineChart } from "../chart.ts";
-import { attached, type Contender, MODE_TITLES, ours } from "../contender.ts";
 import { settled, total } from "../data.ts";
-import { makeFolder, removeFolder } from "../folder.ts";
-import { count, markdown, MEGABYTE, megabytes, ratio, short } from "../format.ts";
-import { BASE, type Measurement, type Operation } from "../job.ts";
-import type { Mode } from "../options.ts";
 import type { Chart, Goal, Section } from "../section.ts";
-import { type Server, startFresh, startIn } from "../server.ts";
 import { medianRate, quotient, run, type Setting } from "../setting.ts";
-import { memoryOf, peakMemoryOf } from "../usage.ts";
 
 type Rates = { set: number | null; get: number | null };
 

@@ -1,13 +1,13 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { version } from "../../package.json";
-import { ours } from "./contender.ts";
-import { markdown } from "./format.ts";
-import { fileSystem, kernel, memory, processor, syncCost, today } from "./machine.ts";
-import { type Part, PARTS, type ReportOptions } from "./options.ts";
-import type { Peers } from "./peers.ts";
-import { ROOT } from "./program.ts";
+import { version } from "../../../package.json";
+import { ours } from "../contender.ts";
+import { markdown } from "../format.ts";
+import { fileSystem, kernel, memory, processor, syncCost, today } from "../machine.ts";
+import { type Part, PARTS, type ReportOptions } from "../options.ts";
+import type { Peers } from "../peers.ts";
+import { ROOT } from "../program.ts";
 import { disk } from "./questions/disk.ts";
 import { fairness } from "./questions/fairness.ts";
 import { flood } from "./questions/flood.ts";

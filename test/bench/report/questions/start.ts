@@ -1,12 +1,12 @@
-import { ask } from "../ask.ts";
+import { ask } from "../../ask.ts";
+import { attached, ours } from "../../contender.ts";
+import { makeFolder, removeFolder } from "../../folder.ts";
+import { markdown, short } from "../../format.ts";
+import { BASE, QUEUE } from "../../job.ts";
+import { startIn } from "../../server.ts";
 import { fill } from "../backlog.ts";
 import { barChart } from "../chart.ts";
-import { attached, ours } from "../contender.ts";
-import { makeFolder, removeFolder } from "../folder.ts";
-import { markdown, short } from "../format.ts";
-import { BASE, QUEUE } from "../job.ts";
 import type { Goal, Section } from "../section.ts";
-import { startIn } from "../server.ts";
 import { median, run, type Setting } from "../setting.ts";
 
 const FIRST = Buffer.from(`get ${QUEUE}/peek\r\n`);

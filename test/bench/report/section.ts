@@ -1,4 +1,4 @@
-import { count, markdown, ratio } from "./format.ts";
+import { count, markdown, ratio } from "../format.ts";
 
 /** What a figure must be, and what it is; null when it could not be measured. */
 export type Goal = {

@@ -1,5 +1,5 @@
+import type { Pattern } from "../job.ts";
 import type { Dialect, ReadAnswer } from "./dialect/dialect.ts";
-import type { Pattern } from "./job.ts";
 
 /** The commands that a connection sends at once, and how each of them is answered. */
 export type Batch = {

@@ -1,8 +1,8 @@
+import { fresh, MODE_TITLES, ours } from "../../contender.ts";
+import { count, markdown, milliseconds, ratio } from "../../format.ts";
+import { BASE, type Measurement, type Task } from "../../job.ts";
+import { type Mode, MODES } from "../../options.ts";
 import { barChart } from "../chart.ts";
-import { fresh, MODE_TITLES, ours } from "../contender.ts";
-import { count, markdown, milliseconds, ratio } from "../format.ts";
-import { BASE, type Measurement, type Task } from "../job.ts";
-import { type Mode, MODES } from "../options.ts";
 import type { Section } from "../section.ts";
 import { median, medianRate, quotient, run, type Setting } from "../setting.ts";
 

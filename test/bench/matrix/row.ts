@@ -1,5 +1,6 @@
-import { count, MEGABYTE, NOT_KNOWN } from "./format.ts";
-import type { Measurement, Operation, Report } from "./job.ts";
+import { count, MEGABYTE, NOT_KNOWN } from "../format.ts";
+import type { Measurement, Operation, Report } from "../job.ts";
+import { rate } from "../measurement.ts";
 import type { Column } from "./table.ts";
 
 /** One measurement's place in the matrix, and what came out. */
@@ -50,20 +51,6 @@ export function cells({ mode, connections, depth, operation, report, ratio }: Ro
   ];
 }
 
-/** Operations per second. */
-export const rate = ({ ops, seconds }: Measurement): number => ops / seconds;
-
 function perOperation({ serverCpu, ops }: Measurement): string {
   return serverCpu === null ? NOT_KNOWN : (serverCpu / ops).toFixed(2);
-}
-
-/** What went wrong in a row; empty when every answer was the expected one. */
-export function complaint(report: Report): string {
-  if ("failure" in report) return `FAILED: ${report.failure}`;
-  const { misses, errors, firstError } = report.measurement;
-  const parts: string[] = [];
-  if (misses > 0) parts.push(`${misses} misses`);
-  if (errors > 0)
-    parts.push(`${errors} unexpected answers, the first: ${firstError?.slice(0, 60)}`);
-  return parts.length === 0 ? "" : `WRONG: ${parts.join(", ")}`;
 }

@@ -1,7 +1,7 @@
-import { answerer } from "../contender.ts";
-import { count, markdown, NOT_KNOWN } from "../format.ts";
-import { BASE, type Measurement } from "../job.ts";
-import { rate } from "../row.ts";
+import { answerer } from "../../contender.ts";
+import { count, markdown, NOT_KNOWN } from "../../format.ts";
+import { BASE, type Measurement } from "../../job.ts";
+import { rate } from "../../measurement.ts";
 import type { Section } from "../section.ts";
 import { run, type Setting } from "../setting.ts";
 

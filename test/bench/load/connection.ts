@@ -1,6 +1,6 @@
 import type { Socket, SocketHandler } from "bun";
 
-import { type Address, dial } from "./address.ts";
+import { type Address, dial } from "../address.ts";
 import type { Batch } from "./script.ts";
 
 /** One client of the server. */

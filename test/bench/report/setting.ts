@@ -1,9 +1,9 @@
-import type { Contender } from "./contender.ts";
-import type { Measurement, Task } from "./job.ts";
-import { measure } from "./measure.ts";
-import type { ReportOptions } from "./options.ts";
-import { findPeers, type Peers } from "./peers.ts";
-import { complaint, rate } from "./row.ts";
+import type { Contender } from "../contender.ts";
+import type { Measurement, Task } from "../job.ts";
+import { measure } from "../measure.ts";
+import { complaint, rate } from "../measurement.ts";
+import type { ReportOptions } from "../options.ts";
+import { findPeers, type Peers } from "../peers.ts";
 
 /** How much is measured. */
 export type Amounts = {

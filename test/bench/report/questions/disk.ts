@@ -1,13 +1,13 @@
+import { attached, MODE_TITLES, ours } from "../../contender.ts";
+import { makeFolder, removeFolder } from "../../folder.ts";
+import { count, markdown, megabytes } from "../../format.ts";
+import { BASE } from "../../job.ts";
+import type { Mode } from "../../options.ts";
+import { startIn } from "../../server.ts";
 import { drain } from "../backlog.ts";
 import { barChart } from "../chart.ts";
-import { attached, MODE_TITLES, ours } from "../contender.ts";
 import { type OnDisk, settled, total } from "../data.ts";
-import { makeFolder, removeFolder } from "../folder.ts";
-import { count, markdown, megabytes } from "../format.ts";
-import { BASE } from "../job.ts";
-import type { Mode } from "../options.ts";
 import type { Section } from "../section.ts";
-import { startIn } from "../server.ts";
 import { run, type Setting } from "../setting.ts";
 
 /** How messages came: what comes together is stored together. */

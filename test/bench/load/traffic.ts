@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 
-import type { Address } from "./address.ts";
+import type { Address } from "../address.ts";
 import { connect, type Connection, flush, hold, keepRest, send, surplus } from "./connection.ts";
 import { type Answer, HIT, MORE, type ReadAnswer } from "./dialect/dialect.ts";
 import { toUnits } from "./latency.ts";

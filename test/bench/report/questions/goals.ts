@@ -1,7 +1,7 @@
-import { type Contender, fresh, ours, type Product } from "../contender.ts";
-import { count, markdown, ratio } from "../format.ts";
-import { BASE, type Operation } from "../job.ts";
-import { rate } from "../row.ts";
+import { type Contender, fresh, ours, type Product } from "../../contender.ts";
+import { count, markdown, ratio } from "../../format.ts";
+import { BASE, type Operation } from "../../job.ts";
+import { rate } from "../../measurement.ts";
 import type { Goal, Section } from "../section.ts";
 import { alternate, medianRate, quotient, type Setting } from "../setting.ts";
 

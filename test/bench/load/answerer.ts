@@ -1,10 +1,10 @@
+import { QUEUE } from "../job.ts";
 /**
  * A server that only answers: STORED to each set of a body of the given size, whatever the
  * queue is, and DELETED to a delete. What it carries is what the load generator can drive.
  * `bun answerer.ts <size>` prints its port.
  */
 import { dialectOf } from "./dialect/dialects.ts";
-import { QUEUE } from "./job.ts";
 
 const LETTER_D = 100;
 const MOST_ANSWERS_AT_ONCE = 65_536;

@@ -1,15 +1,15 @@
 import { join } from "node:path";
 
+import { fresh, ours, type Product } from "../../contender.ts";
+import { makeFolder } from "../../folder.ts";
+import { count, markdown } from "../../format.ts";
+import { BASE, type Measurement, type Operation } from "../../job.ts";
+import { rate } from "../../measurement.ts";
 import { barChart } from "../chart.ts";
-import { fresh, ours, type Product } from "../contender.ts";
-import { makeFolder } from "../folder.ts";
-import { count, markdown } from "../format.ts";
-import { BASE, type Measurement, type Operation } from "../job.ts";
-import { rate } from "../row.ts";
 import type { Section } from "../section.ts";
 import { run, type Setting } from "../setting.ts";
 
-const SOURCE = join(import.meta.dir, "../slow_sync.c");
+const SOURCE = join(import.meta.dir, "slow_sync.c");
 const COMPILERS = ["cc", "gcc", "clang"];
 const DELAYS = [1000, 5000];
 const PLACES = [

@@ -1,6 +1,6 @@
 import type { Socket } from "bun";
 
-import { type Address, dial } from "./address.ts";
+import { type Address, dial } from "../address.ts";
 import type { Dialect } from "./dialect/dialect.ts";
 
 const CHUNK_BYTES = 256 * 1024;

@@ -1,4 +1,4 @@
-import type { DialectName } from "../job.ts";
+import type { DialectName } from "../../job.ts";
 import { beanstalkd } from "./beanstalkd.ts";
 import type { Dialect } from "./dialect.ts";
 import { memcached } from "./memcached.ts";
