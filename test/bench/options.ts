@@ -149,7 +149,7 @@ function reportOptions(values: Values, typed: string[]): ReportOptions {
   const folder = out ?? resolve(ROOT, quick || only !== undefined ? "dist/bench" : "test/bench");
   return {
     quick,
-    parts: only === undefined ? PARTS : names("--only", only, PARTS),
+    parts: only === undefined ? PARTS : partsOf(only),
     folder: resolve(folder),
     peers: (values.peer ?? []).map(namedPeer),
     programs: {
@@ -159,6 +159,12 @@ function reportOptions(values: Values, typed: string[]): ReportOptions {
     },
     typed,
   };
+}
+
+/** In the report's order, whatever theirs is. */
+function partsOf(text: string): Part[] {
+  const wanted = names("--only", text, PARTS);
+  return PARTS.filter((part) => wanted.includes(part));
 }
 
 function program(flag: string, path: string | undefined): string | null {
