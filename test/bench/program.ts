@@ -8,8 +8,15 @@ const NAME = "dist/memcacheq";
 /** The command that starts this repository's server, and what it is called in the report. */
 export type Program = { command: string[]; name: string };
 
-/** The executable, which is built first when a source file is newer. Throws when that fails. */
+let found: Program | undefined;
+
+/** The executable, which is built first when a source file is newer, and is the same from then on. Throws when that fails. */
 export function findProgram(): Program {
+  found ??= newestProgram();
+  return found;
+}
+
+function newestProgram(): Program {
   const executable = join(ROOT, NAME);
   if (!existsSync(executable) || statSync(executable).mtimeMs <= newest()) build();
   return { command: [executable], name: NAME };

@@ -10,7 +10,7 @@ const LOG = "-wal";
 export type OnDisk = { files: number; log: number };
 
 /** The data of a server that was started in `folder`. */
-export function onDisk(folder: string): OnDisk {
+function onDisk(folder: string): OnDisk {
   const sizes: OnDisk = { files: 0, log: 0 };
   for (const name of readdirSync(join(folder, "data"))) {
     const size = statSync(join(folder, "data", name), { throwIfNoEntry: false })?.size ?? 0;
