@@ -17,14 +17,15 @@ export interface Server {
   turn: Turn;
   /** The end of this turn is waited for. */
   scheduled: boolean;
-  /** How long the last commit took, in milliseconds. */
+  /** When the turn began, and how long the last commit took, in milliseconds. */
+  begun: number;
   commitTime: number;
   /** What the turn adds to the statistics when it is committed. */
   setHits: number;
   getHits: number;
 }
 
-/** Answers of a turn beyond so many bytes are not gathered any further: they are committed and sent. */
+/** Beyond so many bytes of answers, or of messages, nothing is gathered any further: it is committed and sent. */
 const TURN_BYTES = 1024 * 1024;
 /** When nothing has come for this part of the time that a commit takes, nothing more is waited for. */
 const QUIET_PART = 32;
@@ -42,6 +43,7 @@ export function newServer(options: Options, store: Store, messageMemory: number)
     connections: new Set(),
     turn: newTurn(),
     scheduled: false,
+    begun: 0,
     commitTime: 0,
     setHits: 0,
     getHits: 0,
@@ -52,13 +54,12 @@ export function newServer(options: Options, store: Store, messageMemory: number)
 export function scheduleEnd(server: Server): void {
   if (server.scheduled) return;
   server.scheduled = true;
-  const now = performance.now();
-  setImmediate(() => endWhenQuiet(server, { begun: now, grown: now, count: 0 }));
+  server.begun = performance.now();
+  setImmediate(() => endWhenQuiet(server, { grown: server.begun, count: 0 }));
 }
 
-/** How a turn grows, look by look: when that began, when it last grew, in milliseconds, and to how many answers. */
+/** When a turn last grew, in milliseconds, and to how many answers. */
 interface Growth {
-  begun: number;
   grown: number;
   count: number;
 }
@@ -78,7 +79,7 @@ function endWhenQuiet(server: Server, growth: Growth): void {
 }
 
 function isGrowing(server: Server, growth: Growth): boolean {
-  const { turn, broker, connections, commitTime } = server;
+  const { turn, broker, connections, begun, commitTime } = server;
   // There is nothing to commit, or nobody is left who could ask for more.
   if (!isDirty(broker) || turn.count >= connections.size) return false;
   const now = performance.now();
@@ -87,13 +88,16 @@ function isGrowing(server: Server, growth: Growth): boolean {
     growth.count = turn.count;
     growth.grown = now;
   }
-  if (now - growth.begun > commitTime) return false;
+  if (now - begun > commitTime) return false;
   return hasGrown || now - growth.grown < commitTime / QUIET_PART;
 }
 
 /** Whether the turn has gathered so much that it is to be ended, lest memory and everybody's wait grow with it. */
-export function isTurnLarge({ turn, broker, options }: Server): boolean {
-  return turn.size + turn.bytes.length >= TURN_BYTES || broker.gathered >= options.logBuffer;
+export function isTurnLarge({ turn, broker, options, begun, commitTime }: Server): boolean {
+  const { gathered } = broker;
+  if (turn.size + turn.bytes.length >= TURN_BYTES || gathered >= TURN_BYTES) return true;
+  // Where a commit takes longer than what it is for, more commits would only be more waiting.
+  return gathered >= options.logBuffer && performance.now() - begun >= commitTime;
 }
 
 /**
@@ -104,13 +108,14 @@ export function endTurn(server: Server): string | undefined {
   const { broker, turn, store } = server;
   wakeWaiters(broker);
   const dirty = isDirty(broker);
-  const begun = performance.now();
+  const before = performance.now();
   try {
     commit(broker);
   } catch (reason) {
     return failTurn(server, reason);
   }
-  if (dirty) server.commitTime = performance.now() - begun;
+  server.begun = performance.now();
+  if (dirty) server.commitTime = server.begun - before;
   server.stats.setHits += server.setHits;
   server.stats.getHits += server.getHits;
   forgetHits(server);
