@@ -2,12 +2,14 @@
 import { Database } from "bun:sqlite";
 import { cpSync, existsSync, rmSync } from "node:fs";
 
-import { type Counters, fault, type Ledger, takeStock } from "./ledger.ts";
+import { type Counters, fault, type Ledger, noteEmptied, takeStock } from "./ledger.ts";
 import { databaseIn, type Server, start } from "./server.ts";
 import { ask, connect, type Value, type Wire } from "./wire.ts";
 
 /** Queues are drained with so many keys in a `get`. */
 const KEYS = 64;
+/** How long the server may take to notice that a connection ended, milliseconds. */
+const PATIENCE = 5000;
 
 /** Starts a server on a copy of a stopped server's home, and checks all that it has against the ledger. */
 export async function auditCopy(ledger: Ledger, home: string, flags: string[]): Promise<void> {
@@ -21,9 +23,15 @@ export async function auditCopy(ledger: Ledger, home: string, flags: string[]): 
   rmSync(copy, { recursive: true, force: true });
 }
 
-/** Drains a server to which nobody else is connected, and checks what it has against the ledger. */
-export async function audit(ledger: Ledger, server: Server): Promise<void> {
+/** Drains a server to which nobody else is connected, and checks what it had against the ledger. */
+export async function auditInPlace(ledger: Ledger, server: Server): Promise<void> {
+  await audit(ledger, server);
+  noteEmptied(ledger);
+}
+
+async function audit(ledger: Ledger, server: Server): Promise<void> {
   const wire = await connect(server.address);
+  await untilAlone(wire);
   const counters = await countersOf(wire);
   const found = new Map<string, Value[]>();
   for (const queue of counters.keys()) {
@@ -35,6 +43,15 @@ export async function audit(ledger: Ledger, server: Server): Promise<void> {
   }
   wire.reset();
   takeStock(ledger, found, counters);
+}
+
+/** Those who left have given back what they had open only when the server has noticed. */
+async function untilAlone(wire: Wire): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await Bun.sleep(1)) {
+    const { stats } = await ask(wire, "stats\r\n", "list");
+    if (stats.includes("curr_connections 1")) return;
+  }
+  throw new Error(`connections that ended are still counted after ${PATIENCE} ms`);
 }
 
 /** `stats queue`. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { makeFolder, removeFolder } from "../bench/folder.ts";
 import type { Random } from "../protocol/random.ts";
-import { audit, auditCopy, checkFile } from "./audit.ts";
+import { auditCopy, auditInPlace, checkFile } from "./audit.ts";
 import { type Ledger, newLedger } from "./ledger.ts";
 import { QUEUES, startLoad } from "./load.ts";
 import type { Part, Report } from "./part.ts";
@@ -90,7 +90,7 @@ async function killStarting(
 /** At last the original is drained, instead of a copy, and ends cleanly. */
 async function drainInPlace(home: string, ledger: Ledger, flags: string[]): Promise<void> {
   const server = await start({ home, flags });
-  await audit(ledger, server);
+  await auditInPlace(ledger, server);
   await server.stop();
   checkFile(ledger, home);
   complain(ledger, flags);

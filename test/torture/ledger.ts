@@ -141,12 +141,15 @@ export function noteRead(
   if (origin === undefined) {
     return fault(
       ledger,
-      `damaged: ${body.length} bytes of ${queue}: ${body.toString("latin1", 0, 60)}`,
+      `damaged: ${body.length} bytes of ${shorten(queue)}: ${body.toString("latin1", 0, 60)}`,
     );
   }
   const sent = bookOf(ledger, queue).messages.get(keyOf(origin));
   if (sent === undefined || origin.queue !== queue) {
-    return fault(ledger, `nobody sent it, or it was gone long ago: ${show(origin)} in ${queue}`);
+    return fault(
+      ledger,
+      `nobody sent it, or it was gone long ago: ${show(origin)} in ${shorten(queue)}`,
+    );
   }
   if (flags !== flagsOf(origin)) fault(ledger, `wrong flags ${flags}: ${show(sent)}`);
   if (body.length !== sent.length) fault(ledger, `${body.length} bytes: ${show(sent)}`);
@@ -257,7 +260,7 @@ function checkMissing(ledger: Ledger, book: Book, here: Set<Sent>): void {
   const examples = missing.slice(0, 5).map(show).join("; ");
   fault(
     ledger,
-    `${missing.length} messages of ${book.queue} lost, and ${book.unread} unread answers: ${examples}`,
+    `${missing.length} messages of ${shorten(book.queue)} lost, and ${book.unread} unread answers: ${examples}`,
   );
 }
 
@@ -311,17 +314,18 @@ function checkCounters(ledger: Ledger, book: Book, count: number, counters?: Cou
   const messages = [...book.messages.values()];
   const certain = messages.filter(({ storedAt }) => storedAt !== Infinity).length;
   if (counters === undefined) {
-    if (certain > 0 && !mayBeDeleted) fault(ledger, `the queue ${queue} is gone`);
+    if (certain > 0 && !mayBeDeleted) fault(ledger, `the queue ${shorten(queue)} is gone`);
     return;
   }
   const { sets, gets } = counters;
-  if (sets - gets !== count) fault(ledger, `${queue} counts ${sets}/${gets}, and has ${count}`);
+  if (sets - gets !== count)
+    fault(ledger, `${shorten(queue)} counts ${sets}/${gets}, and has ${count}`);
   if (mayBeDeleted) return;
   const possible = messages.filter(({ refused }) => !refused).length;
   const before = book.counted - book.old;
   const [least, most] = [before + certain, before + possible];
   if (sets < least || sets > most) {
-    fault(ledger, `${queue} counts ${sets} sets, and there were ${least} to ${most}`);
+    fault(ledger, `${shorten(queue)} counts ${sets} sets, and there were ${least} to ${most}`);
   }
 }
 
@@ -345,10 +349,23 @@ function startAnew(ledger: Ledger, book: Book, here: Sent[], counters?: Counters
   book.old = here.length;
 }
 
+/** All that was found was taken away. */
+export function noteEmptied(ledger: Ledger): void {
+  for (const book of ledger.books.values()) {
+    book.messages.clear();
+    book.old = 0;
+  }
+  ledger.backlog = 0;
+}
+
 function keyOf({ producer, sequence }: Origin): string {
   return `${producer}.${sequence}`;
 }
 
 function show({ queue, producer, sequence }: Origin): string {
-  return `${queue} ${producer}.${sequence}`;
+  return `${shorten(queue)} ${producer}.${sequence}`;
+}
+
+export function shorten(queue: string): string {
+  return queue.length > 20 ? `${queue.slice(0, 10)}…` : queue;
 }

@@ -5,10 +5,11 @@ import { findProgram } from "../bench/program.ts";
 import { type Column, header, line } from "../bench/table.ts";
 import { newRandom } from "../protocol/random.ts";
 import { crash } from "./crash.ts";
+import { failing } from "./failing.ts";
 import { helpText, readOptions } from "./options.ts";
 import type { Part } from "./part.ts";
 
-const PARTS: readonly Part[] = [crash];
+const PARTS: readonly Part[] = [crash, failing];
 
 const COLUMNS: Column[] = [
   { title: "part", width: 10, right: false },

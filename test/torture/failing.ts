@@ -1,0 +1,149 @@
+/** Calls on the database's files fail at random moments, in commits, checkpoints and vacuum, and work again. */
+import { join } from "node:path";
+
+import { makeFolder, removeFolder } from "../bench/folder.ts";
+import type { Random } from "../protocol/random.ts";
+import { auditCopy, auditInPlace } from "./audit.ts";
+import { complain, flagsFor } from "./crash.ts";
+import { fault, type Ledger, newLedger } from "./ledger.ts";
+import { QUEUES, startLoad } from "./load.ts";
+import type { Part, Report } from "./part.ts";
+import { probe } from "./probe.ts";
+import { type Server, start } from "./server.ts";
+import { CALLS, ERRORS, type Fault, FILES, makeShim, type Shim } from "./shim.ts";
+
+/** What fails: the name is for the table. */
+const KINDS: readonly [name: string, calls: number, files: number][] = [
+  ["writes of the log failed", CALLS.write, FILES.log],
+  ["syncs of the log failed", CALLS.sync, FILES.log],
+  ["truncations of the log failed", CALLS.truncate, FILES.log],
+  ["writes of the database failed", CALLS.write, FILES.database],
+  ["syncs of the database failed", CALLS.sync, FILES.database],
+  ["truncations of the database failed", CALLS.truncate, FILES.database],
+  [
+    "calls of any kind failed",
+    CALLS.write + CALLS.sync + CALLS.truncate,
+    FILES.log + FILES.database,
+  ],
+];
+
+/** A database is used for so many rounds. */
+const LIFE = 10;
+const FOREVER = 2 ** 30;
+
+export const failing: Part = { name: "failing", share: 2, run };
+
+async function run(budget: number, random: Random, report: Report): Promise<void> {
+  for (const deadline = Date.now() + budget; Date.now() < deadline;) {
+    const folder = makeFolder();
+    const shim = makeShim(folder);
+    const ledger = newLedger();
+    try {
+      for (let n = 0; n < LIFE && Date.now() < deadline; n++) {
+        await round(join(folder, "home"), ledger, shim, random, report);
+      }
+    } catch (error) {
+      throw new Error(`${(error as Error).message}\nThe database is in ${folder}`);
+    }
+    removeFolder(folder);
+  }
+}
+
+async function round(
+  home: string,
+  ledger: Ledger,
+  shim: Shim,
+  random: Random,
+  report: Report,
+): Promise<void> {
+  shim.disarm();
+  const flags = flagsFor(random);
+  const server = await start({ home, flags, env: shim.env });
+  const running = await startLoad(server.address, {
+    ledger,
+    random,
+    queues: QUEUES,
+    clients: random.between(1, 8),
+    backlog: 2000,
+    sets: random.pick([30, 50, 60]),
+    failing: true,
+  });
+  const ending = random.pick(["killed failing", "killed", "stopped", "audited"] as const);
+  const faults: string[] = [];
+  for (let n = random.between(1, 4); n > 0; n--) {
+    await Bun.sleep(random.between(5, 60));
+    faults.push(await failFor(random.between(5, 100), shim, random, report));
+    if (n === 1 && ending === "killed failing") break;
+    shim.disarm();
+    await probe(ledger, server);
+  }
+  report.count("requests", running.sent());
+  try {
+    await end(
+      server,
+      ending,
+      async () => running.finish(),
+      () => running.expectEnd(),
+    );
+  } finally {
+    shim.disarm();
+  }
+  await running.ended();
+  if (ending === "audited") {
+    await auditInPlace(ledger, server);
+    await server.stop();
+  }
+  await auditCopy(ledger, home, flags);
+  checkReasons(ledger);
+  complain(ledger, [...flags, ending, ...faults]);
+  report.count(ending);
+}
+
+type Ending = "killed failing" | "killed" | "stopped" | "audited";
+
+async function end(
+  server: Server,
+  ending: Ending,
+  finish: () => Promise<void>,
+  expectEnd: () => void,
+): Promise<void> {
+  if (ending === "audited") return finish();
+  expectEnd();
+  if (ending === "stopped") {
+    await finish();
+    await server.stop();
+  } else {
+    await server.kill();
+  }
+}
+
+/** @returns what failed, in words */
+async function failFor(
+  milliseconds: number,
+  shim: Shim,
+  random: Random,
+  report: Report,
+): Promise<string> {
+  const [name, calls, files] = random.pick(KINDS);
+  const error = random.pick(["EIO", "EFBIG", "ENOSPC", "EROFS", "EDQUOT"] as const);
+  const chosen: Fault = {
+    calls,
+    files,
+    error: ERRORS[error],
+    after: random.pick([0, 0, 1, 2, 5, 20]),
+    times: random.pick([1, 2, FOREVER]),
+    partly: random.below(2) === 0,
+  };
+  shim.arm(chosen);
+  await Bun.sleep(milliseconds);
+  report.count(name, shim.failed());
+  return `(${name}: ${JSON.stringify(chosen)}, ${shim.failed()} failed)`;
+}
+
+/** An error says that it is the disk. */
+function checkReasons(ledger: Ledger): void {
+  for (const reason of ledger.reasons) {
+    if (!/disk|full|I\/O|read-?only/i.test(reason))
+      fault(ledger, `an error that says nothing: ${reason}`);
+  }
+}
