@@ -5,11 +5,13 @@ import { findProgram } from "../bench/program.ts";
 import { type Column, header, line } from "../bench/table.ts";
 import { newRandom } from "../protocol/random.ts";
 import { crash } from "./crash.ts";
+import { disk } from "./disk.ts";
 import { failing } from "./failing.ts";
 import { helpText, readOptions } from "./options.ts";
 import type { Part } from "./part.ts";
+import { torn } from "./torn.ts";
 
-const PARTS: readonly Part[] = [crash, failing];
+const PARTS: readonly Part[] = [crash, torn, failing, disk];
 
 const COLUMNS: Column[] = [
   { title: "part", width: 10, right: false },
