@@ -9,9 +9,10 @@ import { disk } from "./disk.ts";
 import { failing } from "./failing.ts";
 import { helpText, readOptions } from "./options.ts";
 import type { Part } from "./part.ts";
+import { sync } from "./sync.ts";
 import { torn } from "./torn.ts";
 
-const PARTS: readonly Part[] = [crash, torn, failing, disk];
+const PARTS: readonly Part[] = [crash, torn, sync, failing, disk];
 
 const COLUMNS: Column[] = [
   { title: "part", width: 10, right: false },

@@ -22,6 +22,8 @@ export interface Server {
   /** All that it has logged. */
   log(): string;
   isAlive(): boolean;
+  /** Resolves when it has ended. */
+  ended: Promise<unknown>;
   /** Ends it as a crash does. */
   kill(): Promise<void>;
   /** Ends it cleanly. Rejects when its exit code is not 0. */
@@ -59,6 +61,7 @@ export async function start(options: Launch): Promise<Server> {
     home: options.home,
     log,
     isAlive,
+    ended: child.exited,
     async kill() {
       if (!isAlive()) throw new Error(`the server ended by itself: ${lastWords(log())}`);
       child.kill("SIGKILL");
