@@ -97,7 +97,8 @@ async function checkDetails(
   if (after.gets !== after.sets) fault(ledger, `${queue}: ${after.sets}/${after.gets} when empty`);
 }
 
-async function detailsOf(wire: Wire, queue: string): Promise<Record<string, number>> {
+/** `stats queue <name>`. */
+export async function detailsOf(wire: Wire, queue: string): Promise<Record<string, number>> {
   const { stats } = await ask(wire, `stats queue ${queue}\r\n`, "list");
   return Object.fromEntries(
     stats.map((text) => {

@@ -6,6 +6,7 @@ import {
   fault,
   forgetDrop,
   noteDrop,
+  noteDropped,
   noteGone,
   noteRead,
   noteRefused,
@@ -60,15 +61,13 @@ export function newClient(load: Load): Client {
 }
 
 export function nextRequest(client: Client): Request {
-  const { random, ledger, queues, backlog, sets } = client.load;
+  const { random, ledger, queues, backlog, sets, drops } = client.load;
   const queue = random.pick(queues);
+  if (random.below(100_000) < drops) return anyDrop(client, queue);
   const dice = random.below(10_000);
-  if (dice < 1) return dropRequest(client, "flush_all", queues, "flush");
-  if (dice < 4) return dropRequest(client, `delete ${queue}`, [queue], "delete");
-  if (dice < 7) return dropRequest(client, `flush ${queue}`, [queue], "flush");
-  if (dice < 15) return otherRequest(client, random.pick(["db_checkpoint", "db_archive"]), "line");
-  if (dice < 40) return otherRequest(client, `stats queue ${queue}`, "list");
-  if (dice < 50) return otherRequest(client, "version", "line");
+  if (dice < 8) return otherRequest(client, random.pick(["db_checkpoint", "db_archive"]), "line");
+  if (dice < 33) return otherRequest(client, `stats queue ${queue}`, "list");
+  if (dice < 43) return versionRequest(client);
   if (random.below(100) < sets && ledger.backlog < backlog) return setRequest(client, queue);
   return getRequest(client, keysOf(client, queue));
 }
@@ -109,6 +108,14 @@ function lengthOf({ random }: Load): number {
   return random.below(200);
 }
 
+function anyDrop(client: Client, queue: string): Request {
+  const { random, queues } = client.load;
+  const dice = random.below(7);
+  if (dice < 1) return dropRequest(client, "flush_all", queues, "flush");
+  if (dice < 4) return dropRequest(client, `delete ${queue}`, [queue], "delete");
+  return dropRequest(client, `flush ${queue}`, [queue], "flush");
+}
+
 function dropRequest(
   client: Client,
   command: string,
@@ -123,13 +130,17 @@ function dropRequest(
     answered({ line }) {
       const isDone = ["DELETED", "NOT_FOUND", "END", "OK"].includes(line);
       for (const { queue, drop } of drops) {
-        if (isDone) drop.answeredAt = tick(ledger);
+        if (isDone) noteDropped(ledger, queue, drop);
         else forgetDrop(ledger, queue, drop);
       }
       if (!isDone) judgeError(client, command, line);
     },
     lost() {},
   };
+}
+
+export function versionRequest(client: Client): Request {
+  return otherRequest(client, "version", "line");
 }
 
 /** A request that changes nothing. */

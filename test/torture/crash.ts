@@ -60,6 +60,7 @@ async function killLoaded(
     clients: random.between(1, 12),
     backlog: random.pick([100, 3000, 6000]),
     sets: random.pick([30, 50, 70]),
+    drops: random.pick([5, 70]),
     failing: false,
   });
   await Bun.sleep(random.below(LONGEST));

@@ -66,6 +66,7 @@ async function round(
     clients: random.between(1, 8),
     backlog: 2000,
     sets: random.pick([30, 50, 60]),
+    drops: 20,
     failing: true,
   });
   const ending = random.pick(["killed failing", "killed", "stopped", "audited"] as const);

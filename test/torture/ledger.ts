@@ -21,6 +21,8 @@ export interface Sent extends Origin {
   taken: boolean;
   /** A close was sent and its answer never read. */
   perhapsGone: boolean;
+  /** It was there when a `delete` or `flush` was answered. */
+  perhapsDropped: boolean;
   everOpen: boolean;
   /** When the first answer with it was read, and when the last request that brought it was sent. */
   firstReadAt: number;
@@ -107,6 +109,7 @@ export function noteSet(ledger: Ledger, origin: Origin, length: number) {
     goneAt: Infinity,
     taken: false,
     perhapsGone: false,
+    perhapsDropped: false,
     everOpen: false,
     firstReadAt: Infinity,
     lastAskedAt: 0,
@@ -171,8 +174,12 @@ export function noteRead(
 
 export function noteGone(ledger: Ledger, sent: Sent): void {
   if (sent.goneAt !== Infinity) return;
+  if (isThere(sent)) ledger.backlog--;
   sent.goneAt = tick(ledger);
-  ledger.backlog--;
+}
+
+function isThere({ storedAt, goneAt, perhapsDropped }: Sent): boolean {
+  return storedAt !== Infinity && goneAt === Infinity && !perhapsDropped;
 }
 
 /** A `delete` or `flush` is about to be sent. */
@@ -180,6 +187,16 @@ export function noteDrop(ledger: Ledger, queue: string, kind: Drop["kind"]): Dro
   const drop = { kind, askedAt: tick(ledger), answeredAt: Infinity };
   bookOf(ledger, queue).drops.push(drop);
   return drop;
+}
+
+/** Its answer was read. */
+export function noteDropped(ledger: Ledger, queue: string, drop: Drop): void {
+  drop.answeredAt = tick(ledger);
+  for (const sent of bookOf(ledger, queue).messages.values()) {
+    if (!isThere(sent)) continue;
+    sent.perhapsDropped = true;
+    ledger.backlog--;
+  }
 }
 
 /** It was refused: nothing was dropped. */
@@ -336,6 +353,7 @@ function startAnew(ledger: Ledger, book: Book, here: Sent[], counters?: Counters
     sent.askedAt = tick(ledger);
     sent.storedAt = sent.askedAt;
     sent.perhapsGone = false;
+    sent.perhapsDropped = false;
     sent.everOpen = false;
     sent.firstReadAt = Infinity;
     sent.lastAskedAt = 0;

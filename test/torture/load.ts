@@ -1,6 +1,6 @@
 /** Clients that do everything at once, at random, and tell the ledger. */
 import type { Random } from "../protocol/random.ts";
-import { type Client, newClient, nextRequest } from "./client.ts";
+import { type Client, newClient, nextRequest, versionRequest } from "./client.ts";
 import { fault, type Ledger } from "./ledger.ts";
 import { type Address, connect } from "./wire.ts";
 
@@ -13,6 +13,8 @@ export interface Load {
   backlog: number;
   /** Of a hundred requests, how many set a message. */
   sets: number;
+  /** Of a hundred thousand, how many are a delete or a flush. */
+  drops: number;
   /** Errors are to be expected: the disk fails. */
   failing: boolean;
 }
@@ -68,12 +70,14 @@ export async function startLoad(address: Address, load: Load): Promise<Running> 
     if (random.below(STAY) === 0) return reset(client);
     const count = random.between(1, room);
     sent += count;
-    wire.send(Array.from({ length: count }, () => nextRequest(client)));
+    const requests = Array.from({ length: count }, () => nextRequest(client));
+    // Otherwise nothing would come that tells the client to go on.
+    if (requests.at(-1)?.shape === "none") requests.push(versionRequest(client));
+    wire.send(requests);
   }
 
   function leaveIfDone(client: Client): void {
-    // A request that is not answered itself is done when a later one is answered.
-    if (client.wire?.pending.every(({ shape }) => shape === "none")) reset(client);
+    if (client.wire?.pending.length === 0) reset(client);
     if ([...present].every(({ leaving }) => leaving)) idle.resolve();
   }
 

@@ -9,10 +9,11 @@ import { disk } from "./disk.ts";
 import { failing } from "./failing.ts";
 import { helpText, readOptions } from "./options.ts";
 import type { Part } from "./part.ts";
+import { soak } from "./soak.ts";
 import { sync } from "./sync.ts";
 import { torn } from "./torn.ts";
 
-const PARTS: readonly Part[] = [crash, torn, sync, failing, disk];
+const PARTS: readonly Part[] = [crash, torn, sync, failing, disk, soak];
 
 const COLUMNS: Column[] = [
   { title: "part", width: 10, right: false },
