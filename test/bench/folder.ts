@@ -29,6 +29,11 @@ export function removeFolder(path: string): void {
   made.delete(path);
 }
 
+/** Leaves it where it is, for somebody to look into. */
+export function keepFolder(path: string): void {
+  made.delete(path);
+}
+
 /** Removes those that are left. */
 export function removeFolders(): void {
   for (const path of [...made]) removeFolder(path);

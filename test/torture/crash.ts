@@ -1,9 +1,10 @@
 /** Kills the server at random moments under a mixed load, and compares what is there with what it acknowledged. */
 import { join } from "node:path";
 
-import { makeFolder, removeFolder } from "../bench/folder.ts";
 import type { Random } from "../protocol/random.ts";
 import { auditCopy, auditInPlace, checkFile } from "./audit.ts";
+import { complain } from "./complain.ts";
+import { withFolder } from "./folder.ts";
 import { type Ledger, newLedger } from "./ledger.ts";
 import { QUEUES, startLoad } from "./load.ts";
 import type { Part, Report } from "./part.ts";
@@ -11,8 +12,8 @@ import { launch, start } from "./server.ts";
 
 /** A database is used for so many kills. */
 const LIFE = 25;
-/** Milliseconds that the load goes on before a kill, at most. */
-const LONGEST = 500;
+/** Milliseconds that the load goes on before a kill, at most: now and then long enough for work that can wait. */
+const LONGEST = [100, 400, 400, 1500];
 /** Milliseconds after which a server that is starting is killed, at most. */
 const STARTING = 60;
 
@@ -20,13 +21,7 @@ export const crash: Part = { name: "crash", share: 6, run };
 
 async function run(budget: number, random: Random, report: Report): Promise<void> {
   for (const deadline = Date.now() + budget; Date.now() < deadline;) {
-    const folder = makeFolder();
-    try {
-      await live(join(folder, "home"), deadline, random, report);
-    } catch (error) {
-      throw new Error(`${(error as Error).message}\nThe database is in ${folder}`);
-    }
-    removeFolder(folder);
+    await withFolder((folder) => live(join(folder, "home"), deadline, random, report));
   }
 }
 
@@ -63,7 +58,7 @@ async function killLoaded(
     drops: random.pick([5, 70]),
     failing: false,
   });
-  await Bun.sleep(random.below(LONGEST));
+  await Bun.sleep(random.below(random.pick(LONGEST)));
   running.expectEnd();
   await server.kill();
   await running.ended();
@@ -110,11 +105,4 @@ export function flagsFor(random: Random): string[] {
     ...(random.below(2) === 0 ? ["-N"] : []),
     ...(random.below(3) === 0 ? ["-R"] : []),
   ];
-}
-
-/** Throws what the ledger has against the server. */
-export function complain({ faults }: Ledger, flags: string[]): void {
-  if (faults.length === 0) return;
-  const shown = faults.slice(0, 10).join("\n");
-  throw new Error(`${faults.length} faults with ${flags.join(" ")}:\n${shown}`);
 }

@@ -8,7 +8,8 @@ import { crash } from "./crash.ts";
 import { disk } from "./disk.ts";
 import { failing } from "./failing.ts";
 import { helpText, readOptions } from "./options.ts";
-import type { Part } from "./part.ts";
+import { newTally, type Part, reportTo, type Tally } from "./part.ts";
+import { killAll } from "./server.ts";
 import { soak } from "./soak.ts";
 import { sync } from "./sync.ts";
 import { torn } from "./torn.ts";
@@ -22,30 +23,24 @@ const COLUMNS: Column[] = [
 ];
 
 /** What became of a part. */
-interface Outcome {
+interface Outcome extends Tally {
   name: string;
   seconds: number;
   failure: string | undefined;
-  counts: Map<string, number>;
-  notes: string[];
 }
 
 async function attempt(part: Part, budget: number, seed: number): Promise<Outcome> {
-  const counts = new Map<string, number>();
-  const notes: string[] = [];
+  const tally = newTally();
   const since = Date.now();
-  const outcome = (failure?: string): Outcome => {
-    return { name: part.name, seconds: (Date.now() - since) / 1000, failure, counts, notes };
-  };
+  let failure: string | undefined;
   try {
-    await part.run(budget, newRandom(seed), {
-      count: (what, times = 1) => void counts.set(what, (counts.get(what) ?? 0) + times),
-      note: (text) => void notes.push(text),
-    });
-    return outcome();
+    await part.run(budget, newRandom(seed), reportTo(tally));
   } catch (error) {
-    return outcome((error as Error).message);
+    failure = (error as Error).message;
+    console.log(`${part.name} FAILED: ${failure}\n`);
   }
+  await killAll();
+  return { ...tally, name: part.name, seconds: (Date.now() - since) / 1000, failure };
 }
 
 function row({ name, seconds, failure, counts, notes }: Outcome): string {
@@ -70,13 +65,8 @@ async function main(): Promise<number> {
   console.log(`${findProgram().name}, seed ${options.seed}, ${options.minutes} minutes\n`);
   const outcomes: Outcome[] = [];
   for (const part of parts) {
-    const outcome = await attempt(
-      part,
-      (options.minutes * 60_000 * part.share) / shares,
-      options.seed,
-    );
-    outcomes.push(outcome);
-    if (outcome.failure !== undefined) console.log(`${part.name} FAILED: ${outcome.failure}\n`);
+    const budget = (options.minutes * 60_000 * part.share) / shares;
+    outcomes.push(await attempt(part, budget, options.seed));
   }
   console.log(header(COLUMNS));
   for (const outcome of outcomes) console.log(row(outcome));

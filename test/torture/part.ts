@@ -17,3 +17,20 @@ export interface Report {
   /** For the figures that are no counts. */
   note(text: string): void;
 }
+
+/** What a part counted and noted. */
+export interface Tally {
+  counts: Map<string, number>;
+  notes: string[];
+}
+
+export function newTally(): Tally {
+  return { counts: new Map(), notes: [] };
+}
+
+export function reportTo({ counts, notes }: Tally): Report {
+  return {
+    count: (what, times = 1) => void counts.set(what, (counts.get(what) ?? 0) + times),
+    note: (text) => void notes.push(text),
+  };
+}

@@ -31,6 +31,7 @@ export interface Server {
 }
 
 const PATIENCE = 20_000;
+const running = new Set<Bun.Subprocess>();
 const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 
 /** Starts the process, and doesn't wait until it is ready. Its log is the file `log` beside the home. */
@@ -47,7 +48,17 @@ export function launch({ home, flags, before = [], env = {} }: Launch) {
       stderr: Bun.file(log),
     }),
   );
+  running.add(child);
+  void child.exited.then(() => running.delete(child));
   return { child, log: () => readFileSync(log, "utf8") };
+}
+
+/** Ends all that a part left running when it failed. */
+export async function killAll(): Promise<void> {
+  for (const child of running) {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
 }
 
 /** Starts a server, and resolves when it listens. Rejects with what it said when it ends instead. */

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { makeFolder, removeFolder } from "../bench/folder.ts";
 import type { Random } from "../protocol/random.ts";
 import { flagsOf, makeBody } from "./body.ts";
+import { withFolder } from "./folder.ts";
 import { judge, type Verdict } from "./order.ts";
 import type { Part, Report } from "./part.ts";
 import { start } from "./server.ts";
@@ -25,24 +25,26 @@ async function run(budget: number, random: Random, report: Report): Promise<void
   if (Bun.which("strace") === null) throw new Error("strace is needed (Debian: strace)");
   const deadline = Date.now() + budget;
   do {
-    for (const synced of [true, false]) await traceOne(synced, random, report);
+    for (const synced of [true, false]) {
+      await withFolder((folder) => traceOne(folder, synced, random, report));
+    }
   } while (Date.now() < deadline);
 }
 
-async function traceOne(synced: boolean, random: Random, report: Report): Promise<void> {
-  const folder = makeFolder();
-  const trace = join(folder, "trace");
-  const verdict = await record(join(folder, "home"), trace, synced, random);
+async function traceOne(
+  folder: string,
+  synced: boolean,
+  random: Random,
+  report: Report,
+): Promise<void> {
+  const verdict = await record(join(folder, "home"), join(folder, "trace"), synced, random);
   const { stored, values, syncs, commits, faults } = verdict;
+  const mode = synced ? "" : " with -N";
   const asked = CLIENTS * ROUNDS;
   if (stored < asked || values < asked) faults.push(`${stored} STORED and ${values} VALUE seen`);
-  if (synced ? syncs === 0 || commits === 0 : syncs > 0) {
-    faults.push(`${syncs} syncs and ${commits} commits ${synced ? "" : "with -N"}`);
-  }
-  if (faults.length > 0)
-    throw new Error(`${faults.slice(0, 10).join("\n")}\nThe trace is ${trace}`);
-  removeFolder(folder);
-  const mode = synced ? "" : " with -N";
+  if (commits === 0 || synced !== syncs > 0)
+    faults.push(`${syncs} syncs, ${commits} commits${mode}`);
+  if (faults.length > 0) throw new Error(faults.slice(0, 10).join("\n"));
   report.count(`STORED${mode}`, stored);
   report.count(`VALUE${mode}`, values);
   report.count(`commits${mode}`, commits);

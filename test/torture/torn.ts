@@ -2,14 +2,14 @@
 import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { makeFolder, removeFolder } from "../bench/folder.ts";
 import type { Random } from "../protocol/random.ts";
 import { checkFile, drain } from "./audit.ts";
 import { flagsOf, makeBody, readBody } from "./body.ts";
-import { complain } from "./crash.ts";
+import { complain } from "./complain.ts";
+import { withFolder } from "./folder.ts";
 import { newLedger } from "./ledger.ts";
 import type { Part, Report } from "./part.ts";
-import { logIn, start } from "./server.ts";
+import { databaseIn, logIn, start } from "./server.ts";
 import { ask, connect, setBytes, type Wire } from "./wire.ts";
 
 /** What was in the queue after a commit, and how long the log was then, in bytes. */
@@ -30,12 +30,11 @@ export const torn: Part = { name: "torn", share: 1, run };
 
 async function run(budget: number, random: Random, report: Report): Promise<void> {
   const deadline = Date.now() + budget;
-  do await damageOne(random, report);
+  do await withFolder((folder) => damageOne(folder, random, report));
   while (Date.now() < deadline);
 }
 
-async function damageOne(random: Random, report: Report): Promise<void> {
-  const folder = makeFolder();
+async function damageOne(folder: string, random: Random, report: Report): Promise<void> {
   const home = join(folder, "home");
   const flags = [...FLAGS, ...(random.below(2) === 0 ? ["-N"] : [])];
   const commits = await fill(home, flags, random);
@@ -45,19 +44,16 @@ async function damageOne(random: Random, report: Report): Promise<void> {
     const copy = join(folder, "copy");
     rmSync(copy, { recursive: true, force: true });
     cpSync(home, copy, { recursive: true });
-    // What is left of its index would tell a server that shares it; there is none after a machine's crash.
-    rmSync(join(copy, "memcacheq.db-shm"), { force: true });
+    // It is shared memory: a machine that lost power has none of it.
+    rmSync(`${databaseIn(copy)}-shm`, { force: true });
     writeFileSync(logIn(copy), bytes);
     try {
       await expectPrefix(copy, flags, commits, at);
     } catch (error) {
-      throw new Error(
-        `${what} at ${at} of ${log.length}: ${(error as Error).message}; see ${folder}`,
-      );
+      throw new Error(`a log of ${log.length} bytes ${what} at ${at}: ${(error as Error).message}`);
     }
     report.count(`logs ${what}`);
   }
-  removeFolder(folder);
 }
 
 /** Commits sets and gets one by one, and ends as a crash does. */
