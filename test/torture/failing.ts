@@ -6,7 +6,7 @@ import { auditCopy, auditInPlace } from "./audit.ts";
 import { complain } from "./complain.ts";
 import { flagsFor } from "./crash.ts";
 import { withFolder } from "./folder.ts";
-import { fault, type Ledger, newLedger } from "./ledger.ts";
+import { type Ledger, newLedger } from "./ledger.ts";
 import { QUEUES, type Running, startLoad } from "./load.ts";
 import type { Part, Report } from "./part.ts";
 import { probe } from "./probe.ts";
@@ -18,18 +18,20 @@ const KINDS: readonly [name: string, calls: number, files: number][] = [
   ["writes of the log failed", CALLS.write, FILES.log],
   ["syncs of the log failed", CALLS.sync, FILES.log],
   ["truncations of the log failed", CALLS.truncate, FILES.log],
+  ["reads of the log failed", CALLS.read, FILES.log],
+  ["reads of the database failed", CALLS.read, FILES.database],
   ["writes of the database failed", CALLS.write, FILES.database],
   ["syncs of the database failed", CALLS.sync, FILES.database],
   ["truncations of the database failed", CALLS.truncate, FILES.database],
   [
     "calls of any kind failed",
-    CALLS.write + CALLS.sync + CALLS.truncate,
+    CALLS.write + CALLS.sync + CALLS.truncate + CALLS.read,
     FILES.log + FILES.database,
   ],
 ];
 
-/** Killed while calls fail, or later; stopped cleanly; or drained while it goes on. */
-const ENDINGS = ["killed failing", "killed", "stopped", "audited"] as const;
+/** Killed or stopped, while calls fail or later; or drained while it goes on. */
+const ENDINGS = ["killed failing", "killed", "stopped failing", "stopped", "audited"] as const;
 type Ending = (typeof ENDINGS)[number];
 
 /** A database is used for so many rounds. */
@@ -75,7 +77,7 @@ async function round(
   for (let n = random.between(1, 4); n > 0; n--) {
     await Bun.sleep(random.between(5, 60));
     faults.push(await failFor(random.pick([5, 50, 100, 700]), shim, random, report));
-    if (n === 1 && ending === "killed failing") break;
+    if (n === 1 && ending.endsWith(" failing")) break;
     shim.disarm();
     await probe(ledger, server);
   }
@@ -93,7 +95,7 @@ async function round(
 
 async function end(server: Server, running: Running, ending: Ending): Promise<void> {
   if (ending === "audited") return running.finish();
-  if (ending === "stopped") {
+  if (ending.startsWith("stopped")) {
     await running.finish();
     return server.stop();
   }

@@ -14,7 +14,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-enum { WRITE = 1, SYNC = 2, TRUNCATE = 4 };
+enum { WRITE = 1, SYNC = 2, TRUNCATE = 4, READ = 8 };
 enum { DATABASE = 1, LOG = 2, INDEX = 4 };
 
 struct control {
@@ -79,6 +79,15 @@ static int fails(int call, int file) {
 
 PWRITE(pwrite, off_t)
 PWRITE(pwrite64, off64_t)
+
+#define PREAD(function, offset_type) \
+  ssize_t function(int file, void *bytes, size_t size, offset_type at) { \
+    REAL(#function, ssize_t, int, void *, size_t, offset_type); \
+    return fails(READ, file) ? -1 : real(file, bytes, size, at); \
+  }
+
+PREAD(pread, off_t)
+PREAD(pread64, off64_t)
 
 #define TRUNCATING(function, offset_type) \
   int function(int file, offset_type size) { \

@@ -3,7 +3,7 @@ import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs
 import { join } from "node:path";
 
 /** The calls, the files and the error numbers, as fault.c and Linux have them. */
-export const CALLS = { write: 1, sync: 2, truncate: 4 } as const;
+export const CALLS = { write: 1, sync: 2, truncate: 4, read: 8 } as const;
 export const FILES = { database: 1, log: 2, index: 4 } as const;
 export const ERRORS = { EIO: 5, EFBIG: 27, ENOSPC: 28, EROFS: 30, EDQUOT: 122 } as const;
 
