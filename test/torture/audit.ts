@@ -2,8 +2,9 @@
 import { Database } from "bun:sqlite";
 import { cpSync, existsSync, rmSync } from "node:fs";
 
-import { type Counters, fault, type Ledger, noteEmptied, takeStock } from "./ledger.ts";
+import { type Counters, fault, type Ledger, noteEmptied } from "./ledger.ts";
 import { databaseIn, type Server, start } from "./server.ts";
+import { takeStock } from "./stock.ts";
 import { ask, connect, type Value, type Wire } from "./wire.ts";
 
 /** Queues are drained with so many keys in a `get`. */

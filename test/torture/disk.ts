@@ -70,6 +70,8 @@ export const fullDisk: Obstacle = {
   prepare(folder) {
     const mounted = join(folder, "disk");
     mkdirSync(mounted);
+    // Before anything else that is done at the exit, which may come at any time: a mount point cannot be removed.
+    process.prependListener("exit", () => void Bun.spawnSync(["umount", "-l", mounted]));
     command("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", mounted);
     return join(mounted, "home");
   },

@@ -15,9 +15,9 @@ import {
   noteSet,
   noteStored,
   type Sent,
-  takeStock,
   tick,
 } from "./ledger.ts";
+import { takeStock } from "./stock.ts";
 import type { Value } from "./wire.ts";
 
 const QUEUE = "q";

@@ -32,6 +32,7 @@ export interface Server {
 
 const PATIENCE = 20_000;
 const running = new Set<Bun.Subprocess>();
+let command: string[] | undefined;
 const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 
 /** Starts the process, and doesn't wait until it is ready. Its log is the file `log` beside the home. */
@@ -40,7 +41,7 @@ export function launch({ home, flags, before = [], env = {} }: Launch) {
   writeFileSync(log, "");
   const own = ["-v", "-u", user, "-l", "127.0.0.1", "-p", "0", "-H", home];
   const child = owned(
-    Bun.spawn([...before, ...findProgram().command, ...own, ...flags], {
+    Bun.spawn([...before, ...(command ??= findProgram().command), ...own, ...flags], {
       cwd: ROOT,
       env: { ...process.env, ...env },
       stdin: "ignore",
@@ -51,6 +52,11 @@ export function launch({ home, flags, before = [], env = {} }: Launch) {
   running.add(child);
   void child.exited.then(() => running.delete(child));
   return { child, log: () => readFileSync(log, "utf8") };
+}
+
+/** From now on the sources are started, even when there is an executable: it may be about to be made anew. */
+export function useSources(): void {
+  command = [process.execPath, join(ROOT, "src/main.ts")];
 }
 
 /** Ends all that a part left running when it failed. */

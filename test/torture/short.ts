@@ -3,13 +3,14 @@ import { afterAll, setDefaultTimeout } from "bun:test";
 
 import { newRandom } from "../protocol/random.ts";
 import { newTally, type Part, reportTo, type Tally } from "./part.ts";
-import { killAll } from "./server.ts";
+import { killAll, useSources } from "./server.ts";
 
 /** New in each run, and in the name of each test. */
 export const seed = Math.floor(Math.random() * 2 ** 32);
 
 /** To be called once at the top of each test file. */
 export function suite(): void {
+  useSources();
   setDefaultTimeout(60_000);
   afterAll(killAll);
 }
