@@ -53,7 +53,7 @@ export function newClient(load: Load): Client {
     leaving: false,
     producer: ++load.ledger.producers,
     sequence: 0,
-    depth: load.random.pick([1, 1, 4, 16, 64]),
+    depth: load.random.pick(load.depths),
     open: new Map(),
     opening: new Map(),
     last: new Map(),

@@ -14,6 +14,8 @@ import { launch, start } from "./server.ts";
 const LIFE = 25;
 /** Milliseconds that the load goes on before a kill, at most: now and then long enough for work that can wait. */
 const LONGEST = [100, 400, 400, 1500];
+/** Of few requests on their way it is known best what became of them; many make large commits. */
+const DEPTHS = [[1], [1, 4], [1, 4, 16, 64]];
 /** Milliseconds after which a server that is starting is killed, at most. */
 const STARTING = 60;
 
@@ -31,9 +33,9 @@ async function live(home: string, deadline: number, random: Random, report: Repo
   const pages = ["-A", random.pick(["512", "4096", "4096", "16384"])];
   let rounds = 0;
   do {
-    if (random.below(8) === 0)
-      await killStarting(home, [...pages, ...flagsFor(random)], random, report);
-    else await killLoaded(home, ledger, [...pages, ...flagsFor(random)], random, report);
+    const flags = [...pages, ...flagsFor(random)];
+    if (random.below(8) === 0) await killStarting(home, flags, random, report);
+    else await killLoaded(home, ledger, flags, random, report);
     rounds++;
   } while (rounds < LIFE && Date.now() < deadline);
   await drainInPlace(home, ledger, [...pages, ...flagsFor(random)]);
@@ -53,6 +55,7 @@ async function killLoaded(
     random,
     queues: QUEUES,
     clients: random.between(1, 12),
+    depths: random.pick(DEPTHS),
     backlog: random.pick([100, 3000, 6000]),
     sets: random.pick([30, 50, 70]),
     drops: random.pick([5, 70]),

@@ -67,6 +67,7 @@ async function round(
     random,
     queues: QUEUES,
     clients: random.between(1, 8),
+    depths: [1, 4, 16, 64],
     backlog: 2000,
     sets: random.pick([30, 50, 60]),
     drops: 20,

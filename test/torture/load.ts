@@ -9,6 +9,8 @@ export interface Load {
   random: Random;
   queues: readonly string[];
   clients: number;
+  /** Of these each client picks how many requests it has on their way at once. */
+  depths: readonly number[];
   /** How many messages there may be before nobody sets any more. */
   backlog: number;
   /** Of a hundred requests, how many set a message. */
@@ -24,7 +26,7 @@ export interface Running {
   sent(): number;
   /** From now on the server may go away. */
   expectEnd(): void;
-  /** No client asks for anything new; resolves when all that was asked is answered and all have left. */
+  /** No client asks for anything new. Resolves when all that was asked is answered and all have left. */
   finish(): Promise<void>;
   /** Resolves when all connections have ended. */
   ended(): Promise<void>;
@@ -32,6 +34,8 @@ export interface Running {
 
 export const QUEUES = ["a", "jobs", "q\xe9\x01", "mail-to-be-sent", "x".repeat(250), "b"] as const;
 
+/** How long the answers to all that was asked may take, milliseconds. */
+const PATIENCE = 20_000;
 /** A client leaves after about so many times that it sent something, and another one comes. */
 const STAY = 2000;
 
@@ -40,6 +44,7 @@ export async function startLoad(address: Address, load: Load): Promise<Running> 
   const { ledger, random } = load;
   const present = new Set<Client>();
   const idle = Promise.withResolvers<void>();
+  const entering = new Set<Promise<void>>();
   let sent = 0;
   let finishing = false;
   let endExpected = false;
@@ -58,7 +63,15 @@ export async function startLoad(address: Address, load: Load): Promise<Running> 
     if (failure !== undefined) fault(ledger, failure);
     else if (!client.leaving && !endExpected) fault(ledger, "the server closed a connection");
     present.delete(client);
-    if (client.leaving && !finishing && !endExpected) enter().catch(() => {});
+    if (client.leaving && !finishing && !endExpected) replace();
+  }
+
+  function replace(): void {
+    // When the server is about to be killed, there may be nobody to connect to.
+    const entered = enter()
+      .catch(() => {})
+      .finally(() => entering.delete(entered));
+    entering.add(entered);
   }
 
   function go(client: Client): void {
@@ -94,10 +107,22 @@ export async function startLoad(address: Address, load: Load): Promise<Running> 
     },
     async finish() {
       finishing = true;
+      const late = setTimeout(() => {
+        const waiting = [...present].reduce(
+          (sum, { wire }) => sum + (wire?.pending.length ?? 0),
+          0,
+        );
+        fault(ledger, `${waiting} requests are not answered in ${PATIENCE} ms`);
+        for (const client of present) reset(client);
+        idle.resolve();
+      }, PATIENCE);
+      await Promise.all(entering);
       for (const client of present) leaveIfDone(client);
       if (present.size > 0) await idle.promise;
+      clearTimeout(late);
     },
     async ended() {
+      await Promise.all(entering);
       await Promise.all([...present].map(({ wire }) => wire?.ended));
     },
   };

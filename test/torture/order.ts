@@ -62,7 +62,9 @@ export function judge(calls: Call[], synced: boolean): Verdict {
         word === "STORED" ? commitOf(request, writes, commits) : next(commits, request.at);
       const problem = problemOf(commit, syncs, at);
       if (problem !== undefined)
-        verdict.faults.push(`${request.text.replace(/\s+/g, " ")}: ${word} on line ${at + 1}: ${problem}`);
+        verdict.faults.push(
+          `${request.text.replace(/\s+/g, " ")}: ${word} on line ${at + 1}: ${problem}`,
+        );
     }
   }
   const within = ({ began }: Span) => began > first && began < last;

@@ -41,6 +41,8 @@ export interface Wire {
   failure: string | undefined;
 }
 
+/** How long an answer may take, milliseconds. */
+const PATIENCE = 20_000;
 const VALUE = /^VALUE ([^ ]+) (\d+) (\d+)/;
 
 /** @param idle called whenever answers were read */
@@ -155,12 +157,20 @@ export async function connect(
   return wire;
 }
 
-/** Sends one request, and resolves to its answer; rejects when the connection ends before. */
+/** Sends one request, and resolves to its answer. Rejects when there is none, because the connection ends or in time. */
 export function ask(wire: Wire, bytes: Buffer | string, shape: Shape = "line"): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();
-  const lost = () => reject(new Error("the connection ended before the answer"));
-  wire.send([{ bytes: Buffer.from(bytes as string, "latin1"), shape, answered: resolve, lost }]);
-  return promise;
+  const fail = (why: string) => reject(new Error(`no answer: ${why}`));
+  const late = setTimeout(() => fail(`not in ${PATIENCE} ms`), PATIENCE);
+  wire.send([
+    {
+      bytes: typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes,
+      shape,
+      answered: resolve,
+      lost: () => fail("the connection ended"),
+    },
+  ]);
+  return promise.finally(() => clearTimeout(late));
 }
 
 /** The bytes of a `set`. */
