@@ -10,6 +10,7 @@ import { type Ledger, newLedger } from "./ledger.ts";
 import { QUEUES, type Running, startLoad } from "./load.ts";
 import type { Part, Report } from "./part.ts";
 import { probe } from "./probe.ts";
+import { refuseEach } from "./refusal.ts";
 import { type Server, start } from "./server.ts";
 import { CALLS, ERRORS, type Fault, FILES, makeShim, type Shim } from "./shim.ts";
 
@@ -41,7 +42,9 @@ const FOREVER = 2 ** 30;
 export const failing: Part = { name: "failing", share: 2, run };
 
 async function run(budget: number, random: Random, report: Report): Promise<void> {
-  for (const deadline = Date.now() + budget; Date.now() < deadline;) {
+  const deadline = Date.now() + budget;
+  await refuseEach(report);
+  for (; Date.now() < deadline;) {
     await withFolder(async (folder) => {
       const shim = makeShim(folder);
       const ledger = newLedger();
