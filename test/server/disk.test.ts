@@ -1,7 +1,8 @@
-/** The short form of `bun run torture --part disk`. */
+/** The short form of `bun run torture --part disk`, and a directory that disappears. */
 import { expect, test } from "bun:test";
 
 import { newRandom } from "../protocol/random.ts";
+import { moveDirectory, removeDirectory } from "../torture/directory.ts";
 import { overcome, sizeLimit } from "../torture/disk.ts";
 import { newTally, reportTo } from "../torture/part.ts";
 import { seed, suite } from "../torture/short.ts";
@@ -16,3 +17,11 @@ test.each(["stop", "kill"] as const)(
     expect(tally.counts.get("sets refused (file size limit)")).toBeGreaterThan(0);
   },
 );
+
+test("when the directory is removed, nothing is stored any more", async () => {
+  await removeDirectory(reportTo(newTally()));
+});
+
+test("when the directory is moved away, nothing is stored until it is back", async () => {
+  await moveDirectory(reportTo(newTally()));
+});
