@@ -2,7 +2,7 @@
 import { cleanUpAtExit } from "../bench/cleanup.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { findProgram } from "../bench/program.ts";
-import { type Column, header, line } from "../bench/table.ts";
+import { type Column, header, line } from "../bench/matrix/table.ts";
 import { newRandom } from "../protocol/random.ts";
 import { crash } from "./crash.ts";
 import { disk } from "./disk.ts";
