@@ -1,4 +1,12 @@
-import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, openSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 import { lockFile } from "../process/libc.ts";
@@ -43,6 +51,11 @@ export function openHome(directory: string): Home {
     throw new StoreError(`another memcacheq is using the directory ${directory}`);
   }
   return { directory, file: join(directory, DATABASE), lock };
+}
+
+/** Which file is in the database's place: undefined when there is none. */
+export function fileInPlace({ file }: Home): number | undefined {
+  return statSync(file, { throwIfNoEntry: false })?.ino;
 }
 
 export function closeHome(home: Home): void {

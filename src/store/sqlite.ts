@@ -1,9 +1,9 @@
-import { constants, type Database, type Statement } from "bun:sqlite";
+import { constants, type Database, SQLiteError, type Statement } from "bun:sqlite";
 
 import type { Batch, StoredSegment } from "./batch.ts";
-import { closeHome, type Home, openHome } from "./home.ts";
+import { closeHome, fileInPlace, type Home, openHome } from "./home.ts";
 import { rowsOf } from "./rows.ts";
-import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase } from "./schema.ts";
+import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase, VERSION } from "./schema.ts";
 import { type Checkpoint, reasonIn, type Store, type StoredQueue, StoreError } from "./store.ts";
 import {
   hasWork,
@@ -35,6 +35,9 @@ export interface StoreOptions {
 /** The store over SQLite in WAL mode (https://sqlite.org/wal.html), seen from inside. */
 interface Sqlite {
   home: Home;
+  /** The database file, and when it was last seen in its place, in milliseconds. */
+  inode: number | undefined;
+  seen: number;
   database: Database;
   statements: ReturnType<typeof prepare>;
   sweep: Sweep;
@@ -72,6 +75,8 @@ type LogState = { busy: number; log: number; checkpointed: number };
 const LONG_LOG = 4 * 1024 * 1024;
 /** What a segment takes beside its body, at least, so that empty ones are not all read at once. */
 export const ROW_BYTES = 64;
+/** How often it is made sure that the file is still in its place, in milliseconds. */
+const LOOK_EVERY = 10;
 /** Pages given back at a time, and how many of them make it worthwhile to shorten the file. */
 const SHRINK_PAGES = 256;
 const SHORTEN_PAGES = 4096;
@@ -108,6 +113,8 @@ function inside(home: Home, database: Database, options: StoreOptions): Sqlite {
   const ids = new Set([...queues.map(({ queue }) => queue), ...sweep.dropped]);
   return {
     home,
+    inode: fileInPlace(home),
+    seen: performance.now(),
     database,
     statements,
     sweep,
@@ -165,6 +172,7 @@ function prepare(database: Database) {
     begin: database.prepare("BEGIN IMMEDIATE"),
     commit: database.prepare("COMMIT"),
     rollback: database.prepare("ROLLBACK"),
+    changeNothing: database.prepare(`PRAGMA user_version = ${VERSION}`),
     queues: database.prepare<QueueRow, []>(
       "SELECT id, name, head, tail, bytes, held FROM queue ORDER BY id",
     ),
@@ -213,12 +221,23 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {
+  lookForFile(sqlite);
   const swept = transact(sqlite, () => write(sqlite, batch));
   for (const queue of batch.dropped) noteDropped(sqlite.sweep, queue);
   for (const { queue } of batch.created) sqlite.ids.add(queue);
   for (const position of batch.positions) {
     noteMoved(sqlite.sweep, position, swept.has(position.queue));
   }
+}
+
+/** A file that was removed, or moved with its directory, is written to all the same, and nobody would find it again. */
+function lookForFile(sqlite: Sqlite): void {
+  const now = performance.now();
+  if (now - sqlite.seen < LOOK_EVERY) return;
+  if (fileInPlace(sqlite.home) !== sqlite.inode) {
+    throw new StoreError("the database file is gone from its directory");
+  }
+  sqlite.seen = now;
 }
 
 /** @returns the queues that were swept on the way */
@@ -256,7 +275,25 @@ function transact<T>(sqlite: Sqlite, work: () => T): T {
   } catch (error) {
     // Some failures, such as a full disk, have rolled back already (https://sqlite.org/lang_transaction.html).
     if (database.inTransaction) statements.rollback.run();
+    if (isDiskError(error)) overwriteFailed(sqlite);
     throw error;
+  }
+}
+
+function isDiskError(error: unknown): boolean {
+  const code = error instanceof SQLiteError ? (error.code ?? "") : "";
+  return code.startsWith("SQLITE_IOERR") || code === "SQLITE_FULL";
+}
+
+/**
+ * When the sync fails, the commit is in the log all the same, and would come true if the server were killed before the
+ * next one is written over it (https://sqlite.org/walformat.html#recovery). So one that changes nothing is.
+ */
+function overwriteFailed({ statements }: Sqlite): void {
+  try {
+    statements.changeNothing.run();
+  } catch {
+    // The sync may fail again: what counts is that it is written.
   }
 }
 

@@ -1,8 +1,8 @@
 /** `bun run torture`: faults of every kind, for as long as one likes. See --help. */
 import { cleanUpAtExit } from "../bench/cleanup.ts";
 import { describeMachine } from "../bench/machine.ts";
-import { findProgram } from "../bench/program.ts";
 import { type Column, header, line } from "../bench/matrix/table.ts";
+import { findProgram } from "../bench/program.ts";
 import { newRandom } from "../protocol/random.ts";
 import { crash } from "./crash.ts";
 import { disk } from "./disk.ts";
