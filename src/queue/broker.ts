@@ -1,7 +1,7 @@
 import { type Batch, newBatch, type Position } from "../store/batch.ts";
 import { type Store, StoreError } from "../store/store.ts";
 import type { Consumer, Taking } from "./consumer.ts";
-import { dropAll, type Memory, newMemory } from "./memory.ts";
+import { dropAll, limitWith, type Memory, newMemory, QUEUE_BYTES } from "./memory.ts";
 import { type Message, newMessage } from "./message.ts";
 import {
   abandon,
@@ -346,6 +346,7 @@ function createQueue(broker: Broker, name: string): Queue {
   const queue = newQueue(name, { queue: id, head: 1, tail: 1, bytes: 0, held: [] });
   broker.queues.set(name, queue);
   broker.created.push(queue);
+  broker.gathered += QUEUE_BYTES;
   return queue;
 }
 
@@ -413,9 +414,10 @@ function forgetBatch(broker: Broker): void {
  * first to lose them, its newest before its oldest.
  */
 function keepWithinLimit(broker: Broker): void {
-  const { memory } = broker;
+  const { memory, queues } = broker;
+  const limit = limitWith(memory, queues.size);
   for (const queue of memory.holders) {
-    if (memory.used <= memory.limit) return;
-    letGo(queue, memory, memory.used - memory.limit);
+    if (memory.used <= limit) return;
+    letGo(queue, memory, memory.used - limit);
   }
 }

@@ -8,6 +8,8 @@ import {
   holdBack,
   holdFront,
   type Memory,
+  NONE,
+  own,
   spendFront,
 } from "./memory.ts";
 import type { Message } from "./message.ts";
@@ -22,6 +24,7 @@ import {
   lengthAt,
   newSegment,
   packedSegment,
+  part,
   placeOf,
   resetSegment,
   type Segment,
@@ -69,7 +72,8 @@ export interface OpenMessage {
 
 /** How much is read from the store at once, in bytes. */
 const READ_AHEAD = 256 * 1024;
-const NONE: readonly number[] = [];
+/** What all queues that have none of them share: most queues, and there may be very many. Nothing is put into it. */
+const NOTHING_OPEN = new Map<number, OpenMessage>();
 
 export function newQueue(name: string, stored: Position): Queue {
   const { queue, head, tail, bytes, held } = stored;
@@ -79,11 +83,11 @@ export function newQueue(name: string, stored: Position): Queue {
     head,
     tail,
     loaded: head,
-    segments: [],
-    spent: [],
-    returned: [...held],
-    open: new Map(),
-    opened: [],
+    segments: NONE,
+    spent: NONE,
+    returned: held.length === 0 ? NONE : [...held],
+    open: NOTHING_OPEN,
+    opened: NONE,
     bytes,
     stored,
     touched: false,
@@ -164,7 +168,9 @@ export function advance(queue: Queue, memory: Memory, message: Message): void {
 
 /** The message that {@link advance} took stays in the queue until its consumer says what becomes of it. */
 export function keepOpen(queue: Queue, consumer: Consumer, message: Message): void {
+  if (queue.open === NOTHING_OPEN) queue.open = new Map();
   queue.open.set(message.number, { consumer, length: message.end - message.start });
+  queue.opened = own(queue.opened);
   queue.opened.push(message.number);
   consumer.open.set(queue, message.number);
 }
@@ -194,7 +200,7 @@ export function abandon(queue: Queue): void {
 
 /** Makes message `number`, which was taken, available again, before all younger ones. */
 export function putBack(queue: Queue, number: number): void {
-  const { returned } = queue;
+  const returned = (queue.returned = own(queue.returned));
   let at = returned.length;
   while (at > 0 && (returned[at - 1] as number) > number) at--;
   returned.splice(at, 0, number);
@@ -203,7 +209,7 @@ export function putBack(queue: Queue, number: number): void {
 /** Drops all messages but the open ones. */
 export function empty(queue: Queue, memory: Memory): void {
   while (queue.segments.length > 0) spendFront(memory, queue);
-  queue.returned = [];
+  queue.returned = NONE;
   queue.head = queue.tail;
   queue.loaded = queue.tail;
   queue.bytes = 0;
@@ -334,7 +340,7 @@ function slice(
   const start = count === 1 ? bodyAt(segment, at) : at;
   const stop = count === 1 ? start + lengthAt(segment, at) : segment.used;
   const flags = count === 1 ? flagsAt(segment, at) : 0;
-  return { queue: queue.id, first, count, flags, body: segment.bytes.subarray(start, stop) };
+  return { queue: queue.id, first, count, flags, body: part(segment, start, stop) };
 }
 
 /** The current batch is in the store, and `position` with it. */
@@ -346,7 +352,7 @@ export function markSaved(queue: Queue, memory: Memory, position: Position): voi
   }
   queue.stored = position;
   queue.touched = false;
-  if (queue.opened.length > 0) queue.opened = [];
+  queue.opened = NONE;
   if (queue.spent.length > 0) dropSpent(memory, queue);
   if (queue.loaded < queue.tail) dropBeyond(queue, memory, queue.loaded);
   else if (queue.head === queue.tail) reuseSegment(queue, memory);
@@ -371,7 +377,7 @@ export function rollBack(queue: Queue, memory: Memory): void {
     open.get(number)?.consumer.open.delete(queue);
     open.delete(number);
   }
-  queue.opened = [];
+  queue.opened = NONE;
   queue.head = stored.head;
   for (const number of open.keys()) queue.head = Math.max(queue.head, number + 1);
   queue.returned = stored.held.filter((number) => !open.has(number));
