@@ -1,4 +1,4 @@
-import { answer } from "./answers.ts";
+import { answer, TOO_LONG } from "./answers.ts";
 import { trace } from "./log.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import type { Key } from "./protocol/key.ts";
@@ -18,11 +18,14 @@ const message = newMessage();
 /** The answer to a `get` that is being written: where its current piece starts, and what that piece claims. */
 let pieceStart = 0;
 let pieceClaim: Claim = "nothing";
+/** How many bytes of messages are in the answer, or in its part that this turn writes; counted where room is short. */
+let answered = 0;
 
 /** Answers a `get` or, `numbered`, a `gets`: the hot path of consumers. */
 export function executeGet(server: Server, client: Client, keys: Key[], numbered: boolean): void {
   const problem = openProblem(server, client, keys);
   if (problem !== undefined) return answer(server, client, `CLIENT_ERROR ${problem}`);
+  server.stats.getCommands += keys.length;
   takeKeys(server, client, keys, 0, numbered);
 }
 
@@ -38,7 +41,15 @@ function takeKeys(
   try {
     for (let i = from; i < keys.length; i++) {
       const key = keys[i] as Key;
-      server.stats.getCommands++;
+      if (isTooMuch(server, client, key)) {
+        if (client.patience === undefined) {
+          if (pieceClaim === "nothing") return answer(server, client, TOO_LONG);
+          break;
+        }
+        client.patience.rest = () => takeKeys(server, client, keys, i, numbered);
+        const first = bodyLength() < LARGE_BODY ? "others" : "room";
+        return pauseAnswer(server, client, client.patience, first);
+      }
       if (!key.plain) settle(server, client, key);
       if (key.action !== "none" && !takeFor(server, client, key, numbered)) {
         if (key.wait > 0 && waitFor(server, client, key, numbered)) return;
@@ -46,7 +57,7 @@ function takeKeys(
       if (i + 1 === keys.length || !isTurnLarge(server)) continue;
       if (client.patience === undefined) break;
       client.patience.rest = () => takeKeys(server, client, keys, i + 1, numbered);
-      return pauseAnswer(server, client, client.patience);
+      return pauseAnswer(server, client, client.patience, "others");
     }
     endAnswer(server, client);
   } catch (error) {
@@ -54,13 +65,34 @@ function takeKeys(
   }
 }
 
-/** Sends what there is of an answer, and goes on in the next turn, unless the client is told that it failed. */
-function pauseAnswer(server: Server, client: Client, patience: Patience): void {
+/** Whether the next message for the key is more than the client can be sent now. */
+function isTooMuch(server: Server, client: Client, key: Key): boolean {
+  const room = client.room();
+  if (room === Infinity || key.action === "none") return false;
+  if (!takeMessage(server.broker, key.queue, "peek", client.consumer, message)) return false;
+  const line = `VALUE ${key.text} ${message.flags} ${bodyLength()} ${message.number}\r\n`;
+  answered += line.length + bodyLength() + "\r\n".length;
+  return answered + END.length > room;
+}
+
+/**
+ * Sends what there is of an answer, and goes on when others were served or there is room, unless the client is told
+ * that it failed.
+ */
+function pauseAnswer(
+  server: Server,
+  client: Client,
+  patience: Patience,
+  first: "others" | "room",
+): void {
   // A close writes nothing, but when it fails the client is told.
   const isTold = pieceClaim !== "nothing";
   if (isTold) addWritten(server.turn, client, pieceStart, pieceClaim);
-  if (endTurn(server) !== undefined && isTold) patience.rest = undefined;
-  setImmediate(() => patience.resume());
+  if ((isTold || first === "others") && endTurn(server) !== undefined && isTold) {
+    patience.rest = undefined;
+  }
+  if (first === "room" && patience.rest !== undefined) patience.awaitRoom();
+  else setImmediate(() => patience.resume());
 }
 
 /** What speaks against the keys, in words for the client, before anything is done for any of them. */
@@ -111,10 +143,19 @@ function waitFor(server: Server, client: Client, key: Key, numbered: boolean): b
       return true;
     }
   }
+  const until = Date.now() + key.wait;
   const stopWaiting = (take: () => void) => {
     patience.waiter = undefined;
     beginAnswer(server);
     try {
+      if (isTooMuch(server, client, key)) {
+        // Others may be faster then, and it waits again for what is left of its time.
+        patience.rest = () => {
+          const late = { ...key, wait: Math.max(0, until - Date.now()) };
+          takeKeys(server, client, [late], 0, numbered);
+        };
+        return patience.awaitRoom();
+      }
       take();
       endAnswer(server, client);
     } catch (error) {
@@ -135,6 +176,7 @@ function waitFor(server: Server, client: Client, key: Key, numbered: boolean): b
 function beginAnswer(server: Server): void {
   pieceStart = server.turn.bytes.length;
   pieceClaim = "nothing";
+  answered = 0;
 }
 
 /** Writes `message`: as one piece with what is before it, unless its body is large and is sent from where it lies. */

@@ -1,4 +1,5 @@
 import { verbosity, warn } from "./log.ts";
+import { relieveLoad } from "./net/connection.ts";
 import { queueCounts } from "./queue/broker.ts";
 import { orWarn, type Server } from "./server.ts";
 
@@ -9,9 +10,11 @@ const PAUSE = 2;
 const MOST_LISTED = 1000;
 
 /** What the process may take beside -m before its garbage is collected in between, in bytes. */
-const ROOM = 90 * 1024 * 1024;
+const ROOM = 80 * 1024 * 1024;
 /** How often that is looked at, in ms, and how many bytes more make another collection worthwhile. */
 const WATCH = 100;
+/** How often those are looked for who have much memory taken and do nothing, in ms. */
+const LOAD_WATCH = 1000;
 const STEP = 16 * 1024 * 1024;
 
 /** Starts everything that is done by the clock. The returned function ends it. */
@@ -23,6 +26,7 @@ export function startUpkeep(server: Server): () => void {
     tidying = setTimeout(tidy, more ? PAUSE : REST);
   }
   const clocks = [
+    setInterval(() => relieveLoad(server), LOAD_WATCH),
     setInterval(garbageCollector(options.memory + ROOM), WATCH),
     every(options.checkpointSeconds, () => orWarn(() => store.checkpoint("full"))),
     every(options.trickleSeconds, () => orWarn(() => trickle(server))),

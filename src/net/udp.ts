@@ -1,7 +1,7 @@
 import { answer } from "../answers.ts";
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
-import { type Bytes, clear, newBytes, writeBytes } from "../protocol/bytes.ts";
+import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { endTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
@@ -12,9 +12,12 @@ import { explain, type Listener, placeName } from "./listen.ts";
 const HEADER = 8;
 /** A datagram that is sent has at most this many bytes, its header included. */
 const DATAGRAM = 1400;
-
-/** From so many bytes of answers on nothing more of a datagram is executed. */
-const MOST_ANSWERS = 1024 * 1024;
+/**
+ * Whoever gets an answer may not be who asked: it has at most so many times the bytes of its request. That is for the
+ * datagrams as a whole; a line, which is answered without headers, may have a bit less.
+ */
+const MOST_TIMES = 10;
+const MOST_TIMES_A_LINE = 9;
 
 /** @throws Error that names the address */
 export async function listenUdp(address: string | undefined, port: number): Promise<Listener> {
@@ -49,21 +52,24 @@ export async function listenUdp(address: string | undefined, port: number): Prom
 function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => void): void {
   if (datagram.length < HEADER) return;
   server.stats.bytesRead += datagram.length;
+  const most = datagram.length * MOST_TIMES;
   const id = datagram.readUInt16BE(0);
   const answers = newBytes(256);
+  const request = { bytes: 0 };
   const client: Client = {
     id: 0,
     consumer: newConsumer(),
     patience: undefined,
+    room: () => request.bytes * MOST_TIMES_A_LINE,
     deliver: (bytes, start, end) => writeBytes(answers, bytes, start, end),
   };
   if (datagram.readUInt16BE(4) > 1) {
     answer(server, client, "SERVER_ERROR multi-packet request not supported");
   } else {
-    serve(server, client, Buffer.from(datagram.subarray(HEADER)), answers);
+    serve(server, client, Buffer.from(datagram.subarray(HEADER)), request);
   }
   server.turn.afterwards.push(() => {
-    const frames = frame(id, answers.buffer.subarray(0, answers.length));
+    const frames = within(most, frame(id, answers.buffer.subarray(0, answers.length)));
     for (const { length } of frames) server.stats.bytesWritten += length;
     send(frames);
     clear(answers);
@@ -71,19 +77,27 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
   scheduleEnd(server);
 }
 
-function serve(server: Server, client: Client, requests: Buffer, answers: Bytes): void {
+/** @param request takes the size of each request while it is executed, in bytes */
+function serve(server: Server, client: Client, requests: Buffer, request: { bytes: number }): void {
   const input = newInput(server.options.maxBody);
   input.keepLines = verbosity() >= 2;
   feed(input, requests);
+  let done = -HEADER;
   while (nextCommand(input) && !isIncomplete(input)) {
     if (input.command.kind === "quit") return;
-    if (answers.length >= MOST_ANSWERS) {
-      return answer(server, client, "SERVER_ERROR too much asked for in one datagram");
-    }
+    request.bytes = input.at - done;
+    done = input.at;
     execute(server, client, input.command);
     if (isTurnLarge(server)) endTurn(server);
   }
   if (isIncomplete(input)) answer(server, client, "CLIENT_ERROR incomplete request");
+}
+
+/** As many of the datagrams as have not more than so many bytes together. */
+function within(most: number, frames: Buffer[]): Buffer[] {
+  let total = 0;
+  const beyond = frames.findIndex(({ length }) => (total += length) > most);
+  return beyond < 0 ? frames : frames.slice(0, beyond);
 }
 
 /** Splits an answer into datagrams, each with its header. */

@@ -18,6 +18,10 @@ const MAX_BYTES = 2_147_483_645;
 const MAX_FLAGS = 4_294_967_295;
 /** A body is followed by CR LF. */
 const BODY_END = 2;
+/** The buffer for a body up to this size is made at once; a larger one's grows with what arrives. */
+const SMALL_BODY = 16 * 1024;
+/** How many times larger than what has arrived of a body its buffer may be. */
+const AMPLE = 4;
 const CR = 13;
 const LF = 10;
 
@@ -25,6 +29,8 @@ const BAD_FORMAT = "CLIENT_ERROR bad command line format";
 const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
 const TOO_LONG = "CLIENT_ERROR line too long";
 const TOO_LARGE = "SERVER_ERROR object too large for cache";
+const NO_ROOM = "SERVER_ERROR out of memory storing object";
+const NO_ROOM_FOR_LINE = "SERVER_ERROR out of memory reading request";
 const UNKNOWN = "ERROR";
 const SLASH = "CLIENT_ERROR a slash has no place in the name here, it begins the options of a get";
 const ONE_WAIT = "CLIENT_ERROR option t= is allowed with a single queue only";
@@ -83,6 +89,31 @@ export function feed(input: Input, chunk: Buffer): void {
 export function isIncomplete(input: Input): boolean {
   const { filling, skip, line, chunk, at } = input;
   return filling || skip > chunk.length - at || (line?.length ?? 0) > 0;
+}
+
+/** Bytes that are held for requests that have not arrived whole, or were not looked at. */
+export function heldBytes({ filling, command, line, chunk, at }: Input): number {
+  return (filling ? command.body.length : 0) + (line?.buffer.length ?? 0) + chunk.length - at;
+}
+
+/**
+ * Refuses the request that is arriving, because there is no memory for the rest of it: `input.command` is the refusal,
+ * and nothing is held any more. False when none is arriving.
+ */
+export function giveUp(input: Input): boolean {
+  const { command } = input;
+  if (input.filling) {
+    input.skip = command.bodyEnd + BODY_END - input.filled;
+    input.filling = false;
+    refuseBody(command);
+    command.answer = NO_ROOM;
+    return true;
+  }
+  if (input.line === undefined) return false;
+  input.line = undefined;
+  input.ended = true;
+  command.line = "(a line that there is no memory for)";
+  return refuse(command, NO_ROOM_FOR_LINE, false, true);
 }
 
 /** Finds the next request and puts it into `input.command`: false when more bytes are needed for it. */
@@ -211,7 +242,7 @@ function storageProblem(
   return bytes > input.maxBody ? TOO_LARGE : "";
 }
 
-/** Takes the body where it lies when all of it has arrived, or else starts a buffer of its final size. */
+/** Takes the body where it lies when all of it has arrived, or else starts a buffer for it. */
 function takeBody(input: Input, bytes: number): boolean {
   const { command, chunk, at } = input;
   const end = at + bytes;
@@ -224,7 +255,7 @@ function takeBody(input: Input, bytes: number): boolean {
     command.bodyAlone = false;
     return true;
   }
-  command.body = Buffer.allocUnsafeSlow(bytes);
+  command.body = Buffer.allocUnsafeSlow(Math.min(bytes, SMALL_BODY));
   command.bodyStart = 0;
   command.bodyEnd = bytes;
   command.bodyAlone = true;
@@ -238,6 +269,7 @@ function fillBody(input: Input): boolean {
   const { command, chunk } = input;
   const bytes = command.bodyEnd;
   if (input.filled < bytes) {
+    makeRoom(input);
     const copied = chunk.copy(command.body, input.filled, input.at);
     input.filled += copied;
     input.at += copied;
@@ -250,6 +282,15 @@ function fillBody(input: Input): boolean {
   if (input.filled < bytes + BODY_END) return dropChunk(input);
   input.filling = false;
   return input.badEnd ? refuseBody(command) : true;
+}
+
+/** Bodies are announced in a few bytes, so that memory is taken only for what has arrived. */
+function makeRoom({ command, chunk, at, filled }: Input): void {
+  const needed = Math.min(command.bodyEnd, filled + chunk.length - at);
+  if (needed <= command.body.length) return;
+  const larger = Buffer.allocUnsafeSlow(Math.min(command.bodyEnd, needed * AMPLE));
+  command.body.copy(larger, 0, 0, filled);
+  command.body = larger;
 }
 
 /** The body is not followed by what it must be followed by. */

@@ -53,3 +53,149 @@ export async function deepQueue(count: number): Promise<number> {
   await server.stop();
   return highest;
 }
+
+/** A client that sends one text and then does nothing: it doesn't read either, and costs next to nothing. */
+export interface Idler {
+  /** Nothing is sent to it, and nothing read, any more. */
+  end(): void;
+  /** Reads again, and resolves to all that comes, once there are so many bytes, or to what came until the end. */
+  read(bytes: number): Promise<string>;
+  /** Resolves when the server, or the system, took all that was to be sent. */
+  sent: Promise<void>;
+}
+
+/** @param reads from the start, not only when it is told to */
+export async function idler(server: Server, text: Uint8Array, reads = false): Promise<Idler> {
+  const sent = Promise.withResolvers<void>();
+  let left = text;
+  let answer = "";
+  let look = (): void => {};
+  const flush = (socket: Bun.Socket): void => {
+    left = left.subarray(Math.max(0, socket.write(left)));
+    if (left.length === 0) sent.resolve();
+  };
+  const socket = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+    socket: {
+      drain: flush,
+      data(_socket, chunk) {
+        answer += chunk.toString("latin1");
+        look();
+      },
+      close() {
+        sent.resolve();
+        closed = true;
+        look();
+      },
+    },
+  });
+  let closed = false;
+  if (!reads) socket.pause();
+  flush(socket);
+  return {
+    sent: sent.promise,
+    end: () => socket.terminate(),
+    read(bytes) {
+      const { promise, resolve } = Promise.withResolvers<string>();
+      look = () => {
+        if (closed || answer.length >= bytes) resolve(answer);
+      };
+      socket.resume();
+      look();
+      return promise;
+    },
+  };
+}
+
+/** So many of them, some hundred at a time. */
+export async function idlers(
+  server: Server,
+  count: number,
+  text: (n: number) => Uint8Array,
+  reads = false,
+): Promise<Idler[]> {
+  const all: Idler[] = [];
+  for (let from = 0; from < count; from += 250) {
+    const some = Array.from({ length: Math.min(250, count - from) }, (_, n) =>
+      idler(server, text(from + n), reads),
+    );
+    all.push(...(await Promise.all(some)));
+  }
+  return all;
+}
+
+/** So many that announce a body of 1 MB, send so many bytes of it, and stall; one beside them who doesn't. */
+export async function stalledBodies(count: number, sent: number): Promise<number> {
+  const server = await start(["-N", "-B", `${MB}`, "-c", `${count + 10}`]);
+  const client = await server.connect();
+  const line = Buffer.from(`set stalled 0 0 ${MB}\r\n`);
+  const text = Buffer.concat([line, Buffer.alloc(sent, "x")]);
+  const stalled = await idlers(server, count, () => text, true);
+  await Promise.all(stalled.map((one) => one.sent));
+  const large = Buffer.alloc(MB, "y");
+  for (let n = 0; n < 5; n++) {
+    await untilStored(client, large);
+    if ((await client.take("large")) !== large.toString()) throw new Error("another message");
+  }
+  const highest = peak(server);
+  for (const one of stalled) one.end();
+  await server.stop();
+  return highest;
+}
+
+/** Sets a message in several pieces, again and again while there is no memory for it. */
+async function untilStored(client: Client, body: Buffer): Promise<void> {
+  const request = set("large", body);
+  for (;;) {
+    for (let at = 0; at < request.length; at += 300_000) {
+      client.send(request.subarray(at, at + 300_000));
+      await Bun.sleep(1);
+    }
+    const answer = await client.line();
+    if (answer === "STORED") return;
+    if (answer !== "SERVER_ERROR out of memory storing object") throw new Error(answer);
+  }
+}
+
+/**
+ * So many that ask for large messages and read nothing; one beside them who reads.
+ * @param requests of each
+ */
+export async function stalledReaders(count: number, requests: number): Promise<number> {
+  const server = await start(["-N", "-B", `${MB}`, "-c", `${count + 10}`]);
+  const client = await server.connect();
+  await client.put("large", Buffer.alloc(MB, "y"));
+  const stalled = await idlers(server, count, () =>
+    Buffer.from("get large/peek\r\n".repeat(requests)),
+  );
+  for (let n = 0; n < 100; n++) {
+    await client.put("small", `${n}`);
+    if ((await client.take("small")) !== `${n}`) throw new Error("another message");
+  }
+  for (let n = 0; n < 5; n++) {
+    client.send("get large/peek\r\n");
+    if ((await client.messages())[0]?.body.length !== MB) throw new Error("another message");
+  }
+  const highest = peak(server);
+  for (const one of stalled) one.end();
+  await server.stop();
+  return highest;
+}
+
+/** One that asks a million times and more, without reading. @param requests of 20 bytes each */
+export async function pipelinedGets(requests: number): Promise<number> {
+  const server = await start(["-N"]);
+  const client = await server.connect();
+  await client.put("peeked", "x".repeat(1000));
+  const text = Buffer.from("get peeked/peek/t=0\n".repeat(requests));
+  const greedy = await idler(server, text);
+  for (let n = 0; n < 100; n++) {
+    await client.put("small", `${n}`);
+    if ((await client.take("small")) !== `${n}`) throw new Error("another message");
+  }
+  const highest = peak(server);
+  greedy.end();
+  await server.stop();
+  return highest;
+}
