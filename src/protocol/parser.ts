@@ -353,7 +353,7 @@ function parseOnQueue(command: Command): number {
   command.noreply = count > 2 && isWord(count - 1, "noreply");
   const key = keyOf(1);
   if (wordLength(1) > MAX_NAME || !key.plain) {
-    refuse(command, key.plain ? BAD_FORMAT : SLASH, command.noreply);
+    refuse(command, wordLength(1) > MAX_NAME ? BAD_FORMAT : SLASH, command.noreply);
     return -1;
   }
   command.name = key.queue;
@@ -379,7 +379,7 @@ function parseStats(command: Command): boolean {
   if (words.count === 2) return accept(command, "stats queues");
   const key = keyOf(2);
   if (wordLength(2) > MAX_NAME || !key.plain) {
-    return refuse(command, key.plain ? BAD_FORMAT : SLASH);
+    return refuse(command, wordLength(2) > MAX_NAME ? BAD_FORMAT : SLASH);
   }
   command.name = key.queue;
   return accept(command, "stats queue");
