@@ -316,8 +316,7 @@ function deliver(
   if (connection.phase === "closed" || start === end) return;
   let sent = 0;
   if (connection.outgoing.bytes === 0) {
-    sent = Math.max(0, connection.socket.write(bytes, start, end - start));
-    connection.server.stats.bytesWritten += sent;
+    sent = send(connection, bytes, start, end);
   }
   if (start + sent === end) return;
   keepUnsent(connection, bytes, start + sent, end, stable);
@@ -358,6 +357,18 @@ function keepUnsent(
   }
 }
 
+/** @returns how many of the bytes the system took */
+function send(connection: Connection, bytes: Buffer, start: number, end: number): number {
+  const sent = connection.socket.write(bytes, start, end - start);
+  if (sent < 0) {
+    // The client is gone, and who has learned that by writing may never be told it again.
+    setImmediate(() => connection.socket.terminate());
+    return 0;
+  }
+  connection.server.stats.bytesWritten += sent;
+  return sent;
+}
+
 /** The system has room again. */
 export function drain(connection: Connection): void {
   sendUnsent(connection);
@@ -374,9 +385,8 @@ function sendUnsent(connection: Connection): void {
   const { server, outgoing } = connection;
   while (connection.unsent.length > 0) {
     const piece = connection.unsent[0] as Unsent;
-    const sent = connection.socket.write(piece.bytes, piece.start, piece.end - piece.start);
-    if (sent <= 0) return;
-    server.stats.bytesWritten += sent;
+    const sent = send(connection, piece.bytes, piece.start, piece.end);
+    if (sent === 0) return;
     setOutput(server.load, outgoing, outgoing.bytes - sent);
     noteMoved(outgoing, sent);
     piece.start += sent;
