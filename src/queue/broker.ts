@@ -398,7 +398,7 @@ function gather(broker: Broker, positions: Position[]): Batch {
 
 function isSame(a: Position, b: Position): boolean {
   if (a.head !== b.head || a.tail !== b.tail || a.held.length !== b.held.length) return false;
-  return a.held.every((number, i) => number === b.held[i]);
+  return a.held === b.held || a.held.every((number, i) => number === b.held[i]);
 }
 
 function forgetBatch(broker: Broker): void {

@@ -55,6 +55,8 @@ export interface Queue {
   open: Map<number, OpenMessage>;
   /** Numbers of the messages that the current batch opened. */
   opened: number[];
+  /** The numbers of all that are returned or open, ascending, until that changes: there may be thousands. */
+  held: readonly number[] | undefined;
   /** Bytes of the bodies of all messages in the queue, open ones too. */
   bytes: number;
   /** What the store has, as of the last commit. */
@@ -88,6 +90,7 @@ export function newQueue(name: string, stored: Position): Queue {
     returned: held.length === 0 ? NONE : [...held],
     open: NOTHING_OPEN,
     opened: NONE,
+    held: undefined,
     bytes,
     stored,
     touched: false,
@@ -157,6 +160,7 @@ export function look(queue: Queue, memory: Memory, store: Store, message: Messag
 export function advance(queue: Queue, memory: Memory, message: Message): void {
   if (message.number < queue.head) {
     queue.returned.shift();
+    queue.held = undefined;
     return;
   }
   const front = queue.segments[0] as Segment;
@@ -172,6 +176,7 @@ export function keepOpen(queue: Queue, consumer: Consumer, message: Message): vo
   queue.open.set(message.number, { consumer, length: message.end - message.start });
   queue.opened = own(queue.opened);
   queue.opened.push(message.number);
+  queue.held = undefined;
   consumer.open.set(queue, message.number);
 }
 
@@ -180,6 +185,7 @@ export function closeOpen(queue: Queue, consumer: Consumer): boolean {
   const number = consumer.open.get(queue);
   if (number === undefined) return false;
   consumer.open.delete(queue);
+  queue.held = undefined;
   queue.bytes -= queue.open.get(number)?.length ?? 0;
   return queue.open.delete(number);
 }
@@ -201,6 +207,7 @@ export function abandon(queue: Queue): void {
 /** Makes message `number`, which was taken, available again, before all younger ones. */
 export function putBack(queue: Queue, number: number): void {
   const returned = (queue.returned = own(queue.returned));
+  queue.held = undefined;
   let at = returned.length;
   while (at > 0 && (returned[at - 1] as number) > number) at--;
   returned.splice(at, 0, number);
@@ -210,6 +217,7 @@ export function putBack(queue: Queue, number: number): void {
 export function empty(queue: Queue, memory: Memory): void {
   while (queue.segments.length > 0) spendFront(memory, queue);
   queue.returned = NONE;
+  queue.held = undefined;
   queue.head = queue.tail;
   queue.loaded = queue.tail;
   queue.bytes = 0;
@@ -281,8 +289,11 @@ function addSmall(
 
 /** Numbers of the messages before `head` that are in the queue, ascending. */
 function heldNumbers(queue: Queue): readonly number[] {
-  const { returned, open } = queue;
-  if (open.size === 0) return returned;
+  return (queue.held ??= sortHeld(queue));
+}
+
+function sortHeld({ returned, open }: Queue): readonly number[] {
+  if (open.size === 0) return returned.length === 0 ? NONE : [...returned];
   const numbers = [...returned, ...open.keys()];
   // Messages are mostly opened in their order, and sorting thousands at each commit would be felt.
   const isAscending = numbers.every((number, i) => i === 0 || (numbers[i - 1] as number) < number);
@@ -302,7 +313,9 @@ export function positionOf(queue: Queue): Position {
     listed--;
     head--;
   }
-  return { queue: id, head, tail, bytes, held: held.slice(0, listed) };
+  // As long as nothing changes it is the very same list, which spares others a look at it.
+  const all = listed === held.length;
+  return { queue: id, head, tail, bytes, held: all ? held : held.slice(0, listed) };
 }
 
 /** Adds what the current batch set, and is still in the queue, to `into`. */
@@ -378,6 +391,7 @@ export function rollBack(queue: Queue, memory: Memory): void {
     open.delete(number);
   }
   queue.opened = NONE;
+  queue.held = undefined;
   queue.head = stored.head;
   for (const number of open.keys()) queue.head = Math.max(queue.head, number + 1);
   queue.returned = stored.held.filter((number) => !open.has(number));
