@@ -2,8 +2,8 @@
 import { cutAtRandom, type Random } from "../protocol/random.ts";
 import { freePort, memoryOf, type Server } from "../server/harness.ts";
 import { wellBehaved } from "./beside.ts";
-import { LIMIT } from "./bounded.ts";
 import { kinds } from "./inputs.ts";
+import { LIMIT } from "./memory.ts";
 import type { Part, Report } from "./part.ts";
 import { withServer } from "./server.ts";
 

@@ -8,7 +8,7 @@ import {
   pipelinedGets,
   stalledBodies,
   stalledReaders,
-} from "../hostile/bounded.ts";
+} from "../hostile/memory.ts";
 import { suite } from "./harness.ts";
 
 suite();

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { wellBehaved } from "../hostile/beside.ts";
-import { idler, idlers, LIMIT, peak } from "../hostile/bounded.ts";
+import { idler, idlers, LIMIT, peak } from "../hostile/memory.ts";
 import { withServer } from "../hostile/server.ts";
 import { type Client, set } from "./client.ts";
 import { eventually, type Server, suite } from "./harness.ts";
