@@ -1,5 +1,6 @@
 import { answer, TOO_LONG } from "./answers.ts";
 import { trace } from "./log.ts";
+import { isCrowded } from "./net/load.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import type { Key } from "./protocol/key.ts";
 import { writeBody, writeLineEnd, writeValueLine } from "./protocol/reply.ts";
@@ -67,8 +68,9 @@ function takeKeys(
 
 /** Whether the next message for the key is more than the client can be sent now. */
 function isTooMuch(server: Server, client: Client, key: Key): boolean {
+  if (client.patience !== undefined && !isCrowded(server.load)) return false;
   const room = client.room();
-  if (room === Infinity || key.action === "none") return false;
+  if (key.action === "none") return false;
   if (!takeMessage(server.broker, key.queue, "peek", client.consumer, message)) return false;
   const line = `VALUE ${key.text} ${message.flags} ${bodyLength()} ${message.number}\r\n`;
   answered += line.length + bodyLength() + "\r\n".length;

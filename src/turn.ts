@@ -10,7 +10,7 @@ export interface Client {
   consumer: Consumer;
   /** What this client can do beyond asking and being answered at once: only a connection can. */
   patience: Patience | undefined;
-  /** How many bytes an answer with a message may have now; Infinity nearly always. */
+  /** How many bytes an answer with a message may have, where room is short. */
   room(): number;
   /** Sends bytes, now or as soon as it can. Unless they are `stable`, they change after the call. */
   deliver(bytes: Buffer, start: number, end: number, stable: boolean): void;

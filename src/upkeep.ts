@@ -10,7 +10,7 @@ const PAUSE = 2;
 const MOST_LISTED = 1000;
 
 /** What the process may take beside -m before its garbage is collected in between, in bytes. */
-const ROOM = 80 * 1024 * 1024;
+const ROOM = 100 * 1024 * 1024;
 /** How often that is looked at, in ms, and how many bytes more make another collection worthwhile. */
 const WATCH = 100;
 /** How often those are looked for who have much memory taken and do nothing, in ms. */

@@ -89,7 +89,7 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
     outgoing: newShare(),
     blocked: false,
     paused: false,
-    room: () => (isCrowded(server.load) ? FEW_BYTES : Infinity),
+    room: () => FEW_BYTES,
     deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
   };
   server.connections.add(connection);
@@ -121,7 +121,7 @@ export function receive(connection: Connection, chunk: Buffer): void {
   connection.server.stats.bytesRead += chunk.length;
   connection.input.keepLines = verbosity() >= 2;
   feed(connection.input, chunk);
-  noteMoved(connection.incoming, chunk.length);
+  if (connection.incoming.bytes > 0) noteMoved(connection.incoming, chunk.length);
   if (connection.patience.waiter === undefined) serve(connection);
   // A connection that is not read from would not be seen to end, and its message would be lost.
   else if (ahead(connection) > MOST_AHEAD) endWaiting(connection);
@@ -248,9 +248,11 @@ function serve(connection: Connection): void {
 }
 
 /** Gives the memory of a large chunk back at once: chunks can come faster than garbage is collected. */
-function release({ buffer, length }: Buffer): void {
-  if (length < LARGE_CHUNK || buffer.byteLength !== length) return;
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+function release(chunk: Buffer): void {
+  // For a small one the mere look at its memory would cost more than it gives back.
+  if (chunk.length < LARGE_CHUNK) return;
+  const { buffer } = chunk;
+  if (buffer.byteLength === chunk.length && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Lets the other connections be served before this one goes on. */
