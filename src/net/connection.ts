@@ -106,13 +106,13 @@ export function closeConnection(connection: Connection): void {
   setInput(server.load, connection.incoming, 0);
   setOutput(server.load, connection.outgoing, 0);
   server.load.waiting.delete(connection);
-  admit(server);
   if (patience.waiter !== undefined) removeWaiter(server.broker.waiters, patience.waiter);
   try {
     dismiss(server.broker, consumer);
   } catch (error) {
     failTurn(server, error);
   }
+  admit(server);
   scheduleEnd(server);
 }
 
@@ -146,12 +146,12 @@ function weigh(connection: Connection): void {
 
 /** Lets go of what is held of the client's requests, if that can be done without ending the connection. */
 function lighten(connection: Connection): void {
-  const { server, input, incoming, patience } = connection;
+  const { server, incoming, patience } = connection;
   if (patience.waiter !== undefined) {
     endWaiting(connection);
-  } else if (connection.phase === "open" && giveUp(input)) {
+  } else if (connection.phase === "open" && giveUp(connection.input)) {
     executeFound(connection);
-    setInput(server.load, incoming, heldBytes(input));
+    setInput(server.load, incoming, heldBytes(connection.input));
     scheduleEnd(server);
   }
 }
