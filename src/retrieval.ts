@@ -47,7 +47,7 @@ function takeKeys(
           if (pieceClaim === "nothing") return answer(server, client, TOO_LONG);
           break;
         }
-        client.patience.rest = () => takeKeys(server, client, keys, i, numbered);
+        client.patience.rest = restOf(server, client, keys, i, numbered);
         const first = bodyLength() < LARGE_BODY ? "others" : "room";
         return pauseAnswer(server, client, client.patience, first);
       }
@@ -57,13 +57,24 @@ function takeKeys(
       }
       if (i + 1 === keys.length || !isTurnLarge(server)) continue;
       if (client.patience === undefined) break;
-      client.patience.rest = () => takeKeys(server, client, keys, i + 1, numbered);
+      client.patience.rest = restOf(server, client, keys, i + 1, numbered);
       return pauseAnswer(server, client, client.patience, "others");
     }
     endAnswer(server, client);
   } catch (error) {
     failAnswer(server, client, error);
   }
+}
+
+/** A function of its own, because the loop above would make a scope for each key if a closure were in it. */
+function restOf(
+  server: Server,
+  client: Client,
+  keys: Key[],
+  from: number,
+  numbered: boolean,
+): () => void {
+  return () => takeKeys(server, client, keys, from, numbered);
 }
 
 /** Whether the next message for the key is more than the client can be sent now. */

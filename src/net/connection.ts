@@ -5,6 +5,7 @@ import { verbosity } from "../log.ts";
 import { feed, giveUp, heldBytes, type Input, newInput, nextCommand } from "../protocol/parser.ts";
 import { dismiss } from "../queue/broker.ts";
 import { newConsumer } from "../queue/consumer.ts";
+import { LARGE_BODY } from "../queue/segment.ts";
 import { removeWaiter } from "../queue/waiters.ts";
 import { endTurn, failTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import { countConnection } from "../stats.ts";
@@ -89,7 +90,8 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
     outgoing: newShare(),
     blocked: false,
     paused: false,
-    room: () => FEW_BYTES,
+    // A message that is not large always fits.
+    room: () => 2 * LARGE_BODY,
     deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
   };
   server.connections.add(connection);

@@ -1,6 +1,6 @@
 import { answer } from "../answers.ts";
 import { execute } from "../handler.ts";
-import { verbosity } from "../log.ts";
+import { trace, verbosity } from "../log.ts";
 import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { feed, isIncomplete, newInput, nextCommand } from "../protocol/parser.ts";
 import { newConsumer } from "../queue/consumer.ts";
@@ -28,10 +28,11 @@ export async function listenUdp(address: string | undefined, port: number): Prom
       hostname,
       port,
       socket: {
+        error: (_socket, error) => trace(`a datagram could not be sent or received: ${error}`),
         data(from, datagram, senderPort, sender) {
           if (server === undefined) return;
           receive(server, datagram, (frames) => {
-            for (const frame of frames) from.send(frame, senderPort, sender);
+            for (const frame of frames) sendTo(from, frame, senderPort, sender);
           });
         },
       },
@@ -45,6 +46,26 @@ export async function listenUdp(address: string | undefined, port: number): Prom
   } catch (error) {
     if (address === undefined) return listenUdp("0.0.0.0", port);
     throw new Error(`cannot listen on udp ${placeName(hostname, port)}: ${explain(error)}`);
+  }
+}
+
+/**
+ * What went wrong with an earlier datagram, such as to somebody who is gone, is told at the next one, whoever gets it:
+ * that one is sent all the same.
+ */
+function sendTo(
+  socket: Bun.udp.Socket<"buffer">,
+  frame: Buffer,
+  port: number,
+  address: string,
+): void {
+  for (let tries = 2; tries > 0; tries--) {
+    try {
+      socket.send(frame, port, address);
+      return;
+    } catch (error) {
+      trace(`a datagram to ${placeName(address, port)} failed: ${String(error)}`);
+    }
   }
 }
 

@@ -181,6 +181,10 @@ export async function stalledReaders(count: number, requests: number): Promise<n
       await client.put("small", `${n}`);
       if ((await client.take("small")) !== `${n}`) throw new Error("another message");
     }
+    // Just not large, and several in one answer.
+    for (let n = 0; n < 20; n++) await client.put("middle", Buffer.alloc(16_383, "m"));
+    client.send(`get${" middle".repeat(21)}\r\n`);
+    if ((await client.messages()).length !== 20) throw new Error("messages are missing");
     for (let n = 0; n < 5; n++) {
       client.send("get large/peek\r\n");
       if ((await client.messages())[0]?.body.length !== MB) throw new Error("another message");

@@ -146,6 +146,19 @@ test("two peers get their own answers", async () => {
   other.close();
 });
 
+test("those who are gone when they are answered cost nobody an answer", async () => {
+  for (let round = 0; round < 100; round++) {
+    const gone = await Promise.all([peer(port), peer(port), peer(port)]);
+    for (const other of gone) {
+      other.send(frame(1, "nonsense\r\n"));
+      other.send(frame(2, "nonsense\r\n"));
+      other.close();
+    }
+    expect(await udp.ask(round, "nonsense\r\n")).toBe("ERROR\r\n");
+  }
+  expect(server.stderr()).not.toContain("error");
+});
+
 test("several commands in one datagram, one answer", async () => {
   const request = Buffer.concat([
     set("s", "one"),
