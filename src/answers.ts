@@ -5,6 +5,9 @@ import type { Refusal } from "./protocol/refusal.ts";
 import { isTracing, type Server } from "./server.ts";
 import { addUnsent, addWritten, type Claim, type Client, type Turn } from "./turn.ts";
 
+/** Why a datagram is refused that would cause a much longer answer. */
+export const TOO_LONG = "answer too long for UDP, pad the line";
+
 /** Answers what became of a request. @param number the stored message's own, where the request asks for it */
 export function answer(
   server: Server,
@@ -48,6 +51,10 @@ export function answerStatistics(
   const { bytes } = server.turn;
   const start = bytes.length;
   command.dialect.statistics(bytes, command, rows);
+  if (client.patience === undefined && bytes.length - start > client.room()) {
+    bytes.length = start;
+    return refuse(server, client, command, "failure", TOO_LONG);
+  }
   addAnswer(server, client, command, start, claim, true);
 }
 

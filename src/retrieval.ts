@@ -1,4 +1,5 @@
-import { addAnswer, refuse, traceAnswer } from "./answers.ts";
+import { addAnswer, refuse, TOO_LONG, traceAnswer } from "./answers.ts";
+import { isCrowded } from "./net/load.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import type { Command } from "./protocol/command.ts";
 import type { Key } from "./protocol/key.ts";
@@ -17,6 +18,8 @@ let pieceStart = 0;
 let pieceClaim: Claim = "nothing";
 /** There is a message in it. */
 let found = false;
+/** How many bytes of messages are in the answer, or in its part that this turn writes; counted where room is short. */
+let answered = 0;
 
 /**
  * Answers a get: the hot path of consumers. As long as it goes on, in parts or waiting, nothing further is read from
@@ -26,6 +29,7 @@ export function executeGet(server: Server, client: Client, command: Command): vo
   const { keys } = command;
   const problem = openProblem(server, client, keys);
   if (problem !== undefined) return refuse(server, client, command, "bad request", problem);
+  server.stats.getCommands += keys.length;
   takeKeys(server, client, command, keys, 0);
 }
 
@@ -41,15 +45,23 @@ function takeKeys(
   try {
     for (let i = from; i < keys.length; i++) {
       const key = keys[i] as Key;
-      server.stats.getCommands++;
+      if (isTooMuch(server, client, key)) {
+        if (client.patience === undefined) {
+          if (pieceClaim === "nothing") return refuse(server, client, command, "failure", TOO_LONG);
+          break;
+        }
+        client.patience.rest = restOf(server, client, command, keys, i);
+        const first = bodyLength() < LARGE_BODY ? "others" : "room";
+        return pauseAnswer(server, client, client.patience, first);
+      }
       if (!key.plain) settle(server, client, key);
       if (key.action !== "none" && !takeFor(server, client, command, key)) {
         if (key.wait > 0 && waitFor(server, client, command, key)) return;
       }
       if (i + 1 === keys.length || !isTurnLarge(server)) continue;
       if (client.patience === undefined) break;
-      client.patience.rest = () => takeKeys(server, client, command, keys, i + 1);
-      return pauseAnswer(server, client, client.patience);
+      client.patience.rest = restOf(server, client, command, keys, i + 1);
+      return pauseAnswer(server, client, client.patience, "others");
     }
     endAnswer(server, client, command);
   } catch (error) {
@@ -57,13 +69,46 @@ function takeKeys(
   }
 }
 
-/** Sends what there is of an answer, and goes on in the next turn, unless the client is told that it failed. */
-function pauseAnswer(server: Server, client: Client, patience: Patience): void {
+/** A function of its own, because the loop above would make a scope for each key if a closure were in it. */
+function restOf(
+  server: Server,
+  client: Client,
+  command: Command,
+  keys: Key[],
+  from: number,
+): () => void {
+  return () => takeKeys(server, client, command, keys, from);
+}
+
+/** Whether the next message for the key is more than the client can be sent now. */
+function isTooMuch(server: Server, client: Client, key: Key): boolean {
+  if (client.patience !== undefined && !isCrowded(server.load)) return false;
+  const room = client.room();
+  if (key.action === "none") return false;
+  if (!takeMessage(server.broker, key.queue, "peek", client.consumer, message)) return false;
+  const line = `VALUE ${key.text} ${message.flags} ${bodyLength()} ${message.number}\r\n`;
+  answered += line.length + bodyLength() + "\r\n".length;
+  return answered + "END\r\n".length > room;
+}
+
+/**
+ * Sends what there is of an answer, and goes on when others were served or there is room, unless the client is told
+ * that it failed.
+ */
+function pauseAnswer(
+  server: Server,
+  client: Client,
+  patience: Patience,
+  first: "others" | "room",
+): void {
   // A close writes nothing, but when it fails the client is told.
   const isTold = pieceClaim !== "nothing";
   if (isTold) addWritten(server.turn, client, pieceStart, pieceClaim);
-  if (endTurn(server) !== undefined && isTold) patience.rest = undefined;
-  setImmediate(() => patience.resume());
+  if ((isTold || first === "others") && endTurn(server) !== undefined && isTold) {
+    patience.rest = undefined;
+  }
+  if (first === "room" && patience.rest !== undefined) patience.awaitRoom();
+  else setImmediate(() => patience.resume());
 }
 
 /** What speaks against the keys, in words for the client, before anything is done for any of them. */
@@ -114,10 +159,19 @@ function waitFor(server: Server, client: Client, command: Command, key: Key): bo
       return true;
     }
   }
+  const until = Date.now() + key.wait;
   const stopWaiting = (take: () => void) => {
     patience.waiter = undefined;
     beginAnswer(server);
     try {
+      if (isTooMuch(server, client, key)) {
+        // Others may be faster then, and it waits again for what is left of its time.
+        patience.rest = () => {
+          const late = { ...key, wait: Math.max(0, until - Date.now()) };
+          takeKeys(server, client, command, [late], 0);
+        };
+        return patience.awaitRoom();
+      }
       take();
       endAnswer(server, client, command);
     } catch (error) {
@@ -139,6 +193,7 @@ function beginAnswer(server: Server): void {
   pieceStart = server.turn.bytes.length;
   pieceClaim = "nothing";
   found = false;
+  answered = 0;
 }
 
 /** Writes `message`: as one piece with what is before it, unless its body is large and is sent from where it lies. */
@@ -151,7 +206,7 @@ function writeMessage(turn: Turn, client: Client, command: Command, key: Key): v
   dialect.head(bytes, command, key, message);
   if (isTracing()) traceAnswer(turn, client, command, start);
   if (!command.withBody) return;
-  if (message.end - message.start >= LARGE_BODY) {
+  if (bodyLength() >= LARGE_BODY) {
     addWritten(turn, client, pieceStart, pieceClaim);
     addBytes(turn, client, message.bytes, message.start, message.end);
     pieceStart = bytes.length;
@@ -179,4 +234,8 @@ function failAnswer(server: Server, client: Client, command: Command, error: unk
   const isTold = pieceClaim === "rest";
   const reason = failTurn(server, error);
   if (!isTold) refuse(server, client, command, "failure", reason);
+}
+
+function bodyLength(): number {
+  return message.end - message.start;
 }

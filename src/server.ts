@@ -1,5 +1,6 @@
 import { error, logInternal, trace, verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
+import { type Load, newLoad } from "./net/load.ts";
 import type { Options } from "./options.ts";
 import { type Broker, openBroker, wakeWaiters } from "./queue/broker.ts";
 import { cancel, commit, isDirty } from "./queue/commit.ts";
@@ -14,6 +15,7 @@ export interface Server {
   broker: Broker;
   stats: Stats;
   connections: Set<Connection>;
+  load: Load;
   turn: Turn;
   /** The end of this turn is waited for. */
   scheduled: boolean;
@@ -41,6 +43,7 @@ export function newServer(options: Options, store: Store, messageMemory: number)
     }),
     stats: newStats(),
     connections: new Set(),
+    load: newLoad(),
     turn: newTurn(),
     scheduled: false,
     begun: 0,

@@ -10,6 +10,8 @@ export interface Client {
   consumer: Consumer;
   /** What this client can do beyond asking and being answered at once: only a connection can. */
   patience: Patience | undefined;
+  /** How many bytes an answer with a message may have, where room is short. */
+  room(): number;
   /** Sends bytes, now or as soon as it can. Unless they are `stable`, they change after the call. */
   deliver(bytes: Buffer, start: number, end: number, stable: boolean): void;
   /**
@@ -27,6 +29,8 @@ export interface Patience {
   rest: (() => void) | undefined;
   /** The client sends nothing more, and may be gone: it is not to be kept waiting. */
   ended: boolean;
+  /** The rest is to be done when there is room for it. */
+  awaitRoom(): void;
   /** Goes on with what the client has sent since it began to wait. */
   resume(): void;
 }

@@ -1,4 +1,5 @@
 import { verbosity, warn } from "./log.ts";
+import { relieveLoad } from "./net/connection.ts";
 import { queueCounts } from "./queue/details.ts";
 import { orWarn, type Server } from "./server.ts";
 
@@ -7,6 +8,14 @@ const REST = 500;
 const PAUSE = 2;
 /** How many queues one dump of the statistics lists. */
 const MOST_LISTED = 1000;
+
+/** What the process may take beside -m before its garbage is collected in between, in bytes. */
+const ROOM = 100 * 1024 * 1024;
+/** How often that is looked at, in ms, and how many bytes more make another collection worthwhile. */
+const WATCH = 100;
+/** How often those are looked for who have much memory taken and do nothing, in ms. */
+const LOAD_WATCH = 1000;
+const STEP = 16 * 1024 * 1024;
 
 /** Starts everything that is done by the clock. The returned function ends it. */
 export function startUpkeep(server: Server): () => void {
@@ -17,6 +26,8 @@ export function startUpkeep(server: Server): () => void {
     tidying = setTimeout(tidy, more ? PAUSE : REST);
   }
   const clocks = [
+    setInterval(() => relieveLoad(server), LOAD_WATCH),
+    setInterval(garbageCollector(options.memory + ROOM), WATCH),
     every(options.checkpointSeconds, () => orWarn(() => store.checkpoint("full"))),
     every(options.trickleSeconds, () => orWarn(() => trickle(server))),
     every(options.statsSeconds, () => logQueues(server)),
@@ -43,4 +54,21 @@ function logQueues({ broker }: Server): void {
     warn(`queue ${name} ${sets}/${gets}`);
   }
   if (listed > MOST_LISTED) warn(`${broker.queues.size - MOST_LISTED} more queues`);
+}
+
+/**
+ * Left alone, the engine lets garbage grow to several times what is in use. The returned function, called again and
+ * again, has it collected when the process takes more than `bytes`, and not again for as long as that is in use.
+ */
+function garbageCollector(bytes: number): () => void {
+  let level = bytes;
+  let collected = false;
+  return () => {
+    const taken = process.memoryUsage.rss();
+    // What is collected goes back to the system a moment later.
+    if (taken <= bytes) level = bytes;
+    else if (collected) level = taken + STEP;
+    collected = taken > level;
+    if (collected) Bun.gc(true);
+  };
 }

@@ -4,15 +4,28 @@ import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
 import { writeFailure } from "../protocol/binary/reply.ts";
 import { newBytes } from "../protocol/bytes.ts";
-import { feed, type Input, newInput } from "../protocol/input.ts";
+import { feed, giveUp, heldBytes, type Input, newInput } from "../protocol/input.ts";
 import { nextCommand } from "../protocol/parser.ts";
 import { refusalLine, writeLine } from "../protocol/text/reply.ts";
 import { dismiss } from "../queue/broker.ts";
 import { newConsumer } from "../queue/consumer.ts";
+import { LARGE_BODY } from "../queue/segment.ts";
 import { removeWaiter } from "../queue/waiters.ts";
 import { endTurn, failTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import { countConnection } from "../stats.ts";
 import type { Client, Patience } from "../turn.ts";
+import {
+  FEW_BYTES,
+  isCrowded,
+  isFull,
+  newShare,
+  nextWaiting,
+  noteMoved,
+  relieve,
+  setInput,
+  setOutput,
+  type Share,
+} from "./load.ts";
 
 /**
  * How far a connection is: it is served; it is done, and its last answers wait for the turn to end; they are being
@@ -36,8 +49,10 @@ export interface Connection extends Client {
   patience: Patience;
   phase: Phase;
   unsent: Unsent[];
-  unsentBytes: number;
-  /** Too much is unsent: nothing is read or executed until it is gone. */
+  /** Its shares of the load: what is held of its requests, and of the answers to it. */
+  incoming: Share;
+  outgoing: Share;
+  /** Too much is unsent, to it or to all: nothing is executed until that has changed. */
   blocked: boolean;
   /** Nothing is read: the client is blocked, or has sent more than was executed. */
   paused: boolean;
@@ -45,12 +60,15 @@ export interface Connection extends Client {
 
 /** A client with more than so many bytes of answers unsent is not served further before it reads them. */
 const MOST_UNSENT = 256 * 1024;
-/** Small answers that must wait are gathered in pieces of this size. */
-const UNSENT_PIECE = 64 * 1024;
+/** Small answers that must wait are gathered in pieces of this size; large bodies are sent from where they lie. */
+const UNSENT_PIECE = 16 * 1024;
+const SHARED_BODY = 64 * 1024;
 /** A client that sends so many bytes more while it waits is not kept waiting. */
 const MOST_AHEAD = 1024 * 1024;
 /** A client of which more bytes than this are not executed is not read from before they are. */
 const MOST_BEHIND = 64 * 1024;
+/** From so many bytes on a chunk is worth being given back by hand. */
+const LARGE_CHUNK = 32 * 1024;
 /** How long a client has to close after the server did, in seconds. */
 const LINGER_SECONDS = 2;
 
@@ -67,13 +85,17 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
       waiter: undefined,
       rest: undefined,
       ended: false,
+      awaitRoom: () => awaitRoom(connection),
       resume: () => resume(connection),
     },
     phase: "open",
     unsent: [],
-    unsentBytes: 0,
+    incoming: newShare(),
+    outgoing: newShare(),
     blocked: false,
     paused: false,
+    // A message that is not large always fits.
+    room: () => 2 * LARGE_BODY,
     deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
     fail: (reason, held, start) => fail(connection, reason, held, start),
   };
@@ -88,12 +110,16 @@ export function closeConnection(connection: Connection): void {
   server.stats.currentConnections--;
   connection.phase = "closed";
   connection.unsent.length = 0;
+  setInput(server.load, connection.incoming, 0);
+  setOutput(server.load, connection.outgoing, 0);
+  server.load.waiting.delete(connection);
   if (patience.waiter !== undefined) removeWaiter(server.broker.waiters, patience.waiter);
   try {
     dismiss(server.broker, consumer);
   } catch (error) {
     failTurn(server, error);
   }
+  admit(server);
   scheduleEnd(server);
 }
 
@@ -102,14 +128,67 @@ export function receive(connection: Connection, chunk: Buffer): void {
   connection.server.stats.bytesRead += chunk.length;
   connection.input.keepLines = verbosity() >= 2;
   feed(connection.input, chunk);
+  if (connection.incoming.bytes > 0) noteMoved(connection.incoming, chunk.length);
   if (connection.patience.waiter === undefined) serve(connection);
   // A connection that is not read from would not be seen to end, and its message would be lost.
   else if (ahead(connection) > MOST_AHEAD) endWaiting(connection);
+  else weigh(connection);
 }
 
 /** How many bytes were received and not looked at yet. */
 function ahead({ input }: Connection): number {
   return input.chunk.length - input.at;
+}
+
+/** Counts what is held of the client's requests, and refuses that where it is too much of all that is held. */
+function weigh(connection: Connection): void {
+  const { server, input, incoming } = connection;
+  const held = heldBytes(input);
+  if (held === incoming.bytes) return;
+  setInput(server.load, incoming, held);
+  if (held <= FEW_BYTES || !isFull(server.load, server.options.maxBody)) return;
+  server.load.refused = true;
+  lighten(connection);
+}
+
+/** Lets go of what is held of the client's requests, if that can be done without ending the connection. */
+function lighten(connection: Connection): void {
+  const { server, incoming, patience } = connection;
+  if (patience.waiter !== undefined) {
+    endWaiting(connection);
+  } else if (connection.phase === "open" && giveUp(connection.input)) {
+    executeFound(connection);
+    setInput(server.load, incoming, heldBytes(connection.input));
+    scheduleEnd(server);
+  }
+}
+
+/** Where memory is short, lets go of those who have the server hold much and have stalled. */
+export function relieveLoad({ load, connections }: Server): void {
+  relieve(load, connections, (connection, which) => {
+    if (which === "incoming") lighten(connection);
+    if (connection[which].bytes > FEW_BYTES) connection.socket.terminate();
+  });
+}
+
+/** Nothing is executed for the client until others have taken what they are to be sent. */
+function awaitRoom(connection: Connection): void {
+  const { server } = connection;
+  connection.blocked = true;
+  server.load.waiting.add(connection);
+  setImmediate(() => admit(server));
+}
+
+/** Lets one of those go on that wait for room, when there is some: one a turn, since it takes of it. */
+function admit(server: Server): void {
+  const { load, turn } = server;
+  const next = nextWaiting(load);
+  if (next === undefined) return;
+  load.waiting.delete(next);
+  next.blocked = isBlocked(next);
+  resume(next);
+  turn.afterwards.push(() => admit(server));
+  scheduleEnd(server);
 }
 
 /** The client has what it waited for, or it is its turn again. */
@@ -146,6 +225,9 @@ function endWaiting({ patience, server }: Connection): void {
 /** Executes what has arrived, as far as the client takes the answers. */
 function serve(connection: Connection): void {
   const { server, patience } = connection;
+  const { turn, load } = server;
+  const { chunk } = connection.input;
+  const begun = turn.size;
   while (connection.phase === "open" && !connection.blocked && patience.waiter === undefined) {
     const { rest } = patience;
     patience.rest = undefined;
@@ -153,6 +235,10 @@ function serve(connection: Connection): void {
     else if (!executeNext(connection)) break;
     // Others come first before a large request goes on.
     if (patience.rest !== undefined) break;
+    if (isCrowded(load) && turn.size - begun > FEW_BYTES) {
+      giveWay(connection);
+      break;
+    }
     if (!isTurnLarge(server)) continue;
     endTurn(server);
     if (ahead(connection) > 0) {
@@ -160,7 +246,20 @@ function serve(connection: Connection): void {
       break;
     }
   }
+  if (connection.blocked && ahead(connection) > MOST_BEHIND && !connection.paused) {
+    pause(connection);
+  }
+  if (connection.input.chunk !== chunk) release(chunk);
+  weigh(connection);
   scheduleEnd(server);
+}
+
+/** Gives the memory of a large chunk back at once: chunks can come faster than garbage is collected. */
+function release(chunk: Buffer): void {
+  // For a small one the mere look at its memory would cost more than it gives back.
+  if (chunk.length < LARGE_CHUNK) return;
+  const { buffer } = chunk;
+  if (buffer.byteLength === chunk.length && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Lets the other connections be served before this one goes on. */
@@ -171,15 +270,19 @@ function giveWay(connection: Connection): void {
 
 /** Executes the next request: false when it has not arrived. */
 function executeNext(connection: Connection): boolean {
-  const { server, input, patience } = connection;
-  if (!nextCommand(input)) {
-    if (patience.ended) finish(connection);
+  if (!nextCommand(connection.input)) {
+    if (connection.patience.ended) finish(connection);
     return false;
   }
+  executeFound(connection);
+  return true;
+}
+
+function executeFound(connection: Connection): void {
+  const { server, input } = connection;
   const { kind, fatal } = input.command;
   execute(server, connection, input.command);
   if (kind === "quit" || (kind === "refused" && fatal)) finish(connection);
-  return true;
 }
 
 /** Ends the connection once everything it is owed is sent. */
@@ -187,6 +290,7 @@ function finish(connection: Connection): void {
   const { server } = connection;
   if (connection.phase !== "open") return;
   connection.phase = "finishing";
+  connection.input = newInput(server.options.maxBody);
   server.turn.afterwards.push(() => {
     if (connection.phase === "finishing") connection.phase = "sending";
     endIfSent(connection);
@@ -200,7 +304,7 @@ export function isOwed({ phase }: Connection): boolean {
 }
 
 function endIfSent(connection: Connection): void {
-  if (connection.phase !== "sending" || connection.unsentBytes > 0) return;
+  if (connection.phase !== "sending" || connection.outgoing.bytes > 0) return;
   connection.phase = "lingering";
   if (connection.paused) unpause(connection);
   if (connection.patience.ended) {
@@ -220,16 +324,18 @@ function deliver(
 ): void {
   if (connection.phase === "closed" || start === end) return;
   let sent = 0;
-  if (connection.unsentBytes === 0) {
-    sent = Math.max(0, connection.socket.write(bytes, start, end - start));
-    connection.server.stats.bytesWritten += sent;
+  if (connection.outgoing.bytes === 0) {
+    sent = send(connection, bytes, start, end);
   }
   if (start + sent === end) return;
   keepUnsent(connection, bytes, start + sent, end, stable);
-  if (connection.unsentBytes > MOST_UNSENT && !connection.blocked) {
-    connection.blocked = true;
-    pause(connection);
-  }
+  if (!isBlocked(connection)) return;
+  connection.blocked = true;
+  if (!connection.paused) pause(connection);
+}
+
+function isBlocked({ server, outgoing }: Connection): boolean {
+  return outgoing.bytes > (isCrowded(server.load) ? 0 : MOST_UNSENT);
 }
 
 /** Tells the client why nothing of a held answer has happened. */
@@ -247,8 +353,9 @@ function keepUnsent(
   end: number,
   stable: boolean,
 ): void {
-  connection.unsentBytes += end - start;
-  if (stable && end - start >= UNSENT_PIECE) {
+  const { server, outgoing } = connection;
+  setOutput(server.load, outgoing, outgoing.bytes + end - start);
+  if (stable && end - start >= SHARED_BODY) {
     connection.unsent.push({ bytes, start, end });
     return;
   }
@@ -267,21 +374,40 @@ function keepUnsent(
   }
 }
 
+/** @returns how many of the bytes the system took */
+function send(connection: Connection, bytes: Buffer, start: number, end: number): number {
+  const sent = connection.socket.write(bytes, start, end - start);
+  if (sent < 0) {
+    // The client is gone, and who has learned that by writing may never be told it again.
+    setImmediate(() => connection.socket.terminate());
+    return 0;
+  }
+  connection.server.stats.bytesWritten += sent;
+  return sent;
+}
+
 /** The system has room again. */
 export function drain(connection: Connection): void {
-  while (connection.unsent.length > 0) {
-    const piece = connection.unsent[0] as Unsent;
-    const sent = connection.socket.write(piece.bytes, piece.start, piece.end - piece.start);
-    if (sent <= 0) return;
-    connection.server.stats.bytesWritten += sent;
-    connection.unsentBytes -= sent;
-    piece.start += sent;
-    if (piece.start < piece.end) return;
-    connection.unsent.shift();
-  }
-  if (connection.blocked) {
+  sendUnsent(connection);
+  admit(connection.server);
+  if (connection.outgoing.bytes > 0) return;
+  if (connection.blocked && !connection.server.load.waiting.has(connection)) {
     connection.blocked = false;
     resume(connection);
   }
   endIfSent(connection);
+}
+
+function sendUnsent(connection: Connection): void {
+  const { server, outgoing } = connection;
+  while (connection.unsent.length > 0) {
+    const piece = connection.unsent[0] as Unsent;
+    const sent = send(connection, piece.bytes, piece.start, piece.end);
+    if (sent === 0) return;
+    setOutput(server.load, outgoing, outgoing.bytes - sent);
+    noteMoved(outgoing, sent);
+    piece.start += sent;
+    if (piece.start < piece.end) return;
+    connection.unsent.shift();
+  }
 }

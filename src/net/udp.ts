@@ -1,7 +1,7 @@
 import { refuse } from "../answers.ts";
 import { execute } from "../handler.ts";
-import { verbosity } from "../log.ts";
-import { type Bytes, clear, newBytes, writeBytes } from "../protocol/bytes.ts";
+import { trace, verbosity } from "../log.ts";
+import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
 import { newCommand } from "../protocol/command.ts";
 import { feed, isIncomplete, newInput } from "../protocol/input.ts";
 import { nextCommand } from "../protocol/parser.ts";
@@ -15,9 +15,12 @@ import { explain, type Listener, placeName } from "./listen.ts";
 const HEADER = 8;
 /** A datagram that is sent has at most this many bytes, its header included. */
 const DATAGRAM = 1400;
-
-/** From so many bytes of answers on nothing more of a datagram is executed. */
-const MOST_ANSWERS = 1024 * 1024;
+/**
+ * Whoever gets an answer may not be who asked: it has at most so many times the bytes of its request. That is for the
+ * datagrams as a whole; a line, which is answered without headers, may have a bit less.
+ */
+const MOST_TIMES = 10;
+const MOST_TIMES_A_LINE = 9;
 
 /** @throws Error that names the address */
 export async function listenUdp(address: string | undefined, port: number): Promise<Listener> {
@@ -28,10 +31,11 @@ export async function listenUdp(address: string | undefined, port: number): Prom
       hostname,
       port,
       socket: {
+        error: (_socket, error) => trace(`a datagram could not be sent or received: ${error}`),
         data(from, datagram, senderPort, sender) {
           if (server === undefined) return;
           receive(server, datagram, (frames) => {
-            for (const frame of frames) from.send(frame, senderPort, sender);
+            for (const frame of frames) sendTo(from, frame, senderPort, sender);
           });
         },
       },
@@ -48,26 +52,49 @@ export async function listenUdp(address: string | undefined, port: number): Prom
   }
 }
 
+/**
+ * What went wrong with an earlier datagram, such as to somebody who is gone, is told at the next one, whoever gets it:
+ * that one is sent all the same.
+ */
+function sendTo(
+  socket: Bun.udp.Socket<"buffer">,
+  frame: Buffer,
+  port: number,
+  address: string,
+): void {
+  for (let tries = 2; tries > 0; tries--) {
+    try {
+      socket.send(frame, port, address);
+      return;
+    } catch (error) {
+      trace(`a datagram to ${placeName(address, port)} failed: ${String(error)}`);
+    }
+  }
+}
+
 /** A datagram holds whole requests; its sender is a client for just as long as they last. */
 function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => void): void {
   if (datagram.length < HEADER) return;
   server.stats.bytesRead += datagram.length;
+  const most = datagram.length * MOST_TIMES;
   const id = datagram.readUInt16BE(0);
   const answers = newBytes(256);
+  const request = { bytes: 0 };
   const client: Client = {
     id: 0,
     consumer: newConsumer(),
     patience: undefined,
+    room: () => request.bytes * MOST_TIMES_A_LINE,
     deliver: (bytes, start, end) => writeBytes(answers, bytes, start, end),
     fail: (reason) => writeLine(answers, refusalLine("failure", reason)),
   };
   if (datagram.readUInt16BE(4) > 1) {
     refuse(server, client, newCommand(), "failure", "multi-packet request not supported");
   } else {
-    serve(server, client, Buffer.from(datagram.subarray(HEADER)), answers);
+    serve(server, client, Buffer.from(datagram.subarray(HEADER)), request);
   }
   server.turn.afterwards.push(() => {
-    const frames = frame(id, answers.buffer.subarray(0, answers.length));
+    const frames = within(most, frame(id, answers.buffer.subarray(0, answers.length)));
     for (const { length } of frames) server.stats.bytesWritten += length;
     send(frames);
     clear(answers);
@@ -75,20 +102,28 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
   scheduleEnd(server);
 }
 
-function serve(server: Server, client: Client, requests: Buffer, answers: Bytes): void {
+/** @param request takes the size of each request while it is executed, in bytes */
+function serve(server: Server, client: Client, requests: Buffer, request: { bytes: number }): void {
   const input = newInput(server.options.maxBody, false);
   input.keepLines = verbosity() >= 2;
   feed(input, requests);
+  let done = -HEADER;
   while (nextCommand(input) && !isIncomplete(input)) {
     if (input.command.kind === "quit") return;
-    if (answers.length >= MOST_ANSWERS) {
-      return refuse(server, client, newCommand(), "failure", "too much asked for in one datagram");
-    }
+    request.bytes = input.at - done;
+    done = input.at;
     execute(server, client, input.command);
     if (isTurnLarge(server)) endTurn(server);
   }
   if (isIncomplete(input))
     refuse(server, client, newCommand(), "bad request", "incomplete request");
+}
+
+/** As many of the datagrams as have not more than so many bytes together. */
+function within(most: number, frames: Buffer[]): Buffer[] {
+  let total = 0;
+  const beyond = frames.findIndex(({ length }) => (total += length) > most);
+  return beyond < 0 ? frames : frames.slice(0, beyond);
 }
 
 /** Splits an answer into datagrams, each with its header. */

@@ -27,6 +27,7 @@ export const unlimited = darwin ? 0x7fff_ffff_ffff_ffffn : 0xffff_ffff_ffff_ffff
 
 const resources: Record<Resource, number> = { openFiles: darwin ? 8 : 7, coreFiles: 4 };
 
+const POLLOUT = 4;
 const LOCK_EX_NB = 2 | 4;
 const PR_SET_DUMPABLE = 4;
 
@@ -35,6 +36,7 @@ const UID_OFFSET = 16;
 const GID_OFFSET = 20;
 
 const functions = {
+  poll: { args: ["buffer", "u64", "i32"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   getrlimit: { args: ["i32", "buffer"], returns: "i32" },
   setrlimit: { args: ["i32", "buffer"], returns: "i32" },
@@ -70,6 +72,12 @@ function libc() {
  */
 export function lockFile(fd: number): boolean {
   return libc().flock(fd, LOCK_EX_NB) === 0;
+}
+
+/** Whether a write to the descriptor is done, or fails, without waiting for whoever reads what is written. */
+export function canWrite(fd: number): boolean {
+  // struct pollfd: the descriptor, and 16 bits each for what is asked and what is so.
+  return libc().poll(new Int32Array([fd, POLLOUT]), 1, 0) !== 0;
 }
 
 /** This process's limit of a resource. */

@@ -1,6 +1,6 @@
 import type { Bytes } from "./bytes.ts";
-import { accept, type Command, forgetBody, newCommand, refuseBad } from "./command.ts";
-import { BAD_CHUNK } from "./refusal.ts";
+import { accept, type Command, forgetBody, newCommand, refuse, refuseBad } from "./command.ts";
+import { BAD_CHUNK, NO_ROOM, NO_ROOM_FOR_LINE } from "./refusal.ts";
 
 /** What one client has sent and what of it is understood so far. Received bytes are looked at where they lie. */
 export interface Input {
@@ -33,6 +33,10 @@ export const MAX_BYTES = 2_147_483_645;
 export const MAX_FLAGS = 4_294_967_295;
 /** In text a body is followed by CR LF. */
 export const BODY_END = 2;
+/** The buffer for a body up to this size is made at once; a larger one's grows with what arrives. */
+const SMALL_BODY = 16 * 1024;
+/** How many times larger than what has arrived of a body its buffer may be. */
+const AMPLE = 4;
 const CR = 13;
 const LF = 10;
 
@@ -70,6 +74,32 @@ export function isIncomplete(input: Input): boolean {
   return filling || skip > chunk.length - at || (line?.length ?? 0) > 0;
 }
 
+/** Bytes that are held for requests that have not arrived whole, or were not looked at. */
+export function heldBytes({ filling, command, line, chunk, at }: Input): number {
+  return (filling ? command.body.length : 0) + (line?.buffer.length ?? 0) + chunk.length - at;
+}
+
+/**
+ * Refuses the request that is arriving, because there is no memory for the rest of it: `input.command` is the refusal,
+ * and nothing is held any more. False when none is arriving.
+ */
+export function giveUp(input: Input): boolean {
+  const { command } = input;
+  if (input.filling) {
+    input.skip = command.bodyEnd + endLength(input) - input.filled;
+    input.filling = false;
+    forgetBody(command);
+    refuse(command, "failure", NO_ROOM);
+    return accept(command, "refused set");
+  }
+  if (input.line === undefined) return false;
+  input.line = undefined;
+  input.ended = true;
+  command.wanted = "all";
+  command.line = "(a line that there is no memory for)";
+  return refuse(command, "failure", NO_ROOM_FOR_LINE, true);
+}
+
 /** An idle connection holds on to no received bytes. */
 export function dropChunk(input: Input): false {
   input.chunk = NOTHING;
@@ -77,7 +107,7 @@ export function dropChunk(input: Input): false {
   return false;
 }
 
-/** Takes the body where it lies when all of it has arrived, or else starts a buffer of its final size. */
+/** Takes the body where it lies when all of it has arrived, or else starts a buffer for it. */
 export function takeBody(input: Input, bytes: number): boolean {
   const { command, chunk, at } = input;
   const end = at + bytes;
@@ -91,7 +121,7 @@ export function takeBody(input: Input, bytes: number): boolean {
     command.bodyAlone = false;
     return true;
   }
-  command.body = Buffer.allocUnsafeSlow(bytes);
+  command.body = Buffer.allocUnsafeSlow(Math.min(bytes, SMALL_BODY));
   command.bodyStart = 0;
   command.bodyEnd = bytes;
   command.bodyAlone = true;
@@ -111,6 +141,7 @@ export function fillBody(input: Input): boolean {
   const bytes = command.bodyEnd;
   const whole = bytes + endLength(input);
   if (input.filled < bytes) {
+    makeRoom(input);
     const copied = chunk.copy(command.body, input.filled, input.at);
     input.filled += copied;
     input.at += copied;
@@ -123,6 +154,15 @@ export function fillBody(input: Input): boolean {
   if (input.filled < whole) return dropChunk(input);
   input.filling = false;
   return input.badEnd ? refuseBody(command) : true;
+}
+
+/** Bodies are announced in a few bytes, so that memory is taken only for what has arrived. */
+function makeRoom({ command, chunk, at, filled }: Input): void {
+  const needed = Math.min(command.bodyEnd, filled + chunk.length - at);
+  if (needed <= command.body.length) return;
+  const larger = Buffer.allocUnsafeSlow(Math.min(command.bodyEnd, needed * AMPLE));
+  command.body.copy(larger, 0, 0, filled);
+  command.body = larger;
 }
 
 /** The body is not followed by what it must be followed by. */

@@ -61,8 +61,8 @@ function isAt(buffer: Buffer, start: number, text: string): boolean {
 
 /** `<queue>[/<option>…]` */
 function parseKey(text: string): Key {
+  if (!text.includes("/")) return plainKey(text);
   const [queue = "", ...options] = text.split("/");
-  const plain = options.length === 0;
   const problem = queueProblem(queue) ?? optionsProblem(options);
   const has = (option: string) => options.includes(option);
   const wait = options.find((option) => option.startsWith("t="))?.slice(2) ?? "-1";
@@ -70,7 +70,12 @@ function parseKey(text: string): Key {
   let action: Action = before === undefined ? "take" : "none";
   if (has("open")) action = "open";
   if (has("peek")) action = "peek";
-  return { text, queue, plain, before, action, wait: Number(wait), problem };
+  return { text, queue, plain: false, before, action, wait: Number(wait), problem };
+}
+
+function plainKey(text: string): Key {
+  const problem = queueProblem(text);
+  return { text, queue: text, plain: true, before: undefined, action: "take", wait: -1, problem };
 }
 
 /** A line of text has room for neither spaces nor line ends in a name; other dialects can bring them. */

@@ -1,6 +1,6 @@
 import { type Store, StoreError } from "../store/store.ts";
 import type { Consumer, Taking } from "./consumer.ts";
-import { dropAll, type Memory, newMemory } from "./memory.ts";
+import { dropAll, type Memory, newMemory, QUEUE_BYTES } from "./memory.ts";
 import { type Message, newMessage } from "./message.ts";
 import {
   abandon,
@@ -240,6 +240,7 @@ function createQueue(broker: Broker, name: string): Queue {
   const queue = newQueue(name, { queue: id, head: 1, tail: 1, bytes: 0, held: [] });
   broker.queues.set(name, queue);
   broker.created.push(queue);
+  broker.gathered += QUEUE_BYTES;
   return queue;
 }
 

@@ -1,5 +1,6 @@
 import { type Batch, newBatch, type Position } from "../store/batch.ts";
 import { type Broker, noteReady } from "./broker.ts";
+import { limitWith } from "./memory.ts";
 import {
   abandon,
   collectUnsaved,
@@ -76,7 +77,7 @@ function gather(broker: Broker, positions: Position[]): Batch {
 
 function isSame(a: Position, b: Position): boolean {
   if (a.head !== b.head || a.tail !== b.tail || a.held.length !== b.held.length) return false;
-  return a.held.every((number, i) => number === b.held[i]);
+  return a.held === b.held || a.held.every((number, i) => number === b.held[i]);
 }
 
 function forgetBatch(broker: Broker): void {
@@ -92,9 +93,10 @@ function forgetBatch(broker: Broker): void {
  * first to lose them, its newest before its oldest.
  */
 function keepWithinLimit(broker: Broker): void {
-  const { memory } = broker;
+  const { memory, queues } = broker;
+  const limit = limitWith(memory, queues.size);
   for (const queue of memory.holders) {
-    if (memory.used <= memory.limit) return;
-    letGo(queue, memory, memory.used - memory.limit);
+    if (memory.used <= limit) return;
+    letGo(queue, memory, memory.used - limit);
   }
 }

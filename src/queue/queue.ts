@@ -8,6 +8,8 @@ import {
   holdBack,
   holdFront,
   type Memory,
+  NONE,
+  own,
   spendFront,
 } from "./memory.ts";
 import type { Message } from "./message.ts";
@@ -22,6 +24,7 @@ import {
   lengthAt,
   newSegment,
   packedSegment,
+  part,
   placeOf,
   resetSegment,
   type Segment,
@@ -52,6 +55,8 @@ export interface Queue {
   open: Map<number, OpenMessage>;
   /** Numbers of the messages that the current batch opened. */
   opened: number[];
+  /** The numbers of all that are returned or open, ascending, until that changes: there may be thousands. */
+  held: readonly number[] | undefined;
   /** Bytes of the bodies of all messages in the queue, open ones too. */
   bytes: number;
   /** What the store has, as of the last commit. */
@@ -69,7 +74,8 @@ export interface OpenMessage {
 
 /** How much is read from the store at once, in bytes. */
 const READ_AHEAD = 256 * 1024;
-const NONE: readonly number[] = [];
+/** What all queues that have none of them share: most queues, and there may be very many. Nothing is put into it. */
+const NOTHING_OPEN = new Map<number, OpenMessage>();
 
 export function newQueue(name: string, stored: Position): Queue {
   const { queue, head, tail, bytes, held } = stored;
@@ -79,11 +85,12 @@ export function newQueue(name: string, stored: Position): Queue {
     head,
     tail,
     loaded: head,
-    segments: [],
-    spent: [],
-    returned: [...held],
-    open: new Map(),
-    opened: [],
+    segments: NONE,
+    spent: NONE,
+    returned: held.length === 0 ? NONE : [...held],
+    open: NOTHING_OPEN,
+    opened: NONE,
+    held: undefined,
     bytes,
     stored,
     touched: false,
@@ -153,6 +160,7 @@ export function look(queue: Queue, memory: Memory, store: Store, message: Messag
 export function advance(queue: Queue, memory: Memory, message: Message): void {
   if (message.number < queue.head) {
     queue.returned.shift();
+    queue.held = undefined;
     return;
   }
   const front = queue.segments[0] as Segment;
@@ -164,8 +172,11 @@ export function advance(queue: Queue, memory: Memory, message: Message): void {
 
 /** The message that {@link advance} took stays in the queue until its consumer says what becomes of it. */
 export function keepOpen(queue: Queue, consumer: Consumer, message: Message): void {
+  if (queue.open === NOTHING_OPEN) queue.open = new Map();
   queue.open.set(message.number, { consumer, length: message.end - message.start });
+  queue.opened = own(queue.opened);
   queue.opened.push(message.number);
+  queue.held = undefined;
   consumer.open.set(queue, message.number);
 }
 
@@ -174,6 +185,7 @@ export function closeOpen(queue: Queue, consumer: Consumer): boolean {
   const number = consumer.open.get(queue);
   if (number === undefined) return false;
   consumer.open.delete(queue);
+  queue.held = undefined;
   queue.bytes -= queue.open.get(number)?.length ?? 0;
   return queue.open.delete(number);
 }
@@ -194,7 +206,8 @@ export function abandon(queue: Queue): void {
 
 /** Makes message `number`, which was taken, available again, before all younger ones. */
 export function putBack(queue: Queue, number: number): void {
-  const { returned } = queue;
+  const returned = (queue.returned = own(queue.returned));
+  queue.held = undefined;
   let at = returned.length;
   while (at > 0 && (returned[at - 1] as number) > number) at--;
   returned.splice(at, 0, number);
@@ -203,7 +216,8 @@ export function putBack(queue: Queue, number: number): void {
 /** Drops all messages but the open ones. */
 export function empty(queue: Queue, memory: Memory): void {
   while (queue.segments.length > 0) spendFront(memory, queue);
-  queue.returned = [];
+  queue.returned = NONE;
+  queue.held = undefined;
   queue.head = queue.tail;
   queue.loaded = queue.tail;
   queue.bytes = 0;
@@ -275,8 +289,11 @@ function addSmall(
 
 /** Numbers of the messages before `head` that are in the queue, ascending. */
 function heldNumbers(queue: Queue): readonly number[] {
-  const { returned, open } = queue;
-  if (open.size === 0) return returned;
+  return (queue.held ??= sortHeld(queue));
+}
+
+function sortHeld({ returned, open }: Queue): readonly number[] {
+  if (open.size === 0) return returned.length === 0 ? NONE : [...returned];
   const numbers = [...returned, ...open.keys()];
   // Messages are mostly opened in their order, and sorting thousands at each commit would be felt.
   const isAscending = numbers.every((number, i) => i === 0 || (numbers[i - 1] as number) < number);
@@ -296,7 +313,9 @@ export function positionOf(queue: Queue): Position {
     listed--;
     head--;
   }
-  return { queue: id, head, tail, bytes, held: held.slice(0, listed) };
+  // As long as nothing changes it is the very same list, which spares others a look at it.
+  const all = listed === held.length;
+  return { queue: id, head, tail, bytes, held: all ? held : held.slice(0, listed) };
 }
 
 /** Adds what the current batch set, and is still in the queue, to `into`. */
@@ -334,7 +353,7 @@ function slice(
   const start = count === 1 ? bodyAt(segment, at) : at;
   const stop = count === 1 ? start + lengthAt(segment, at) : segment.used;
   const flags = count === 1 ? flagsAt(segment, at) : 0;
-  return { queue: queue.id, first, count, flags, body: segment.bytes.subarray(start, stop) };
+  return { queue: queue.id, first, count, flags, body: part(segment, start, stop) };
 }
 
 /** The current batch is in the store, and `position` with it. */
@@ -346,7 +365,7 @@ export function markSaved(queue: Queue, memory: Memory, position: Position): voi
   }
   queue.stored = position;
   queue.touched = false;
-  if (queue.opened.length > 0) queue.opened = [];
+  queue.opened = NONE;
   if (queue.spent.length > 0) dropSpent(memory, queue);
   if (queue.loaded < queue.tail) dropBeyond(queue, memory, queue.loaded);
   else if (queue.head === queue.tail) reuseSegment(queue, memory);
@@ -371,7 +390,8 @@ export function rollBack(queue: Queue, memory: Memory): void {
     open.get(number)?.consumer.open.delete(queue);
     open.delete(number);
   }
-  queue.opened = [];
+  queue.opened = NONE;
+  queue.held = undefined;
   queue.head = stored.head;
   for (const number of open.keys()) queue.head = Math.max(queue.head, number + 1);
   queue.returned = stored.held.filter((number) => !open.has(number));

@@ -26,7 +26,9 @@ export const SEGMENT_BYTES = 64 * 1024;
 /** A body from this many bytes on gets a segment of its own, so that it need not be copied. */
 export const LARGE_BODY = 16 * 1024;
 
-const SMALLEST = 512;
+const SMALLEST = 128;
+/** The engine keeps so few bytes beside the object itself, until somebody takes a view of them. */
+const FEW_BYTES = 1000;
 /** What a segment costs beside its bytes: the records and its place in the heap. */
 const OVERHEAD = 320;
 
@@ -138,6 +140,13 @@ export function placeOf(segment: Segment, number: number): number {
   let at = 0;
   for (let n = segment.first; n < number; n++) at = bodyAt(segment, at) + lengthAt(segment, at);
   return at;
+}
+
+/** The bytes from `start` up to `end`, good until the segment changes. */
+export function part({ bytes }: Segment, start: number, end: number): Uint8Array {
+  // A view of few bytes makes them cost three times as much for as long as they live.
+  const isView = bytes.length > FEW_BYTES;
+  return isView ? bytes.subarray(start, end) : Uint8Array.prototype.slice.call(bytes, start, end);
 }
 
 /** Empties the segment for reuse; `number` is the number that its first message will have. */

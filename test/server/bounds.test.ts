@@ -3,9 +3,9 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { type Client, set } from "./client.ts";
+import { set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { freePort, memoryOf, type Server, start, suite, whileStopped } from "./harness.ts";
+import { memoryOf, type Server, start, suite, whileStopped } from "./harness.ts";
 
 suite();
 
@@ -13,52 +13,6 @@ const MB = 1024 * 1024;
 
 /** The largest that the server's memory has been, bytes. */
 const peak = (server: Server) => memoryOf(server.pid, "VmHWM");
-
-async function statistic(client: Client, name: string): Promise<number> {
-  client.send("stats\r\n");
-  const text = await client.until("END\r\n");
-  return Number(new RegExp(`^STAT ${name} (\\S+)\r$`, "m").exec(text)?.[1]);
-}
-
-test("a datagram that asks for 300 MB gets about one, and is told so", async () => {
-  const [header, size] = [8, 1400];
-  const port = freePort();
-  const server = await start(["-U", `${port}`, "-B", "65535"]);
-  const client = await server.connect();
-  await client.put("q", "x".repeat(60_000));
-  const before = peak(server);
-
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const late = setTimeout(() => reject(new Error("no answer in 20 s")), 20_000);
-  const socket = await Bun.udpSocket({
-    connect: { hostname: "127.0.0.1", port },
-    socket: { data: (_socket, datagram) => resolve(datagram) },
-  });
-  socket.send(
-    Buffer.concat(
-      [Buffer.from([0, 7, 0, 0, 0, 1, 0, 0]), set("other", "y")].concat(
-        Array<Buffer>(5000).fill(Buffer.from("get q/peek\r\n")),
-      ),
-    ),
-  );
-  const first = await promise.finally(() => clearTimeout(late));
-  expect(first.subarray(0, 4).toString("hex")).toBe("00070000");
-  const total = first.readUInt16BE(4);
-  // Datagrams get lost where so many come at once: the server knows how much it sent.
-  const stored = "STORED\r\n".length;
-  const sent = (await statistic(client, "bytes_written")) - stored;
-  expect(total).toBe(Math.ceil(sent / size));
-  expect(sent).toBeLessThan(1.2 * MB);
-  const answer = `VALUE q/peek 0 60000\r\n${"x".repeat(60_000)}\r\nEND\r\n`.length;
-  const told = "SERVER_ERROR too much asked for in one datagram\r\n".length;
-  expect((sent - total * header - stored - told) % answer).toBe(0);
-  expect(peak(server) - before).toBeLessThan(50 * MB);
-
-  expect(await client.take("other")).toBe("y");
-  expect((await client.take("q"))?.length).toBe(60_000);
-  socket.close();
-  await server.stop();
-});
 
 test("empty messages that were stored one by one are read a part at a time", async () => {
   const stored = 2000;

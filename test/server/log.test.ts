@@ -1,9 +1,11 @@
 /** What is logged with `-v` and `-vv`, and what is not. */
 import { describe, expect, test } from "bun:test";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { join } from "node:path";
 
-import { set } from "./client.ts";
+import { connect, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { start, suite } from "./harness.ts";
+import { eventually, freePort, launch, scratch, start, suite, user } from "./harness.ts";
 
 suite();
 
@@ -140,4 +142,41 @@ test("-S logs the queues' counters with -v", async () => {
   expect(await client.take("counted")).toBe("x");
   await server.logged(/counted.*2\/1/);
   await server.stop();
+});
+
+test("a log that nobody reads stops nobody; what is missing in it is told", async () => {
+  const directory = scratch();
+  const pipe = join(directory, "pipe");
+  Bun.spawnSync(["mkfifo", pipe]);
+  const reader = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK);
+  const port = freePort();
+  const flags = ["-u", user, "-H", join(directory, "home"), "-p", `${port}`, "-l", "127.0.0.1"];
+  const server = launch(flags, { shell: `exec 2>'${pipe}'` });
+  const address = { hostname: "127.0.0.1", port };
+  const client = await eventually("a server", () => connect(address).catch(() => undefined));
+  const rounds = 10_000;
+  expect(await client.ask("verbosity 2")).toBe("OK");
+  client.send("get nothing\r\n".repeat(rounds));
+  const answers = await client.read(rounds * "END\r\n".length);
+  expect(answers.toString() === "END\r\n".repeat(rounds)).toBe(true);
+
+  const block = Buffer.alloc(65_536);
+  let log = "";
+  await eventually("the rest of the log", () => {
+    try {
+      log += block.toString("latin1", 0, readSync(reader, block));
+    } catch {
+      return / lines were dropped here/.test(log) ? true : undefined;
+    }
+    return undefined;
+  });
+  const [, dropped] = /^\S+ error (\d+) lines were dropped here/m.exec(log) ?? [];
+  const shown = log.split("get nothing\n").length + log.split("> END\n").length - 2;
+  // The first of them may be the answer to the verbosity.
+  expect(Number(dropped) + shown).toBe(2 * rounds);
+  for (const line of log.split("\n").slice(0, -1))
+    expect(line).toMatch(/^\S{24} (warn|error|trace) /);
+  server.kill("SIGTERM");
+  expect(await server.exit()).toMatchObject({ code: 0 });
+  closeSync(reader);
 });

@@ -24,6 +24,11 @@ function frame(id: number, body: string | Buffer, sequence = 0, total = 1): Buff
   return Buffer.concat([header, typeof body === "string" ? bytes(body) : body]);
 }
 
+/** A line with spaces at its end, so that it may have an answer with a body of so many bytes. */
+function longer(line: string, body: number): string {
+  return `${line}${" ".repeat(Math.ceil(body / 9))}\r\n`;
+}
+
 /** One UDP socket that speaks to the server, and what it received, in the order of arrival. */
 async function peer(port: number) {
   const received: Datagram[] = [];
@@ -56,10 +61,11 @@ async function peer(port: number) {
     }
   }
 
-  /** All datagrams of the next answer. */
-  async function answer(): Promise<Datagram[]> {
+  /** All datagrams of the next answer, or the first few. */
+  async function answer(most = Infinity): Promise<Datagram[]> {
     const parts = [await datagram()];
-    for (let left = (parts[0]?.total ?? 1) - 1; left > 0; left--) parts.push(await datagram());
+    const total = Math.min(most, parts[0]?.total ?? 1);
+    for (let left = total - 1; left > 0; left--) parts.push(await datagram());
     return parts;
   }
 
@@ -84,6 +90,8 @@ async function peer(port: number) {
       ]);
       return first?.body ?? "";
     },
+    /** Forgets what has come beyond what was asked for. */
+    forget: () => void (received.length = 0),
     close: () => socket.close(),
   };
 }
@@ -138,6 +146,19 @@ test("two peers get their own answers", async () => {
   other.close();
 });
 
+test("those who are gone when they are answered cost nobody an answer", async () => {
+  for (let round = 0; round < 100; round++) {
+    const gone = await Promise.all([peer(port), peer(port), peer(port)]);
+    for (const other of gone) {
+      other.send(frame(1, "nonsense\r\n"));
+      other.send(frame(2, "nonsense\r\n"));
+      other.close();
+    }
+    expect(await udp.ask(round, "nonsense\r\n")).toBe("ERROR\r\n");
+  }
+  expect(server.stderr()).not.toContain("error");
+});
+
 test("several commands in one datagram, one answer", async () => {
   const request = Buffer.concat([
     set("s", "one"),
@@ -158,7 +179,7 @@ describe("a long answer", () => {
   ])("%s", async (_title, size, total) => {
     const body = Array.from({ length: size }, (_, at) => String.fromCharCode(at % 251)).join("");
     await tcp.put("long", body, 3);
-    udp.send(frame(77, "get long\r\n"));
+    udp.send(frame(77, longer("get long", size)));
     const parts = await udp.answer();
     expect(parts.map(({ sequence }) => sequence)).toEqual(parts.map((_part, at) => at));
     for (const part of parts) {
@@ -174,6 +195,73 @@ describe("a long answer", () => {
     expect(await udp.ask(8, set("large", body))).toBe("STORED\r\n");
     expect(await tcp.take("large")).toBe(body);
   });
+});
+
+describe("an answer is at most ten times as long as its request", () => {
+  const tooLong = "SERVER_ERROR answer too long for UDP, pad the line\r\n";
+
+  test("a get of a longer message is refused, and the message stays", async () => {
+    const body = "x".repeat(1000);
+    await tcp.put("big", body);
+    for (let n = 0; n < 3; n++) expect(await udp.ask(80, "get big\r\n")).toBe(tooLong);
+    expect(await udp.ask(81, "get big/peek\r\n")).toBe(tooLong);
+    expect(await udp.ask(82, "gets nothing big\r\n")).toBe(tooLong);
+    expect(await udp.ask(83, longer("get big", 1000))).toBe(
+      `VALUE big 0 1000\r\n${body}\r\nEND\r\n`,
+    );
+  });
+
+  test("a get of several ends where it would get longer", async () => {
+    for (const body of ["1".repeat(70), "2".repeat(70), "3".repeat(70)]) await tcp.put("few", body);
+    expect(await udp.ask(84, "get few few few\r\n")).toBe(
+      `VALUE few 0 70\r\n${"1".repeat(70)}\r\nVALUE few 0 70\r\n${"2".repeat(70)}\r\nEND\r\n`,
+    );
+    expect(await tcp.take("few")).toBe("3".repeat(70));
+  });
+
+  test("statistics are refused, too", async () => {
+    for (let n = 0; n < 50; n++) await tcp.put(`statistics${n}`, "x");
+    for (const line of ["stats", "stats queue"]) {
+      expect(await udp.ask(85, `${line}\r\n`)).toBe(tooLong);
+      expect(await udp.ask(86, longer(line, 1200))).toStartWith("STAT ");
+    }
+    expect(await udp.ask(87, "stats queue statistics0\r\n")).toStartWith("STAT messages 1\r\n");
+  });
+
+  test.each([
+    ["", 8],
+    ["\n", 300],
+    ["q\n", 3000],
+    ["get\n", 3000],
+    ["get few\n", 3000],
+    ["get big/x\n", 3000],
+    ["flush /\n", 3000],
+    ["delete /\n", 3000],
+    ["stats queue big\n", 1000],
+    ["version\n", 1000],
+    ["set big 0 0 1\nx\r\nget big\n", 1000],
+  ])("%j, many times in a datagram", async (line, count) => {
+    await tcp.put("few", "x".repeat(40));
+    await tcp.put("big", "x".repeat(1000));
+    const request = frame(88, line.repeat(count), 0, line === "" ? 2 : 1);
+    const before = await written();
+    udp.send(request);
+    const [first] = await udp.answer(1);
+    expect(first?.id).toBe(88);
+    expect((await written()) - before).toBeLessThanOrEqual(10 * request.length);
+    for (const queue of ["few", "big"]) await tcp.ask(`flush ${queue}`);
+    udp.forget();
+  });
+
+  /** Bytes that the server has sent, without those that tell it. */
+  async function written(): Promise<number> {
+    tcp.send("stats\r\n");
+    const text = await tcp.until("END\r\n");
+    const total = Number(/^STAT bytes_written (\d+)\r$/m.exec(text)?.[1]);
+    told += text.length;
+    return total - (told - text.length);
+  }
+  let told = 0;
 });
 
 describe("refused", () => {

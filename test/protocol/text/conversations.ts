@@ -296,6 +296,11 @@ const flushes: Row[] = [
   ],
   ["flush a name of 251 bytes", `flush ${name251}\r\n`, refused(BAD_FORMAT)],
   [
+    "flush a name of 251 bytes and more behind a slash",
+    `flush ${name251}/x\r\n`,
+    refused(BAD_FORMAT),
+  ],
+  [
     "flush with a word too many",
     "flush q 0\r\nflush q 0 noreply\r\n",
     refused(BAD_FORMAT),
@@ -407,6 +412,11 @@ const others: Row[] = [
     { kind: "delete", name: name250, noreply: false },
   ],
   ["delete a name of 251 bytes", `delete ${name251}\r\n`, refused(BAD_FORMAT)],
+  [
+    "delete a name of 251 bytes and more behind a slash",
+    `delete ${name251}/x\r\n`,
+    refused(BAD_FORMAT),
+  ],
   ["delete a name of 251 bytes with noreply", `delete ${name251} noreply\r\n`, silent(BAD_FORMAT)],
   ["delete without a name", "delete\r\n", ERROR],
   ["stats", "stats\r\n", { kind: "stats" }],
@@ -426,6 +436,11 @@ const others: Row[] = [
     { kind: "stats queue", name: name250 },
   ],
   ["stats queue of 251 bytes", `stats queue ${name251}\r\n`, refused(BAD_FORMAT)],
+  [
+    "stats queue of 251 bytes and more behind a slash",
+    `stats queue ${name251}/x\r\n`,
+    refused(BAD_FORMAT),
+  ],
   ["stats of anything else", "stats foo\r\nstats QUEUE\r\nstats queues\r\n", ERROR, ERROR, ERROR],
   ["version", "version\r\nversion x\r\n", { kind: "version" }, ERROR],
   ["db_checkpoint", "db_checkpoint\r\ndb_checkpoint x\r\n", { kind: "db_checkpoint" }, ERROR],

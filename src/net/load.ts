@@ -1,0 +1,116 @@
+import type { Connection } from "./connection.ts";
+
+/** What all connections together make the server hold, beside what is in the queues. */
+export interface Load {
+  /** Bytes that have arrived and can't be executed yet: the beginnings of requests, and requests that wait. */
+  input: number;
+  /** Bytes of answers that are not sent yet. */
+  output: number;
+  /** Somebody was refused for want of memory since that was last looked at. */
+  refused: boolean;
+  /** Those whose answer is large and must wait until others have taken theirs, in the order in which they came. */
+  waiting: Set<Connection>;
+}
+
+export type Direction = "incoming" | "outgoing";
+
+/** One connection's part of the load, in one direction. */
+export interface Share {
+  bytes: number;
+  /** When it last moved on, in milliseconds since 1970, and by how many bytes it has moved since. */
+  since: number;
+  moved: number;
+}
+
+const MB = 1024 * 1024;
+/** Beyond so many bytes of input, and of the largest body, whoever adds much to it is refused. */
+const MOST_INPUT = 32 * MB;
+/** Beyond so many bytes of output nobody is sent much more. */
+const MOST_OUTPUT = 32 * MB;
+/** What is not much, in bytes: a share up to this size is left alone. */
+export const FEW_BYTES = 16 * 1024;
+/** Who moves on by less than so many bytes in so many milliseconds has stalled. */
+const STEP = 64 * 1024;
+const STALL = 5000;
+
+export function newLoad(): Load {
+  return { input: 0, output: 0, refused: false, waiting: new Set() };
+}
+
+export function newShare(): Share {
+  return { bytes: 0, since: 0, moved: 0 };
+}
+
+/** Whether there is so much input that nobody may add much. @param maxBody the largest body accepted, in bytes */
+export function isFull(load: Load, maxBody: number): boolean {
+  return load.input > MOST_INPUT + maxBody;
+}
+
+/** Whether so many answers are unsent that nobody is sent much more. */
+export function isCrowded(load: Load): boolean {
+  return load.output > MOST_OUTPUT;
+}
+
+/** Who waits and may go on now, if anybody may. */
+export function nextWaiting({ waiting, output }: Load): Connection | undefined {
+  // The half that is left over is for those who come and read: they are not to wait behind those who don't.
+  if (waiting.size === 0 || output > MOST_OUTPUT / 2) return undefined;
+  return [...waiting].at(-1);
+}
+
+export function setInput(load: Load, share: Share, bytes: number): void {
+  load.input += bytes - share.bytes;
+  set(share, bytes);
+}
+
+export function setOutput(load: Load, share: Share, bytes: number): void {
+  load.output += bytes - share.bytes;
+  set(share, bytes);
+}
+
+function set(share: Share, bytes: number): void {
+  if (share.bytes === 0) noteMoved(share, STEP);
+  share.bytes = bytes;
+}
+
+/** So many bytes more have come, or gone. */
+export function noteMoved(share: Share, bytes: number): void {
+  share.moved += bytes;
+  if (share.moved < STEP) return;
+  share.moved = 0;
+  share.since = Date.now();
+}
+
+function hasStalled({ bytes, since }: Share): boolean {
+  return bytes > FEW_BYTES && Date.now() - since > STALL;
+}
+
+/**
+ * Where memory is short, lets go of those that hold much of it and have stalled, the longest first, until half of it is
+ * free. To be called about once a second.
+ * @param letGo of the connection, or at least of its share in that direction
+ */
+export function relieve(
+  load: Load,
+  connections: Iterable<Connection>,
+  letGo: (connection: Connection, which: Direction) => void,
+): void {
+  if (load.refused) {
+    for (const connection of stalled(connections, "incoming")) {
+      if (load.input <= MOST_INPUT / 2) break;
+      letGo(connection, "incoming");
+    }
+  }
+  load.refused = false;
+  if (load.waiting.size === 0) return;
+  for (const connection of stalled(connections, "outgoing")) {
+    if (load.output <= MOST_OUTPUT / 2) break;
+    letGo(connection, "outgoing");
+  }
+}
+
+function stalled(connections: Iterable<Connection>, which: Direction): Connection[] {
+  return [...connections]
+    .filter((connection) => hasStalled(connection[which]))
+    .sort((a, b) => a[which].since - b[which].since);
+}
