@@ -6,6 +6,7 @@ import { isOwed, receiveEnd } from "./net/connection.ts";
 import { type Listener, listenTcp, listenUnix } from "./net/listen.ts";
 import { listenUdp } from "./net/udp.ts";
 import { help, type Options, parseCommandLine } from "./options.ts";
+import { ping } from "./ping.ts";
 import {
   isDaemonChild,
   leaveDirectory,
@@ -38,9 +39,10 @@ await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<void> {
   try {
-    const commandLine = parseCommandLine(args);
+    const commandLine = parseCommandLine(args, process.env);
     if (commandLine.action === "help") console.log(help());
     else if (commandLine.action === "license") console.log(`${program} ${version}\n\n${license}`);
+    else if (commandLine.action === "ping") await ping(commandLine.options);
     else await run(commandLine.options, args);
   } catch (error) {
     fail((error as Error).message);
