@@ -1,8 +1,10 @@
 /**
- * `bun build.ts` makes dist/memcacheq for this machine, `bun build.ts --all` the files of a release.
+ * `bun build.ts` makes dist/memcacheq for this machine, `bun build.ts --all` the files of a release,
+ * `bun build.ts --man` the manual page.
  */
 import { mkdir, rm } from "node:fs/promises";
 
+import { manual } from "./src/manual.ts";
 import { program, version } from "./src/version.ts";
 
 const folder = `${import.meta.dir}/dist`;
@@ -88,15 +90,27 @@ async function buildHere(): Promise<boolean> {
   }
 }
 
+async function writeManual(): Promise<boolean> {
+  await Bun.write(`${folder}/${program}.1`, manual());
+  console.log(`dist/${program}.1`);
+  return true;
+}
+
+const works = new Map([
+  ["", buildHere],
+  ["--all", releaseAll],
+  ["--man", writeManual],
+]);
+
 async function main(args: readonly string[]): Promise<boolean> {
-  const [argument, ...others] = args;
-  const known = others.length === 0 && (argument === undefined || argument === "--all");
-  if (!known) {
-    console.error(`build.ts: ${args.join(" ")}: only --all is accepted, or nothing`);
+  const [argument = "", ...others] = args;
+  const work = works.get(argument);
+  if (work === undefined || others.length > 0) {
+    console.error(`build.ts: ${args.join(" ")}: only --all or --man is accepted, or nothing`);
     return false;
   }
   await mkdir(folder, { recursive: true });
-  return argument === "--all" ? await releaseAll() : await buildHere();
+  return await work();
 }
 
 process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;

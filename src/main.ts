@@ -15,6 +15,7 @@ import {
   startDaemon,
 } from "./process/daemon.ts";
 import { raiseCoreFiles, raiseOpenFiles } from "./process/limits.ts";
+import { notify } from "./process/notify.ts";
 import { removePidFile, writePidFile } from "./process/pidfile.ts";
 import { becomeUser, lookUpUser, type User } from "./process/user.ts";
 import { endTurn, newServer, reasonOf, type Server } from "./server.ts";
@@ -76,6 +77,7 @@ async function run(asked: Options, args: string[]): Promise<void> {
   }
   for (const { place } of listeners) warn(`listening on ${place}`);
   reportReady();
+  notify("READY=1", `STATUS=listening on ${listeners.map(({ place }) => place).join(", ")}`);
 }
 
 /** Takes the addresses, while this process may still be root. */
@@ -135,6 +137,7 @@ function stopOnSignals(): { cleanly: () => Promise<void> } {
 
 /** Answers what was received, and leaves nothing behind but the database. */
 async function stop(server: Server, listeners: Listener[], endUpkeep: () => void): Promise<void> {
+  notify("STOPPING=1");
   for (const listener of listeners) listener.stop();
   endUpkeep();
   await sayGoodbye(server);
