@@ -14,7 +14,7 @@ import {
 } from "./queue/broker.ts";
 import { executeGet } from "./retrieval.ts";
 import { endTurn, isTracing, reasonOf, type Server } from "./server.ts";
-import { listStats, resetStats } from "./stats.ts";
+import { countOther, listStats, resetStats } from "./stats.ts";
 import type { Checkpoint } from "./store/store.ts";
 import { addWritten, type Client } from "./turn.ts";
 import { version } from "./version.ts";
@@ -39,6 +39,7 @@ export function execute(server: Server, client: Client, command: Command): void 
       forgetKeys(command);
       break;
     default:
+      countOther(server.stats, command.kind);
       executeRare(server, client, command);
   }
   if (server.broker.ready.length > 0) wakeWaiters(server.broker);
@@ -75,6 +76,7 @@ function executeRare(server: Server, client: Client, command: Command): void {
       return executeCheckpoint(server, client, "truncate");
     case "refused set":
       server.stats.setCommands++;
+      server.stats.counters.setsRefused++;
       return confirm(server, client, command, command.answer, "nothing");
     case "refused":
       return confirm(server, client, command, command.answer, "nothing");
@@ -87,9 +89,11 @@ function executeSet(server: Server, client: Client, command: Command): void {
   server.stats.setCommands++;
   try {
     if (!setMessage(broker, name, flags, body, bodyStart, bodyEnd, bodyAlone)) {
+      server.stats.counters.setsNotStored++;
       return confirm(server, client, command, "NOT_STORED", "nothing");
     }
   } catch (error) {
+    server.stats.counters.setsFailed++;
     return confirm(server, client, command, `SERVER_ERROR ${reasonOf(error)}`, "nothing");
   } finally {
     forgetBody(command);
@@ -104,6 +108,7 @@ function executeSet(server: Server, client: Client, command: Command): void {
 
 function executeDelete(server: Server, client: Client, command: Command): void {
   const deleted = deleteQueue(server.broker, command.name);
+  if (deleted) server.stats.counters.deleteHits++;
   if (deleted) confirm(server, client, command, "DELETED", "change");
   else confirm(server, client, command, "NOT_FOUND", "nothing");
 }

@@ -1,3 +1,4 @@
+import { observe, observeTime } from "./histogram.ts";
 import { error, logInternal, trace, verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
 import type { Options } from "./options.ts";
@@ -65,8 +66,9 @@ export function endTurn(server: Server): string | undefined {
   const { broker, turn, store } = server;
   wakeWaiters(broker);
   const dirty = isDirty(broker);
+  const since = performance.now();
   try {
-    commit(broker);
+    if (commit(broker)) countCommit(server, since);
   } catch (reason) {
     return failTurn(server, reason);
   }
@@ -84,6 +86,7 @@ export function endTurn(server: Server): string | undefined {
  */
 export function failTurn(server: Server, cause: unknown): string {
   const reason = reasonOf(cause);
+  countFailure(server, reason);
   logFailure(
     `SERVER_ERROR ${reason}, to all ${server.turn.count} answers of the turn that tell of a change`,
   );
@@ -123,6 +126,19 @@ export function orWarn<T>(work: () => T): T | undefined {
 
 export function isTracing(): boolean {
   return verbosity() >= 2;
+}
+
+function countCommit({ stats: { commits }, setHits, getHits }: Server, since: number): void {
+  observeTime(commits.times, since);
+  observe(commits.sizes, setHits + getHits);
+  commits.succeededAt = Date.now();
+}
+
+function countFailure({ stats, setHits, getHits }: Server, reason: string): void {
+  stats.counters.setsFailed += setHits;
+  stats.counters.getsFailed += getHits;
+  stats.commits.failedAt = Date.now();
+  stats.commits.failure = reason;
 }
 
 function forgetHits(server: Server): void {

@@ -7,7 +7,7 @@ import { reasonIn, StoreError } from "./store.ts";
 /** "MCQ1": tells our files from those of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
 const APPLICATION = 0x4d435131;
 /** The version of the tables below, kept in the file's user_version. */
-const VERSION = 1;
+export const VERSION = 1;
 /** Bytes of the smallest database there can be, one page. */
 const SMALLEST_FILE = 512;
 /** A file up to this size, in bytes, is checked whole at the start: about 1 ms a megabyte. */
