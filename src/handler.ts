@@ -76,7 +76,6 @@ function executeRare(server: Server, client: Client, command: Command): void {
       return executeCheckpoint(server, client, "truncate");
     case "refused set":
       server.stats.setCommands++;
-      server.stats.counters.setsRefused++;
       return confirm(server, client, command, command.answer, "nothing");
     case "refused":
       return confirm(server, client, command, command.answer, "nothing");

@@ -1,6 +1,7 @@
 import { chownSync } from "node:fs";
 
 import license from "../LICENSE" with { type: "text" };
+import { listenHttp } from "./http/listen.ts";
 import { setVerbosity, warn } from "./log.ts";
 import { isOwed, receiveEnd } from "./net/connection.ts";
 import { type Listener, listenTcp, listenUnix } from "./net/listen.ts";
@@ -82,10 +83,11 @@ async function run(asked: Options, args: string[]): Promise<void> {
 
 /** Takes the addresses, while this process may still be root. */
 async function listen(options: Options): Promise<Listener[]> {
-  const { socket, socketMode, address, port, udpPort } = options;
-  if (socket !== undefined) return [await listenUnix(socket, socketMode)];
+  const { socket, socketMode, address, port, udpPort, http } = options;
+  const web = http === undefined ? [] : [listenHttp(http)];
+  if (socket !== undefined) return [await listenUnix(socket, socketMode), ...web];
   const udp = udpPort === 0 ? [] : [await listenUdp(address, udpPort)];
-  return [listenTcp(address, port), ...udp];
+  return [listenTcp(address, port), ...udp, ...web];
 }
 
 /** Makes what root must make for the user that the server will be, becomes that user, and opens the database. */

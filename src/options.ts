@@ -46,6 +46,15 @@ export interface Options {
   maxMessages: number;
   /** Most bytes of bodies in all queues; Infinity is no limit. */
   maxBytes: number;
+  /** Where metrics, health and the page are served. */
+  http: HttpAddress | undefined;
+  /** The page can flush and delete queues. */
+  httpAdmin: boolean;
+}
+
+export interface HttpAddress {
+  hostname: string;
+  port: number;
 }
 
 export type CommandLine =
@@ -202,6 +211,13 @@ const table: { [K in keyof Options]: Flag<Options[K]> } = {
     "most bytes of messages in all queues together, with k, m or g behind it for units of 1024",
     size(),
   ),
+  http: optional(
+    "--http <[addr:]port>",
+    "serve a page to look at the queues, /metrics for Prometheus and /healthz over HTTP; " +
+      "without an address only to this machine",
+    httpAddress(),
+  ),
+  httpAdmin: toggle("--http-admin", "let the page of --http flush and delete queues"),
 };
 
 /** The flags that ask for something else than a server. */
@@ -291,6 +307,8 @@ function apply<K extends keyof Options>(given: Partial<Options>, key: K, text: s
 function complete(given: Partial<Options>, environment: Environment): Options {
   const options = { ...given } as Options;
   for (const key of keys) if (!(key in given)) take(options, key, environment);
+  if (options.httpAdmin && options.http === undefined)
+    throw wrong("--http-admin", "it needs --http");
   return options;
 }
 
@@ -446,6 +464,20 @@ function size(): Kind<number> {
 
 function port(): Kind<number> {
   return integer("a port is a number", 0, 65535);
+}
+
+function httpAddress(): Kind<HttpAddress> {
+  const { read } = port();
+  return {
+    rule: "a port is needed, and an address before it for other machines: 9150, 0.0.0.0:9150, [::]:9150",
+    read: (text) => {
+      const [, name = "127.0.0.1", digits = ""] =
+        /^(?:(\[[0-9a-f:.]+\]|[^\s:[\]/]+):)?([0-9]+)$/i.exec(text) ?? [];
+      const number = read(digits);
+      const hostname = name.replace(/^\[(.*)\]$/, "$1");
+      return number === undefined ? undefined : { hostname, port: number };
+    },
+  };
 }
 
 function seconds(what: string): Kind<number> {

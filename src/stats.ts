@@ -22,9 +22,8 @@ export interface Stats {
 
 /** What `stats` has no names for; nothing sets it back. */
 export interface Counters {
-  /** Sets that a limit forbids, and sets that could not be made sense of. */
+  /** Sets that a limit forbids. */
   setsNotStored: number;
-  setsRefused: number;
   /** Messages whose set or get was executed, and then not committed. */
   setsFailed: number;
   getsFailed: number;
@@ -59,7 +58,6 @@ export function newStats(): Stats {
     bytesWritten: 0,
     counters: {
       setsNotStored: 0,
-      setsRefused: 0,
       setsFailed: 0,
       getsFailed: 0,
       deleteHits: 0,

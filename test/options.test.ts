@@ -38,6 +38,8 @@ const defaults: Options = {
   removeLogs: false,
   maxMessages: Infinity,
   maxBytes: Infinity,
+  http: undefined,
+  httpAdmin: false,
 };
 
 /** What a command line changes about the defaults. */
@@ -374,6 +376,38 @@ describe("the environment", () => {
 
   test("is not asked for help", () => {
     expect(parseCommandLine(["-h"], { MEMCACHEQ_PORT: "wrong" })).toEqual({ action: "help" });
+  });
+});
+
+describe("--http", () => {
+  test.each<[value: string, hostname: string, port: number]>([
+    ["9150", "127.0.0.1", 9150],
+    ["0", "127.0.0.1", 0],
+    ["0.0.0.0:9150", "0.0.0.0", 9150],
+    ["[::1]:9150", "::1", 9150],
+    ["mq.example.org:9150", "mq.example.org", 9150],
+  ])("%s", (value, hostname, port) => {
+    expect(changes(["--http", value])).toEqual({ http: { hostname, port } });
+    expect(changes([`--http=${value}`, "--http-admin"])).toEqual({
+      http: { hostname, port },
+      httpAdmin: true,
+    });
+  });
+
+  test.each(["", "x", ":9150", "65536", "::1:9150", "[::1]", "http://a:1", "a b:1", "a:1:2"])(
+    "not %p",
+    (value) => {
+      expect(complaint(["--http", value])).toContain(
+        ": a port is needed, and an address before it",
+      );
+    },
+  );
+
+  test("--http-admin needs it", () => {
+    expect(complaint(["--http-admin"])).toBe("--http-admin: it needs --http (see memcacheq -h)");
+    expect(complaint(["--http", "1", "--http-admin=1"])).toStartWith(
+      "--http-admin=1: --http-admin takes no",
+    );
   });
 });
 
