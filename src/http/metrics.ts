@@ -10,6 +10,9 @@ import { isSliceOver, newPace, pause } from "./pace.ts";
 /** https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
+/** Characters that are sent together. */
+const PIECE = 16 * 1024;
+
 type Kind = "counter" | "gauge" | "histogram";
 type Labels = Record<string, string>;
 type Sample = [labels: Labels, value: number];
@@ -188,10 +191,11 @@ async function* queueMetrics(server: Server, family: QueueFamily): AsyncGenerato
   for (const queue of server.broker.queues.values()) {
     const value = family.value(server, queue, now);
     if (value !== undefined) text += `${name}{queue="${label(queue.name)}"} ${value}\n`;
-    if (!isSliceOver(pace)) continue;
-    yield text;
-    text = "";
-    await pause(pace);
+    if (text.length >= PIECE) {
+      yield text;
+      text = "";
+    }
+    if (isSliceOver(pace)) await pause(pace);
   }
   yield text;
 }
@@ -205,10 +209,11 @@ async function* waiterMetrics({ broker }: Server): AsyncGenerator<string> {
   for (const some of names) {
     for (const queue of some) {
       text += `${name}{queue="${label(queue)}"} ${countWaiters(broker, queue)}\n`;
-      if (!isSliceOver(pace)) continue;
-      yield text;
-      text = "";
-      await pause(pace);
+      if (text.length >= PIECE) {
+        yield text;
+        text = "";
+      }
+      if (isSliceOver(pace)) await pause(pace);
     }
   }
   yield text;

@@ -4,9 +4,12 @@ export interface Pace {
   end: number;
 }
 
-/** Milliseconds: the queues' clients keep four fifths of the time. */
+/** Milliseconds: the queues' clients keep four fifths of the time, however many look at the queues at once. */
 const SLICE = 0.5;
 const PAUSE = 2;
+
+/** When the last slice ends that somebody waits for. */
+let booked = 0;
 
 export function newPace(): Pace {
   return { end: performance.now() + SLICE };
@@ -16,7 +19,11 @@ export function isSliceOver(pace: Pace): boolean {
   return performance.now() >= pace.end;
 }
 
+/** Waits for the next slice that is nobody else's. */
 export async function pause(pace: Pace): Promise<void> {
-  await Bun.sleep(PAUSE);
+  const now = performance.now();
+  const start = Math.max(booked, now) + PAUSE;
+  booked = start + SLICE;
+  await Bun.sleep(start - now);
   pace.end = performance.now() + SLICE;
 }
