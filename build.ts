@@ -44,7 +44,7 @@ async function compile(name: string, target?: Bun.Build.CompileTarget): Promise<
 
 /** Compiles for one machine, and tells; undefined when that fails. */
 async function release(target: Bun.Build.CompileTarget): Promise<string | undefined> {
-  const name = `${program}-${version}${target.slice("bun".length)}`;
+  const name = `${program}-${version}${suffixOf(target)}`;
   try {
     await compile(name, target);
     console.log(`dist/${name}`);
@@ -53,6 +53,11 @@ async function release(target: Bun.Build.CompileTarget): Promise<string | undefi
     console.error(`dist/${name}: cannot be built: ${describe(reason)}`);
     return undefined;
   }
+}
+
+/** `-linux-x64-musl-baseline`: what the machine is, and then what is special. */
+function suffixOf(target: Bun.Build.CompileTarget): string {
+  return target.slice("bun".length).replace("-baseline-musl", "-musl-baseline");
 }
 
 function describe(reason: unknown): string {

@@ -1,28 +1,25 @@
 /**
  * Runs what the Dockerfile describes without a container engine: `bun test/container/image.ts`, after `bun build.ts`, on
  * Linux with glibc as a root who may mount. A root folder gets what the image would have, which is the executable, the C
- * library and the folder for the data, and what an engine adds, which is /proc. The commands of the Dockerfile run in it,
- * as its user; it is read-only but for the data.
+ * library and the folder for the data. The commands of the Dockerfile run in it, as its user.
  */
 import assert from "node:assert/strict";
-import {
-  chmodSync,
-  chownSync,
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { type Address, connect } from "../server/client.ts";
+import {
+  addFile,
+  addLibraries,
+  connectTo,
+  freePort,
+  newRoot,
+  removeRoot,
+  runIn,
+  USER,
+} from "./root.ts";
 
 const project = join(import.meta.dir, "../..");
-/** The user `nonroot` of the distroless images. */
-const USER = 65532;
-const PATIENCE = 10_000;
 
 interface Image {
   entrypoint: string[];
@@ -54,86 +51,35 @@ function readImage(): Image {
     volume: one("VOLUME"),
     files: all("COPY").map((text) => {
       const [source = "", target = ""] = text.split(" ").filter((word) => !word.startsWith("--"));
-      return [source, target];
+      return [source.replace("/build", project), target];
     }),
   };
 }
 
-/** The libraries that the executable needs, and the loader. */
-function libraries(executable: string): string[] {
-  const { stdout, success } = Bun.spawnSync(["ldd", executable]);
-  assert.ok(success);
-  return [...stdout.toString().matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => path);
-}
-
-function makeRoot(root: string, image: Image): void {
-  for (const [source, target] of image.files) {
-    const place = join(root, target);
-    mkdirSync(dirname(place), { recursive: true });
-    if (target === image.volume) {
-      mkdirSync(place);
-      chownSync(place, USER, USER);
-    } else copyFileSync(join(project, source.replace("/build/", "")), place);
-  }
-  mkdirSync(join(root, "proc"));
-  for (const library of libraries(join(project, "dist/memcacheq"))) {
-    mkdirSync(dirname(join(root, library)), { recursive: true });
-    copyFileSync(library, join(root, library));
-    chmodSync(join(root, library), 0o755);
-  }
-}
-
 const image = readImage();
-const root = mkdtempSync(join(tmpdir(), "memcacheq-image-"));
-chmodSync(root, 0o755);
-const mounts = [
-  'mount --bind "$0" "$0"',
-  `mount --bind "$0${image.volume}" "$0${image.volume}"`,
-  'mount --bind /proc "$0/proc"',
-  'mount -o remount,ro,bind "$0"',
-  '! touch "$0/written" 2>/dev/null',
-].join(" && ");
+const root = newRoot(image.volume);
 
-/** Starts a command in the root folder, as a container engine does. */
-function start(command: string[], environment: Record<string, string>) {
-  const chroot = ["chroot", `--userspec=${USER}:${USER}`, root, ...command];
-  return Bun.spawn(["unshare", "--mount", "sh", "-c", `${mounts} && exec "$@"`, root, ...chroot], {
-    env: { PATH: process.env.PATH ?? "", ...image.environment, ...environment },
-    stdin: "ignore",
-    stderr: "pipe",
-  });
-}
+const run = (command: string[], environment: Record<string, string>) =>
+  runIn(root, command, { ...image.environment, ...environment });
 
 async function ping(environment: Record<string, string>): Promise<number> {
-  return await start(image.health, environment).exited;
+  return await run(image.health, environment).exited;
 }
 
-/** Starts the server, and waits until its health check says that it is well. */
-async function startServer(environment: Record<string, string>) {
-  const server = start(image.entrypoint, environment);
-  for (
-    const deadline = Date.now() + PATIENCE;
-    (await ping(environment)) !== 0;
-    await Bun.sleep(50)
-  ) {
-    if (server.exitCode !== null || Date.now() > deadline) {
-      server.kill("SIGKILL");
-      assert.fail(`it is not healthy: ${await server.stderr.text()}`);
-    }
+/** Starts the server, and resolves when its health check says that it is well. */
+async function start(environment: Record<string, string>, address: Address) {
+  const server = run(image.entrypoint, environment);
+  const client = await connectTo(server, address);
+  assert.equal(await ping(environment), 0);
+  async function stop(): Promise<void> {
+    server.kill(image.stopSignal);
+    assert.equal(await server.exited, 0);
   }
-  return server;
-}
-
-async function stop(server: Awaited<ReturnType<typeof startServer>>): Promise<void> {
-  server.kill(image.stopSignal);
-  assert.equal(await server.exited, 0);
-}
-
-/** A port that was free a moment ago. */
-function freePort(): string {
-  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-  listener.stop(true);
-  return String(listener.port);
+  async function kill(): Promise<void> {
+    server.kill("SIGKILL");
+    await server.exited;
+  }
+  return { client, stop, kill };
 }
 
 async function check(what: string, test: () => Promise<void>): Promise<void> {
@@ -142,61 +88,59 @@ async function check(what: string, test: () => Promise<void>): Promise<void> {
 }
 
 try {
-  makeRoot(root, image);
-  const environment = { MEMCACHEQ_PORT: freePort(), MEMCACHEQ_VERBOSITY: "1" };
-  const address: Address = { hostname: "127.0.0.1", port: Number(environment.MEMCACHEQ_PORT) };
+  for (const [source, target] of image.files) {
+    if (target !== image.volume) addFile(root, source, target);
+  }
+  addLibraries(root, join(project, "dist/memcacheq"));
+  const port = freePort();
+  const address = { hostname: "127.0.0.1", port };
+  const environment = { MEMCACHEQ_PORT: String(port), MEMCACHEQ_VERBOSITY: "1" };
 
   await check("without a server it is not healthy", async () => {
     assert.equal(await ping(environment), 1);
   });
   await check("it starts, is healthy, serves and stops", async () => {
-    const server = await startServer(environment);
-    const client = await connect(address);
+    const { client, stop } = await start(environment, address);
     await client.put("q", "kept");
-    await stop(server);
+    await stop();
     assert.equal(await ping(environment), 1);
   });
   await check("another container has the messages of the volume, also after a kill", async () => {
-    const killed = await startServer(environment);
-    const client = await connect(address);
-    await client.put("q", "kept too");
-    killed.kill("SIGKILL");
-    await killed.exited;
-    const server = await startServer(environment);
-    const reader = await connect(address);
-    assert.deepEqual([await reader.take("q"), await reader.take("q")], ["kept", "kept too"]);
-    await stop(server);
+    const first = await start(environment, address);
+    await first.client.put("q", "kept too");
+    await first.kill();
+    const { client, stop } = await start(environment, address);
+    assert.deepEqual([await client.take("q"), await client.take("q")], ["kept", "kept too"]);
+    await stop();
   });
   await check("a sidecar serves a Unix socket on a shared volume", async () => {
     const socket = `${image.volume}/memcacheq.sock`;
-    const server = await startServer({ MEMCACHEQ_SOCKET: socket, MEMCACHEQ_SOCKET_MODE: "0660" });
-    const client = await connect({ unix: join(root, socket) });
+    const sidecar = { MEMCACHEQ_SOCKET: socket, MEMCACHEQ_SOCKET_MODE: "0660" };
+    const { client, stop } = await start(sidecar, { unix: join(root.folder, socket) });
     await client.put("q", "x");
-    await stop(server);
+    await stop();
   });
   await check("metrics and the page are served", async () => {
     const http = freePort();
-    const server = await startServer({ ...environment, MEMCACHEQ_HTTP: `0.0.0.0:${http}` });
-    assert.equal((await fetch(`http://127.0.0.1:${http}/healthz`)).status, 200);
-    assert.match(
-      await (await fetch(`http://127.0.0.1:${http}/metrics`)).text(),
-      /^memcacheq_queues 1$/m,
-    );
-    await stop(server);
+    const { stop } = await start({ ...environment, MEMCACHEQ_HTTP: `0.0.0.0:${http}` }, address);
+    const get = (path: string) => fetch(`http://127.0.0.1:${http}${path}`);
+    assert.equal((await get("/healthz")).status, 200);
+    assert.match(await (await get("/metrics")).text(), /^memcacheq_queues 1$/m);
+    assert.match(await (await get("/")).text(), /<\/html>\n$/);
+    await stop();
   });
-  await check("nothing is written but into the volume, and by nobody but its user", async () => {
-    const written = Bun.spawnSync(["find", root, "-user", String(USER)]).stdout.toString();
-    const paths = written
-      .trim()
-      .split("\n")
-      .map((path) => path.slice(root.length));
-    assert.ok(paths.includes(`${image.volume}/memcacheq.db`));
+  await check("what it writes is in the volume", async () => {
+    const find = Bun.spawnSync(["find", root.folder, "-user", String(USER)]);
+    const paths = find.stdout.toString().trim().split("\n");
+    const owned = paths.map((path) => path.slice(root.folder.length));
+    assert.ok(owned.includes(`${image.volume}/memcacheq.db`));
     assert.deepEqual(
-      paths.filter((path) => !path.startsWith(image.volume)),
+      owned.filter((path) => !path.startsWith(image.volume)),
       [],
     );
+    assert.equal(await connect(address).catch(() => "nobody listens"), "nobody listens");
   });
 } finally {
-  rmSync(root, { recursive: true, force: true });
+  removeRoot(root);
 }
 process.exit(0);
