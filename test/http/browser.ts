@@ -3,20 +3,20 @@
  * so it is no part of `bun test`.
  */
 import assert from "node:assert/strict";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 
 import { connect } from "../server/client.ts";
 
 const [folder = "."] = process.argv.slice(2);
 const project = join(import.meta.dir, "../..");
+const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 /** How long the page has until it shows what it should, in milliseconds. */
 const PATIENCE = 15_000;
 /** A name holds no space, but a tab does as well. */
 const EVIL = "<img\tsrc=x\tonerror=document.title='evil'>";
 
 async function startServer(home: string) {
-  const flags = ["-v", "-u", userInfo().username, "-l", "127.0.0.1", "-p", "0", "-H", home];
+  const flags = ["-v", "-u", user, "-l", "127.0.0.1", "-p", "0", "-H", home];
   const command = [process.execPath, join(project, "src/main.ts"), ...flags];
   const child = Bun.spawn([...command, "--http", "0", "--http-admin"], { stderr: "pipe" });
   const decoder = new TextDecoder();
