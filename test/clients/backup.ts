@@ -14,7 +14,7 @@ const project = join(import.meta.dir, "../..");
 const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 const QUEUES = ["a", "b", "c"];
 /** Messages in each queue before the load begins; so many of 500 bytes are more pages than one step of a backup copies. */
-const BEFORE = 20_000;
+const BEFORE = 4000;
 
 /** What became of the messages of one queue, which are numbered from 0 on. */
 interface Ledger {

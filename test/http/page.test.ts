@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { request } from "node:http";
 
-import { builds, run, suite, user } from "../server/harness.ts";
+import { builds, eventually, run, suite, user } from "../server/harness.ts";
 import { fill, startWeb, type Web } from "./web.ts";
 
 suite();
@@ -117,12 +117,10 @@ test("the last minutes are remembered", async () => {
   await client.put("jobs", "x");
   await client.put("jobs", "x");
   await client.take("jobs");
-  const deadline = Date.now() + 20_000;
-  let seen = await overview(server, "queue=jobs");
-  while (seen.history.length === 0 && Date.now() < deadline) {
-    await Bun.sleep(50);
-    seen = await overview(server, "queue=jobs");
-  }
+  const seen = await eventually("a moment", async () => {
+    const now = await overview(server, "queue=jobs");
+    return now.history.length > 0 ? now : undefined;
+  });
   expect(seen.history[0]).toEqual([expect.any(Number), 1, 2, 1]);
   expect(seen.course[0]).toEqual([expect.any(Number), 1, 2, 1]);
   await server.stop();
