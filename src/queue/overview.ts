@@ -1,4 +1,4 @@
-import { type Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { Broker } from "./broker.ts";
 import { newMessage } from "./message.ts";
 import { countMessages, find, positionOf, type Queue } from "./queue.ts";
@@ -75,6 +75,9 @@ export function oldestArrival(store: Store, queue: Queue): number {
   return arrived;
 }
 
+/** Large messages are read whole to show their beginnings: after so many bytes no further one is. */
+const MOST_READ = 1024 * 1024;
+
 /**
  * The oldest messages of the queue, open ones too, without taking them.
  * @param most how many, and of each body how many bytes
@@ -86,18 +89,23 @@ export function oldestMessages(
   most: { messages: number; bytes: number },
 ): Sight[] {
   const message = newMessage();
-  return oldestNumbers(queue, most.messages).map((number) => {
+  const sights: Sight[] = [];
+  let read = 0;
+  for (const number of oldestNumbers(queue, most.messages)) {
+    if (read >= MOST_READ) break;
     find(queue, store, number, message);
     const { flags, bytes, start, end } = message;
-    return {
+    read += end - start;
+    sights.push({
       number,
       flags,
       length: end - start,
       body: Buffer.from(bytes.subarray(start, Math.min(end, start + most.bytes))),
       arrived: store.arrived(queue.id, number),
       open: queue.open.has(number),
-    };
-  });
+    });
+  }
+  return sights;
 }
 
 /** What is not committed yet is not there yet. */

@@ -170,6 +170,15 @@ test("no more than twenty messages are shown, of a queue that is only on disk, t
   await server.stop();
 });
 
+test("large messages are not all read to show their beginnings", async () => {
+  const server = await startWeb(["-B", "10000000"]);
+  const client = await server.connect();
+  for (let n = 0; n < 5; n++) await client.put("q", String(n).repeat(600_000));
+  const seen = await sights(server, "q");
+  expect(seen.map(({ length }) => length)).toEqual([600_000, 600_000]);
+  await server.stop();
+});
+
 /** What a server answers to a request with these headers; a browser would not let a page set some of them. */
 function raw(site: string, method: string, path: string, headers: Record<string, string>) {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
