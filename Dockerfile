@@ -3,10 +3,14 @@ WORKDIR /build
 COPY . .
 RUN bun build.ts && mkdir data
 
-FROM gcr.io/distroless/cc-debian12:nonroot
+# glibc and nothing else that the program needs: no shell, no package manager.
+FROM gcr.io/distroless/base-debian12:nonroot
 COPY --from=build /build/dist/memcacheq /usr/bin/memcacheq
 COPY --from=build --chown=65532:65532 /build/data /data
+# Settings are variables, so that the health check has them, too.
+ENV MEMCACHEQ_HOME=/data
 VOLUME /data
 EXPOSE 22201
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["/usr/bin/memcacheq", "-H", "/data"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/usr/bin/memcacheq", "--ping"]
+ENTRYPOINT ["/usr/bin/memcacheq"]

@@ -1,8 +1,10 @@
 /**
- * `bun build.ts` makes dist/memcacheq for this machine, `bun build.ts --all` the files of a release.
+ * `bun build.ts` makes dist/memcacheq for this machine, `bun build.ts --all` the files of a release,
+ * `bun build.ts --man` the manual page.
  */
 import { mkdir, rm } from "node:fs/promises";
 
+import { manual } from "./src/manual.ts";
 import { program, version } from "./src/version.ts";
 
 const folder = `${import.meta.dir}/dist`;
@@ -42,7 +44,7 @@ async function compile(name: string, target?: Bun.Build.CompileTarget): Promise<
 
 /** Compiles for one machine, and tells; undefined when that fails. */
 async function release(target: Bun.Build.CompileTarget): Promise<string | undefined> {
-  const name = `${program}-${version}${target.slice("bun".length)}`;
+  const name = `${program}-${version}${suffixOf(target)}`;
   try {
     await compile(name, target);
     console.log(`dist/${name}`);
@@ -51,6 +53,11 @@ async function release(target: Bun.Build.CompileTarget): Promise<string | undefi
     console.error(`dist/${name}: cannot be built: ${describe(reason)}`);
     return undefined;
   }
+}
+
+/** `-linux-x64-musl-baseline`: what the machine is, and then what is special. */
+function suffixOf(target: Bun.Build.CompileTarget): string {
+  return target.slice("bun".length).replace("-baseline-musl", "-musl-baseline");
 }
 
 function describe(reason: unknown): string {
@@ -88,15 +95,27 @@ async function buildHere(): Promise<boolean> {
   }
 }
 
+async function writeManual(): Promise<boolean> {
+  await Bun.write(`${folder}/${program}.1`, manual());
+  console.log(`dist/${program}.1`);
+  return true;
+}
+
+const works = new Map([
+  ["", buildHere],
+  ["--all", releaseAll],
+  ["--man", writeManual],
+]);
+
 async function main(args: readonly string[]): Promise<boolean> {
-  const [argument, ...others] = args;
-  const known = others.length === 0 && (argument === undefined || argument === "--all");
-  if (!known) {
-    console.error(`build.ts: ${args.join(" ")}: only --all is accepted, or nothing`);
+  const [argument = "", ...others] = args;
+  const work = works.get(argument);
+  if (work === undefined || others.length > 0) {
+    console.error(`build.ts: ${args.join(" ")}: only --all or --man is accepted, or nothing`);
     return false;
   }
   await mkdir(folder, { recursive: true });
-  return argument === "--all" ? await releaseAll() : await buildHere();
+  return await work();
 }
 
 process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;

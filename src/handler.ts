@@ -6,7 +6,7 @@ import { deleteQueue, flushAll, flushQueue, setMessage, wakeWaiters } from "./qu
 import { queueCounts, queueDetails } from "./queue/details.ts";
 import { executeGet } from "./retrieval.ts";
 import { endTurn, isTracing, reasonOf, type Server } from "./server.ts";
-import { listStats, resetStats } from "./stats.ts";
+import { countOther, listStats, resetStats } from "./stats.ts";
 import type { Checkpoint } from "./store/store.ts";
 import type { Client } from "./turn.ts";
 import { version } from "./version.ts";
@@ -28,6 +28,7 @@ export function execute(server: Server, client: Client, command: Command): void 
       forgetKeys(command);
       break;
     default:
+      countOther(server.stats, command.kind);
       executeRare(server, client, command);
   }
   if (server.broker.ready.length > 0) wakeWaiters(server.broker);
@@ -78,9 +79,11 @@ function executeSet(server: Server, client: Client, command: Command): void {
   server.stats.setCommands++;
   try {
     if (!setMessage(server.broker, name, flags, body, bodyStart, bodyEnd, bodyAlone)) {
+      server.stats.counters.setsNotStored++;
       return answer(server, client, command, "not stored");
     }
   } catch (error) {
+    server.stats.counters.setsFailed++;
     return refuse(server, client, command, "failure", reasonOf(error));
   } finally {
     forgetBody(command);
@@ -97,6 +100,7 @@ function lastNumber({ broker }: Server, name: string): number {
 
 function executeDelete(server: Server, client: Client, command: Command): void {
   const deleted = deleteQueue(server.broker, command.name);
+  if (deleted) server.stats.counters.deleteHits++;
   if (deleted) answer(server, client, command, "deleted", "change");
   else answer(server, client, command, "not found");
 }

@@ -1,11 +1,13 @@
 import { chownSync } from "node:fs";
 
 import license from "../LICENSE" with { type: "text" };
+import { listenHttp } from "./http/listen.ts";
 import { setVerbosity, warn } from "./log.ts";
 import { isOwed, receiveEnd } from "./net/connection.ts";
 import { type Listener, listenTcp, listenUnix } from "./net/listen.ts";
 import { listenUdp } from "./net/udp.ts";
 import { help, type Options, parseCommandLine } from "./options.ts";
+import { ping } from "./ping.ts";
 import {
   isDaemonChild,
   leaveDirectory,
@@ -14,6 +16,7 @@ import {
   startDaemon,
 } from "./process/daemon.ts";
 import { raiseCoreFiles, raiseOpenFiles } from "./process/limits.ts";
+import { notify } from "./process/notify.ts";
 import { removePidFile, writePidFile } from "./process/pidfile.ts";
 import { becomeUser, lookUpUser, type User } from "./process/user.ts";
 import { endTurn, newServer, reasonOf, type Server } from "./server.ts";
@@ -38,9 +41,10 @@ await main(process.argv.slice(2));
 
 async function main(args: string[]): Promise<void> {
   try {
-    const commandLine = parseCommandLine(args);
+    const commandLine = parseCommandLine(args, process.env);
     if (commandLine.action === "help") console.log(help());
     else if (commandLine.action === "license") console.log(`${program} ${version}\n\n${license}`);
+    else if (commandLine.action === "ping") await ping(commandLine.options);
     else await run(commandLine.options, args);
   } catch (error) {
     fail((error as Error).message);
@@ -74,14 +78,16 @@ async function run(asked: Options, args: string[]): Promise<void> {
   }
   for (const { place } of listeners) warn(`listening on ${place}`);
   reportReady();
+  notify("READY=1", `STATUS=listening on ${listeners.map(({ place }) => place).join(", ")}`);
 }
 
 /** Takes the addresses, while this process may still be root. */
 async function listen(options: Options): Promise<Listener[]> {
-  const { socket, socketMode, address, port, udpPort } = options;
-  if (socket !== undefined) return [await listenUnix(socket, socketMode)];
+  const { socket, socketMode, address, port, udpPort, http } = options;
+  const web = http === undefined ? [] : [listenHttp(http)];
+  if (socket !== undefined) return [await listenUnix(socket, socketMode), ...web];
   const udp = udpPort === 0 ? [] : [await listenUdp(address, udpPort)];
-  return [listenTcp(address, port), ...udp];
+  return [listenTcp(address, port), ...udp, ...web];
 }
 
 /** Makes what root must make for the user that the server will be, becomes that user, and opens the database. */
@@ -133,6 +139,7 @@ function stopOnSignals(): { cleanly: () => Promise<void> } {
 
 /** Answers what was received, and leaves nothing behind but the database. */
 async function stop(server: Server, listeners: Listener[], endUpkeep: () => void): Promise<void> {
+  notify("STOPPING=1");
   for (const listener of listeners) listener.stop();
   endUpkeep();
   await sayGoodbye(server);

@@ -46,15 +46,38 @@ export interface Options {
   maxMessages: number;
   /** Most bytes of bodies in all queues; Infinity is no limit. */
   maxBytes: number;
+  /** Where metrics, health and the page are served. */
+  http: HttpAddress | undefined;
+  /** The page can flush and delete queues. */
+  httpAdmin: boolean;
+}
+
+export interface HttpAddress {
+  hostname: string;
+  port: number;
 }
 
 export type CommandLine =
-  { action: "run"; options: Options } | { action: "help" } | { action: "license" };
+  { action: "run" | "ping"; options: Options } | { action: "help" } | { action: "license" };
 
 /** A command line that cannot be meant; the message says what is wrong and what is accepted. */
 export class OptionError extends Error {}
 
-type Action = Exclude<CommandLine, { action: "run" }>;
+/** What the environment holds: `process.env`, or a part of it. */
+export type Environment = Record<string, string | undefined>;
+
+/** A flag as people read about it. */
+export interface Row {
+  /** As it is typed: `-p`, `--max-messages`. */
+  name: string;
+  /** What its value is called, `<num>`; undefined for a flag without a value. */
+  hint: string | undefined;
+  help: string;
+  /** The default as help shows it. */
+  standard: string | undefined;
+  /** The variable of the environment that stands for it, `MEMCACHEQ_PORT`. */
+  variable: string | undefined;
+}
 
 /** What a value has to be: `rule` says it, `read` answers undefined for text that is not so. */
 interface Kind<T> {
@@ -63,18 +86,13 @@ interface Kind<T> {
 }
 
 /** One row of the table. */
-interface Flag<T> {
-  /** As it is typed: `-p`, `--max-messages`. */
-  name: string;
-  /** What its value is called, `<num>`; undefined for a flag without a value. */
-  hint: string | undefined;
-  help: string;
-  /** The default as help shows it. */
-  standard: string | undefined;
+interface Flag<T> extends Omit<Row, "variable"> {
   initial: T;
   rule: string;
   /** What a value, given after `before`, makes of the option. */
   read: (text: string, before: T) => T | undefined;
+  /** How the variable of the environment is read. */
+  setting: Kind<T>;
 }
 
 const KILO = 1024;
@@ -193,41 +211,59 @@ const table: { [K in keyof Options]: Flag<Options[K]> } = {
     "most bytes of messages in all queues together, with k, m or g behind it for units of 1024",
     size(),
   ),
+  http: optional(
+    "--http <[addr:]port>",
+    "serve a page to look at the queues, /metrics for Prometheus and /healthz over HTTP; " +
+      "without an address only to this machine",
+    httpAddress(),
+  ),
+  httpAdmin: toggle("--http-admin", "let the page of --http flush and delete queues"),
 };
 
-/** The flags that end the command line at once. */
-const actions: (Pick<Flag<boolean>, "name" | "hint" | "help" | "standard"> & { does: Action })[] = [
-  { ...toggle("-h", "print this help"), does: { action: "help" } },
-  { ...toggle("-i", "print the licence"), does: { action: "license" } },
+/** The flags that ask for something else than a server. */
+const actions: (Row & { does: Exclude<CommandLine["action"], "run"> })[] = [
+  action(
+    "--ping",
+    "ask the server at -s, or -l and -p, for its version: exit code 0 if it answers within a second",
+    "ping",
+  ),
+  action("-h", "print this help", "help"),
+  action("-i", "print the licence", "license"),
 ];
 
 const keys = Object.keys(table) as (keyof Options)[];
 const keyOf = new Map(keys.map((key) => [table[key].name, key]));
 
 /**
- * Reads the arguments after the program's name, the way getopt does; a flag given twice counts as the
- * last one. Throws an {@link OptionError} at the first flag or value that is wrong.
+ * Reads the arguments after the program's name, the way getopt does; a flag given twice counts as the last one. What
+ * they don't say is taken from the environment. Throws an {@link OptionError} at the first flag or value that is wrong.
  */
-export function parseCommandLine(args: readonly string[]): CommandLine {
-  const options = {} as Options;
-  for (const key of keys) reset(options, key);
+export function parseCommandLine(
+  args: readonly string[],
+  environment: Environment = {},
+): CommandLine {
+  const given: Partial<Options> = {};
   const rest = [...args];
   const strays: string[] = [];
+  let action: "run" | "ping" = "run";
   for (let arg = rest.shift(); arg !== undefined && arg !== "--"; arg = rest.shift()) {
     if (arg === "-" || !arg.startsWith("-")) strays.push(arg);
     else {
-      const action = readFlags(arg, rest, options);
-      if (action !== undefined) return action;
+      const asked = readFlags(arg, rest, given);
+      if (asked === "help" || asked === "license") return { action: asked };
+      action = asked ?? action;
     }
   }
   const [stray] = [...strays, ...rest];
   if (stray !== undefined) throw wrong(`"${stray}"`, "flags and their values are all it takes");
-  return { action: "run", options };
+  return { action, options: complete(given, environment) };
 }
 
+type Asked = (typeof actions)[number]["does"] | undefined;
+
 /** Reads one argument, such as `-p22201` or `-drv`, and its value from `rest` if it has one there. */
-function readFlags(arg: string, rest: string[], options: Options): Action | undefined {
-  if (arg.startsWith("--")) return void readLongFlag(arg, rest, options);
+function readFlags(arg: string, rest: string[], given: Partial<Options>): Asked {
+  if (arg.startsWith("--")) return readLongFlag(arg, rest, given);
   for (let at = 1; at < arg.length; at++) {
     const name = `-${String.fromCodePoint(arg.codePointAt(at) ?? 0)}`;
     const action = actions.find((row) => row.name === name);
@@ -235,73 +271,104 @@ function readFlags(arg: string, rest: string[], options: Options): Action | unde
     const key = keyOf.get(name);
     if (key === undefined) throw wrong(name, "there is no such flag");
     const { hint } = table[key];
-    if (hint === undefined) apply(options, key, "");
+    if (hint === undefined) apply(given, key, "");
     else {
       const value = arg.slice(at + 1) || rest.shift();
       if (value === undefined) throw wrong(name, `its value is missing: ${name} ${hint}`);
-      apply(options, key, value);
+      apply(given, key, value);
       return undefined;
     }
   }
   return undefined;
 }
 
-/** Reads `--name value` or `--name=value`. */
-function readLongFlag(arg: string, rest: string[], options: Options): void {
+/** Reads `--name value`, `--name=value` or `--name`. */
+function readLongFlag(arg: string, rest: string[], given: Partial<Options>): Asked {
   const [name = arg] = arg.split("=", 1);
+  const joined = name.length < arg.length ? arg.slice(name.length + 1) : undefined;
+  const action = actions.find((row) => row.name === name);
   const key = keyOf.get(name);
-  if (key === undefined) throw wrong(name, "there is no such flag");
-  const value = name.length < arg.length ? arg.slice(name.length + 1) : rest.shift();
-  if (value === undefined) {
-    throw wrong(name, `its value is missing: ${name} ${table[key].hint}`);
-  }
-  apply(options, key, value);
+  if (action === undefined && key === undefined) throw wrong(name, "there is no such flag");
+  const hint = key && table[key].hint;
+  if (hint === undefined && joined !== undefined) throw wrong(arg, `${name} takes no value`);
+  const value = hint === undefined ? "" : (joined ?? rest.shift());
+  if (value === undefined) throw wrong(name, `its value is missing: ${name} ${hint}`);
+  if (key !== undefined) apply(given, key, value);
+  return action?.does;
 }
 
-function reset<K extends keyof Options>(options: Options, key: K): void {
-  options[key] = table[key].initial;
-}
-
-function apply<K extends keyof Options>(options: Options, key: K, text: string): void {
-  const { name, rule, read } = table[key];
-  const value = read(text, options[key]);
+function apply<K extends keyof Options>(given: Partial<Options>, key: K, text: string): void {
+  const { name, rule, read, initial } = table[key];
+  const value = read(text, given[key] ?? initial);
   if (value === undefined) throw wrong(`${name} ${text === "" ? '""' : text}`, rule);
-  options[key] = value;
+  given[key] = value;
+}
+
+function complete(given: Partial<Options>, environment: Environment): Options {
+  const options = { ...given } as Options;
+  for (const key of keys) if (!(key in given)) take(options, key, environment);
+  if (options.httpAdmin && options.http === undefined)
+    throw wrong("--http-admin", "it needs --http");
+  return options;
+}
+
+/** Takes the option from the environment, where an empty value is none, or else its default. */
+function take<K extends keyof Options>(options: Options, key: K, environment: Environment): void {
+  const { setting, initial } = table[key];
+  const variable = variableOf(key);
+  const text = environment[variable] ?? "";
+  // Kubernetes tells each container of a namespace where its service `memcacheq` is, in MEMCACHEQ_PORT.
+  const isSet = text !== "" && !(key === "port" && text.startsWith("tcp://"));
+  const value = isSet ? setting.read(text) : initial;
+  if (isSet && value === undefined) throw wrong(`${variable}=${text}`, setting.rule);
+  options[key] = value as Options[K];
+}
+
+/** `checkpointSeconds` is MEMCACHEQ_CHECKPOINT_SECONDS. */
+function variableOf(key: keyof Options): string {
+  return `MEMCACHEQ_${key.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
 }
 
 function wrong(what: string, rule: string): OptionError {
   return new OptionError(`${what}: ${rule} (see ${program} -h)`);
 }
 
+/** All flags, in the order of help: first those of one letter. */
+export function flagRows(): Row[] {
+  const rows = [...keys.map((key) => ({ ...table[key], variable: variableOf(key) })), ...actions];
+  const isLong = ({ name }: Row) => name.startsWith("--");
+  return [...rows.filter((row) => !isLong(row)), ...rows.filter(isLong)];
+}
+
 /** The text of `-h`, at most 80 columns wide. */
 export function help(): string {
-  const rows = keys.map((key) => table[key]);
-  const long = ({ name }: { name: string }) => name.startsWith("--");
-  const letters = listFlags([...rows.filter((row) => !long(row)), ...actions]);
-  const limits = listFlags(rows.filter(long));
   return [
     `${program} ${version}`,
     "",
     `usage: ${program} [flags]`,
     "",
-    ...letters,
+    "What no flag says is taken from the environment, under the name in brackets.",
     "",
-    "limits:",
-    ...limits,
+    ...listFlags(flagRows()),
     "",
   ].join("\n");
 }
 
-function listFlags(rows: Pick<Flag<unknown>, "name" | "hint" | "help" | "standard">[]): string[] {
+function listFlags(rows: Row[]): string[] {
   const usage = rows.map(({ name, hint }) => `  ${name}${hint === undefined ? "" : ` ${hint}`}  `);
-  const indent = Math.max(...usage.map(({ length }) => length));
-  return rows.flatMap(({ help, standard }, row) => {
-    const meaning = standard === undefined ? help : `${help} (default:\u00a0${standard})`;
-    const [first = "", ...others] = wrap(meaning, HELP_WIDTH - indent);
-    return [
-      (usage[row] ?? "").padEnd(indent) + first,
-      ...others.map((line) => " ".repeat(indent) + line),
-    ];
+  const letters = usage.filter((_, row) => !rows[row]?.name.startsWith("--"));
+  const indent = Math.max(...letters.map(({ length }) => length));
+  return rows.flatMap(({ help, standard, variable }, row) => {
+    const start = usage[row] ?? "";
+    const lines = wrap(
+      help +
+        (standard === undefined ? "" : ` (default:\u00a0${standard})`) +
+        (variable === undefined ? "" : ` [${variable}]`),
+      HELP_WIDTH - indent,
+    );
+    const indented = lines.map((line) => " ".repeat(indent) + line);
+    if (start.length > indent) return [start.trimEnd(), ...indented];
+    return [start.padEnd(indent) + (lines[0] ?? ""), ...indented.slice(1)];
   });
 }
 
@@ -322,7 +389,7 @@ function wrap(text: string, width: number): string[] {
 function flag<T>(usage: string, help: string, kind: Kind<T>, standard: string): Flag<T> {
   const initial = kind.read(standard);
   if (initial === undefined) throw new Error(`the default of ${usage} is wrong: ${kind.rule}`);
-  return { ...named(usage), help, standard, initial, ...kind };
+  return { ...named(usage), help, standard, initial, ...kind, setting: kind };
 }
 
 /** A flag with a value and no default; `standard` says what its absence means. */
@@ -332,27 +399,45 @@ function optional<T>(
   kind: Kind<T>,
   standard?: string,
 ): Flag<T | undefined> {
-  return { ...named(usage), help, standard, initial: undefined, ...kind };
+  return { ...named(usage), help, standard, initial: undefined, ...kind, setting: kind };
 }
 
 /** A limit that is not there unless it is asked for. */
 function limit(usage: string, help: string, kind: Kind<number>): Flag<number> {
-  return { ...named(usage), help, standard: "none", initial: Infinity, ...kind };
+  return { ...named(usage), help, standard: "none", initial: Infinity, ...kind, setting: kind };
 }
 
-function toggle(usage: string, help: string) {
-  const standard = undefined;
-  return { ...named(usage), help, standard, initial: false, rule: "", read: () => true };
+function toggle(usage: string, help: string): Flag<boolean> {
+  const read = () => true;
+  const setting = yesOrNo();
+  return { ...named(usage), help, standard: undefined, initial: false, rule: "", read, setting };
 }
 
 function count(usage: string, help: string): Flag<number> {
   const read = (_: string, before: number) => before + 1;
-  return { ...named(usage), help, standard: undefined, initial: 0, rule: "", read };
+  const setting = integer("how often it is given is a number", 0, 2);
+  return { ...named(usage), help, standard: undefined, initial: 0, rule: "", read, setting };
+}
+
+function action<T>(name: string, help: string, does: T): Row & { does: T } {
+  return { name, hint: undefined, help, standard: undefined, variable: undefined, does };
 }
 
 function named(usage: string): { name: string; hint: string | undefined } {
   const [name = usage, hint] = usage.split(" ");
   return { name, hint };
+}
+
+function yesOrNo(): Kind<boolean> {
+  const yes = ["1", "true", "yes", "on"];
+  const no = ["0", "false", "no", "off"];
+  return {
+    rule: `${yes.join(", ")} is yes, and ${no.join(", ")} is no`,
+    read: (text) => {
+      const word = text.toLowerCase();
+      return yes.includes(word) ? true : no.includes(word) ? false : undefined;
+    },
+  };
 }
 
 /** Decimal digits and nothing else; `zero` is what 0 stands for, if it is special. */
@@ -379,6 +464,20 @@ function size(): Kind<number> {
 
 function port(): Kind<number> {
   return integer("a port is a number", 0, 65535);
+}
+
+function httpAddress(): Kind<HttpAddress> {
+  const { read } = port();
+  return {
+    rule: "a port is needed, and an address before it for other machines: 9150, 0.0.0.0:9150, [::]:9150",
+    read: (text) => {
+      const [, name = "127.0.0.1", digits = ""] =
+        /^(?:(\[[0-9a-f:.]+\]|[^\s:[\]/]+):)?([0-9]+)$/i.exec(text) ?? [];
+      const number = read(digits);
+      const hostname = name.replace(/^\[(.*)\]$/, "$1");
+      return number === undefined ? undefined : { hostname, port: number };
+    },
+  };
 }
 
 function seconds(what: string): Kind<number> {

@@ -1,3 +1,4 @@
+import { observe, observeTime } from "./histogram.ts";
 import { error, logInternal, trace, verbosity, warn } from "./log.ts";
 import { type Connection } from "./net/connection.ts";
 import { type Load, newLoad } from "./net/load.ts";
@@ -113,7 +114,7 @@ export function endTurn(server: Server): string | undefined {
   const dirty = isDirty(broker);
   const before = performance.now();
   try {
-    commit(broker);
+    if (commit(broker)) countCommit(server, before);
   } catch (reason) {
     return failTurn(server, reason);
   }
@@ -133,6 +134,7 @@ export function endTurn(server: Server): string | undefined {
  */
 export function failTurn(server: Server, cause: unknown): string {
   const reason = reasonOf(cause);
+  countFailure(server, reason);
   logFailure(
     `SERVER_ERROR ${reason}, to all ${server.turn.count} answers of the turn that tell of a change`,
   );
@@ -172,6 +174,19 @@ export function orWarn<T>(work: () => T): T | undefined {
 
 export function isTracing(): boolean {
   return verbosity() >= 2;
+}
+
+function countCommit({ stats: { commits }, setHits, getHits }: Server, since: number): void {
+  observeTime(commits.times, since);
+  observe(commits.sizes, setHits + getHits);
+  commits.succeededAt = Date.now();
+}
+
+function countFailure({ stats, setHits, getHits }: Server, reason: string): void {
+  stats.counters.setsFailed += setHits;
+  stats.counters.getsFailed += getHits;
+  stats.commits.failedAt = Date.now();
+  stats.commits.failure = reason;
 }
 
 function forgetHits(server: Server): void {

@@ -1,3 +1,5 @@
+import { DURATIONS, type Histogram, newHistogram, SIZES } from "./histogram.ts";
+import type { Command } from "./protocol/command.ts";
 import { version } from "./version.ts";
 
 /** What the server counts of itself; the queues' own counters are theirs. */
@@ -14,6 +16,32 @@ export interface Stats {
   setHits: number;
   bytesRead: number;
   bytesWritten: number;
+  counters: Counters;
+  commits: Commits;
+}
+
+/** What `stats` has no names for; nothing sets it back. */
+export interface Counters {
+  /** Sets that a limit forbids. */
+  setsNotStored: number;
+  /** Messages whose set or get was executed, and then not committed. */
+  setsFailed: number;
+  getsFailed: number;
+  deleteHits: number;
+  /** How often each command came that is neither a set nor a get. */
+  others: Partial<Record<Command["kind"], number>>;
+}
+
+/** The commits of turns. */
+export interface Commits {
+  /** Seconds. */
+  times: Histogram;
+  /** Messages set and taken. */
+  sizes: Histogram;
+  /** When the last one succeeded and failed, in milliseconds since 1970, or 0; and why it failed. */
+  succeededAt: number;
+  failedAt: number;
+  failure: string;
 }
 
 export function newStats(): Stats {
@@ -28,6 +56,20 @@ export function newStats(): Stats {
     setHits: 0,
     bytesRead: 0,
     bytesWritten: 0,
+    counters: {
+      setsNotStored: 0,
+      setsFailed: 0,
+      getsFailed: 0,
+      deleteHits: 0,
+      others: {},
+    },
+    commits: {
+      times: newHistogram(DURATIONS),
+      sizes: newHistogram(SIZES),
+      succeededAt: 0,
+      failedAt: 0,
+      failure: "",
+    },
   };
 }
 
@@ -71,6 +113,10 @@ export function listStats(stats: Stats): [name: string, value: string | number][
 /** `<seconds>.<microseconds>` */
 function seconds(microseconds: number): string {
   return (microseconds / 1e6).toFixed(6);
+}
+
+export function countOther({ counters: { others } }: Stats, kind: Command["kind"]): void {
+  others[kind] = (others[kind] ?? 0) + 1;
 }
 
 export function countConnection(stats: Stats): void {

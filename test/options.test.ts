@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { help, OptionError, type Options, parseCommandLine } from "../src/options.ts";
+import {
+  type Environment,
+  flagRows,
+  help,
+  OptionError,
+  type Options,
+  parseCommandLine,
+} from "../src/options.ts";
 import { version } from "../src/version.ts";
 
 const defaults: Options = {
@@ -31,25 +38,31 @@ const defaults: Options = {
   removeLogs: false,
   maxMessages: Infinity,
   maxBytes: Infinity,
+  http: undefined,
+  httpAdmin: false,
 };
 
 /** What a command line changes about the defaults. */
 function changes(args: string[]): Partial<Options> {
   const line = parseCommandLine(args);
   if (line.action !== "run") throw new Error(`${line.action} instead of run`);
-  const changed = Object.entries(line.options).filter(
-    ([key, value]) => value !== defaults[key as keyof Options],
+  return changed(line.options);
+}
+
+function changed(options: Options): Partial<Options> {
+  const entries = Object.entries(options);
+  return Object.fromEntries(
+    entries.filter(([key, value]) => value !== defaults[key as keyof Options]),
   );
-  return Object.fromEntries(changed);
 }
 
 function words(line: string): string[] {
   return line.split(" ");
 }
 
-function complaint(args: string[]): string {
+function complaint(args: string[], environment: Environment = {}): string {
   try {
-    parseCommandLine(args);
+    parseCommandLine(args, environment);
   } catch (error) {
     if (error instanceof OptionError) return error.message;
     throw error;
@@ -302,6 +315,113 @@ test.each<[string, Partial<Options>]>([
   expect(changes(words(line))).toEqual(changed);
 });
 
+describe("the environment", () => {
+  function settings(environment: Environment, line = ""): Partial<Options> {
+    const commandLine = parseCommandLine(line === "" ? [] : words(line), environment);
+    if (commandLine.action !== "run") throw new Error(`${commandLine.action} instead of run`);
+    return changed(commandLine.options);
+  }
+
+  test("holds a variable for every flag that has a meaning for a server", () => {
+    const without = flagRows().filter(({ variable }) => variable === undefined);
+    expect(without.map(({ name }) => name)).toEqual(["-h", "-i", "--ping"]);
+    expect(flagRows().filter(({ variable }) => variable !== undefined)).toBeArrayOfSize(
+      Object.keys(defaults).length,
+    );
+  });
+
+  test.each<[Environment, Partial<Options>]>([
+    [{ MEMCACHEQ_PORT: "11211" }, { port: 11211 }],
+    [
+      { MEMCACHEQ_ADDRESS: "::1", MEMCACHEQ_SOCKET_MODE: "660" },
+      { address: "::1", socketMode: 0o660 },
+    ],
+    [{ MEMCACHEQ_MEMORY: "128" }, { memory: 128 * 1024 * 1024 }],
+    [{ MEMCACHEQ_CHECKPOINT_SECONDS: "0" }, { checkpointSeconds: 0 }],
+    [{ MEMCACHEQ_MAX_BYTES: "2g" }, { maxBytes: 2 ** 31 }],
+    [{ MEMCACHEQ_VERBOSITY: "2" }, { verbosity: 2 }],
+    [
+      { MEMCACHEQ_NO_SYNC: "1", MEMCACHEQ_DAEMON: "Yes" },
+      { noSync: true, daemon: true },
+    ],
+    [{ MEMCACHEQ_NO_SYNC: "0", MEMCACHEQ_DAEMON: "off" }, {}],
+    [{ MEMCACHEQ_PORT: "", MEMCACHEQ_NO_SYNC: "", MEMCACHEQ_USER: "" }, {}],
+    [{ MEMCACHEQ_PORT: "tcp://10.0.0.1:22201", MEMCACHEQ_SERVICE_HOST: "10.0.0.1" }, {}],
+    [{ PORT: "1", memcacheq_port: "1", MEMCACHEQ_CONSTRUCTOR: "1" }, {}],
+  ])("%p", (environment, expected) => {
+    expect(settings(environment)).toEqual(expected);
+  });
+
+  test("is overruled by the command line", () => {
+    expect(settings({ MEMCACHEQ_PORT: "1", MEMCACHEQ_HOME: "a" }, "-p 2")).toEqual({
+      port: 2,
+      home: "a",
+    });
+    expect(settings({ MEMCACHEQ_PORT: "wrong" }, "-p 2")).toEqual({ port: 2 });
+    expect(settings({ MEMCACHEQ_VERBOSITY: "2" }, "-v")).toEqual({ verbosity: 1 });
+    expect(settings({ MEMCACHEQ_NO_SYNC: "no" }, "-N")).toEqual({ noSync: true });
+  });
+
+  test.each<[variable: string, value: string, rule: string]>([
+    ["PORT", "70000", "a port is a number from 0 to 65535"],
+    ["PORT", " 5", "a port is a number from 0 to 65535"],
+    ["UDP_PORT", "tcp://10.0.0.1:22201", "a port is a number from 0 to 65535"],
+    ["VERBOSITY", "3", "how often it is given is a number from 0 to 2"],
+    ["NO_SYNC", "maybe", "1, true, yes, on is yes, and 0, false, no, off is no"],
+    ["NO_SYNC", "constructor", "1, true, yes, on is yes, and 0, false, no, off is no"],
+  ])("MEMCACHEQ_%s=%s is named when it is wrong", (variable, value, rule) => {
+    const name = `MEMCACHEQ_${variable}`;
+    expect(complaint([], { [name]: value })).toBe(`${name}=${value}: ${rule} (see memcacheq -h)`);
+  });
+
+  test("is not asked for help", () => {
+    expect(parseCommandLine(["-h"], { MEMCACHEQ_PORT: "wrong" })).toEqual({ action: "help" });
+  });
+});
+
+describe("--http", () => {
+  test.each<[value: string, hostname: string, port: number]>([
+    ["9150", "127.0.0.1", 9150],
+    ["0", "127.0.0.1", 0],
+    ["0.0.0.0:9150", "0.0.0.0", 9150],
+    ["[::1]:9150", "::1", 9150],
+    ["mq.example.org:9150", "mq.example.org", 9150],
+  ])("%s", (value, hostname, port) => {
+    expect(changes(["--http", value])).toEqual({ http: { hostname, port } });
+    expect(changes([`--http=${value}`, "--http-admin"])).toEqual({
+      http: { hostname, port },
+      httpAdmin: true,
+    });
+  });
+
+  test.each(["", "x", ":9150", "65536", "::1:9150", "[::1]", "http://a:1", "a b:1", "a:1:2"])(
+    "not %p",
+    (value) => {
+      expect(complaint(["--http", value])).toContain(
+        ": a port is needed, and an address before it",
+      );
+    },
+  );
+
+  test("--http-admin needs it", () => {
+    expect(complaint(["--http-admin"])).toBe("--http-admin: it needs --http (see memcacheq -h)");
+    expect(complaint(["--http", "1", "--http-admin=1"])).toStartWith(
+      "--http-admin=1: --http-admin takes no",
+    );
+  });
+});
+
+test("--ping asks with the options that a server has", () => {
+  const line = parseCommandLine(words("--ping -p 5"), { MEMCACHEQ_ADDRESS: "::1" });
+  expect(line).toEqual({ action: "ping", options: { ...defaults, port: 5, address: "::1" } });
+  expect(parseCommandLine(words("-s file --ping"))).toEqual({
+    action: "ping",
+    options: { ...defaults, socket: "file" },
+  });
+  expect(complaint(["--ping=1"])).toBe("--ping=1: --ping takes no value (see memcacheq -h)");
+  expect(complaint(words("--ping -p x"))).toStartWith("-p x: a port is a number");
+});
+
 describe("help", () => {
   const lines = help().split("\n");
 
@@ -351,7 +471,7 @@ describe("help", () => {
     const text = entry(flag);
     expect(text).toMatch(/^-\w( <\w+>)? +\w.{5,}$/);
     if (standard === undefined) expect(text).not.toContain("default");
-    else expect(text).toEndWith(` (default: ${standard})`);
+    else expect(text.replace(/ \[MEMCACHEQ_\w+\]$/, "")).toEndWith(` (default: ${standard})`);
   });
 
   test("has no flag that is not accepted", () => {

@@ -6,28 +6,34 @@ import { start, suite } from "./server/harness.ts";
 
 suite();
 
-/** What a flag is called, what it does, and its default; empty when there is none. */
-type Row = [usage: string, meaning: string, standard: string];
+/** What a flag is called, what it does, its default, and its variable; empty where there is none. */
+type Row = [usage: string, meaning: string, standard: string, variable: string];
 
 function rowsOfHelp(): Row[] {
-  const rows = help().matchAll(/^ {2}(--?\S+(?: <\w+>)?) {2,}(.+(?:\n {4,}.+)*)/gm);
+  const rows = help().matchAll(/^ {2}(--?\S+(?: <\S+>)?)(?: {2,}|\n +)(.+(?:\n {4,}.+)*)/gm);
   return [...rows].map(([, usage = "", lines = ""]) => {
     const text = lines.replace(/\n +/g, " ");
-    const [, meaning = text, standard = ""] = /^(.*) \(default: (.*)\)$/.exec(text) ?? [];
-    return [usage, meaning, standard];
+    const row = /^(.*?)(?: \(default: (.*)\))?(?: \[(MEMCACHEQ_\w+)\])?$/.exec(text) ?? [];
+    const [, meaning = "", standard = "", variable = ""] = row;
+    return [usage, meaning, standard, variable];
   });
 }
 
 function rowsOfReadme(): Row[] {
-  const rows = readme.matchAll(/^\| `(-.+?)` \| (.*?) \|(?: (.*?))? \|$/gm);
-  return [...rows].map(([, usage = "", meaning = "", standard = ""]) => {
-    return [usage, meaning, standard.replaceAll("`", "")];
+  const rows = readme.matchAll(/^\| `(-.+?)` \| (.*?) \|(?: (.*?))? \|(?: `(.*?)`)? \|$/gm);
+  return [...rows].map(([, usage = "", meaning = "", standard = "", variable = ""]) => {
+    return [usage, meaning, standard.replaceAll("`", ""), variable];
   });
 }
 
 test("the table of flags is that of -h", () => {
   const rows = rowsOfHelp();
-  expect(rows).toContainEqual(["-p <num>", "TCP port; 0: the system picks one", "22201"]);
+  expect(rows).toContainEqual([
+    "-p <num>",
+    "TCP port; 0: the system picks one",
+    "22201",
+    "MEMCACHEQ_PORT",
+  ]);
   expect(rows.length).toBe(help().match(/^ {2}-/gm)?.length ?? NaN);
   expect(rowsOfReadme()).toEqual(rows);
 });

@@ -128,6 +128,8 @@ function accept(server: Server | undefined, socket: Bun.Socket<Connection | unde
   if (server !== undefined && server.connections.size < server.options.connections) {
     socket.data = openConnection(server, socket);
     socket.setKeepAlive(true, KEEP_ALIVE);
+    // A socket with a handler for it times out after two minutes otherwise, however busy it is.
+    socket.timeout(0);
   } else {
     // Closing with something unread would be a reset, and take the refusal with it.
     if (server !== undefined) socket.write(REFUSAL);

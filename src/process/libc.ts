@@ -1,4 +1,5 @@
 import { dlopen, type FFIFunction, read } from "bun:ffi";
+import { closeSync } from "node:fs";
 
 /** What a process may have: open file descriptors, or bytes of a core file. */
 export type Resource = "openFiles" | "coreFiles";
@@ -30,6 +31,9 @@ const resources: Record<Resource, number> = { openFiles: darwin ? 8 : 7, coreFil
 const POLLOUT = 4;
 const LOCK_EX_NB = 2 | 4;
 const PR_SET_DUMPABLE = 4;
+const AF_UNIX = 1;
+const SOCK_DGRAM_CLOEXEC = 0o2000002;
+const MSG_NOSIGNAL = 0x4000;
 
 // struct passwd begins with two pointers (name, password) on every system served here.
 const UID_OFFSET = 16;
@@ -47,6 +51,11 @@ const functions = {
 // Only Linux has it, and a library without a wanted function cannot be opened.
 const linuxFunctions = {
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  socket: { args: ["i32", "i32", "i32"], returns: "i32" },
+  sendto: {
+    args: ["i32", "buffer", "u64", "i32", "buffer", "u32"],
+    returns: "i32",
+  },
 } as const satisfies Record<string, FFIFunction>;
 
 function open<F extends Record<string, FFIFunction>>(wanted: F) {
@@ -109,4 +118,22 @@ export function joinGroups(user: User): boolean {
 /** Lets this process leave core files again, which Linux ends when a process changes its user. */
 export function allowCoreFiles(): void {
   if (process.platform === "linux") open(linuxFunctions).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+/**
+ * Sends text as one datagram to a Unix socket of Linux; one whose path begins with `@` is in no directory. False when
+ * it cannot be sent.
+ */
+export function sendDatagram(path: string, text: string): boolean {
+  const { socket, sendto } = open(linuxFunctions);
+  const fd = socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const data = Buffer.from(text);
+  const address = Buffer.from(`\0\0${path.startsWith("@") ? `\0${path.slice(1)}` : `${path}\0`}`);
+  address.writeUInt16LE(AF_UNIX);
+  try {
+    return sendto(fd, data, data.length, MSG_NOSIGNAL, address, address.length) === data.length;
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -19,15 +19,16 @@ export function isDirty(broker: Broker): boolean {
 /**
  * Makes everything since the last commit true, as one transaction. Nothing is written when nothing is to be: opening
  * and giving back a message changes nothing that lasts.
+ * @returns whether anything was written
  * @throws StoreError when the store could not: then {@link cancel} is due
  */
-export function commit(broker: Broker): void {
+export function commit(broker: Broker): boolean {
+  let written = false;
   if (isDirty(broker)) {
     const positions = broker.touched.map(positionOf);
     const batch = gather(broker, positions);
-    if (batch.positions.length + batch.created.length + batch.dropped.length > 0) {
-      broker.store.commit(batch);
-    }
+    written = batch.positions.length + batch.created.length + batch.dropped.length > 0;
+    if (written) broker.store.commit(batch);
     for (let i = 0; i < positions.length; i++) {
       markSaved(broker.touched[i] as Queue, broker.memory, positions[i] as Position);
     }
@@ -35,6 +36,7 @@ export function commit(broker: Broker): void {
   }
   forgetBatch(broker);
   keepWithinLimit(broker);
+  return written;
 }
 
 /** Forgets everything since the last commit; the queues are what the store has. */

@@ -1,10 +1,19 @@
 import { constants, type Database, SQLiteError, type Statement } from "bun:sqlite";
+import { statSync } from "node:fs";
 
+import { DURATIONS, type Histogram, newHistogram, observeTime } from "../histogram.ts";
 import type { Batch, StoredSegment } from "./batch.ts";
 import { closeHome, fileInPlace, type Home, openHome } from "./home.ts";
 import { rowsOf } from "./rows.ts";
 import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase, VERSION } from "./schema.ts";
-import { type Checkpoint, reasonIn, type Store, type StoredQueue, StoreError } from "./store.ts";
+import {
+  type Checkpoint,
+  type Extent,
+  reasonIn,
+  type Store,
+  type StoredQueue,
+  StoreError,
+} from "./store.ts";
 import {
   hasWork,
   newSweep,
@@ -39,6 +48,9 @@ interface Sqlite {
   inode: number | undefined;
   seen: number;
   database: Database;
+  /** How long the commits took that waited for the disk. */
+  syncs: Histogram;
+  sync: boolean;
   statements: ReturnType<typeof prepare>;
   sweep: Sweep;
   /** The ids of all queues, and of the dropped ones of which something is left. */
@@ -116,6 +128,8 @@ function inside(home: Home, database: Database, options: StoreOptions): Sqlite {
     inode: fileInPlace(home),
     seen: performance.now(),
     database,
+    syncs: newHistogram(DURATIONS),
+    sync: options.sync,
     statements,
     sweep,
     ids,
@@ -139,6 +153,9 @@ function seenFromOutside(sqlite: Sqlite): Store {
     relieve: () => failing(() => relieve(sqlite)),
     tidy: () => failing(() => tidy(sqlite)),
     checkpoint: (how) => failing(() => checkpoint(sqlite, how)),
+    syncs: sqlite.syncs,
+    probe: () => failing(() => transact(sqlite, () => void sqlite.statements.probe.run())),
+    extent: () => failing(() => extent(sqlite)),
     checkpointed: () => failing(() => checkpointed(sqlite)),
     close: () => close(sqlite),
   };
@@ -169,6 +186,8 @@ function prepare(database: Database) {
     logState: database.prepare<LogState, []>("PRAGMA wal_checkpoint(NOOP)"),
     freePages: database.prepare<{ freelist_count: number }, []>("PRAGMA freelist_count"),
     shrink: database.prepare(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`),
+    // The same again: a page is written all the same.
+    probe: database.prepare(`PRAGMA user_version = ${VERSION}`),
     begin: database.prepare("BEGIN IMMEDIATE"),
     commit: database.prepare("COMMIT"),
     rollback: database.prepare("ROLLBACK"),
@@ -270,7 +289,9 @@ function transact<T>(sqlite: Sqlite, work: () => T): T {
   statements.begin.run();
   try {
     const result = work();
+    const since = performance.now();
     statements.commit.run();
+    if (sqlite.sync) observeTime(sqlite.syncs, since);
     return result;
   } catch (error) {
     // Some failures, such as a full disk, have rolled back already (https://sqlite.org/lang_transaction.html).
@@ -323,6 +344,16 @@ function relieve(sqlite: Sqlite): void {
 
 function logState(sqlite: Sqlite): LogState {
   return sqlite.statements.logState.get() ?? { busy: 0, log: 0, checkpointed: 0 };
+}
+
+function extent({ home, database, statements }: Sqlite): Extent {
+  const bytes = (file: string) => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  return {
+    database: bytes(home.file),
+    log: bytes(`${home.file}-wal`),
+    pageSize: pageSize(database),
+    freePages: statements.freePages.get()?.freelist_count ?? 0,
+  };
 }
 
 function arrived(sqlite: Sqlite, queue: number, number: number): number {

@@ -1,6 +1,15 @@
+import type { Histogram } from "../histogram.ts";
 import type { Batch, NamedQueue, Position, StoredSegment } from "./batch.ts";
 
 export type StoredQueue = NamedQueue & Position;
+
+/** Bytes but for the pages, which are of `pageSize` bytes. */
+export interface Extent {
+  database: number;
+  log: number;
+  pageSize: number;
+  freePages: number;
+}
 
 /** How thorough a checkpoint is: what can be done without waiting; all of the log; all, and the log file emptied. */
 export type Checkpoint = "passive" | "full" | "truncate";
@@ -29,6 +38,12 @@ export interface Store {
   tidy(): boolean;
   /** Brings the log into the database file. */
   checkpoint(how: Checkpoint): void;
+  /** How long each wait for the disk at the end of a commit took, in seconds; empty when commits don't wait. */
+  syncs: Histogram;
+  /** Commits something that changes nothing, to see whether it can. */
+  probe(): void;
+  /** What it takes on disk. */
+  extent(): Extent;
   /** How much of the log is in the database file already, in percent. */
   checkpointed(): number;
   close(): void;

@@ -31,6 +31,8 @@ export type LaunchOptions = {
   log?: string;
   /** Shell commands to run in the process before it becomes the server: umask, ulimit, trap. */
   shell?: string;
+  /** Variables that the process has beside those of the test. */
+  environment?: Record<string, string>;
 };
 
 export type StartOptions = LaunchOptions & {
@@ -101,10 +103,10 @@ export function isAlive(pid: number): boolean {
 }
 
 /** Runs `action` while the process stands still. */
-export async function whileStopped(pid: number, action: () => void): Promise<void> {
+export async function whileStopped(pid: number, action: () => void | Promise<void>): Promise<void> {
   process.kill(pid, "SIGSTOP");
   await eventually("a stopped process", () => (stateOf(pid) === "T" ? true : undefined));
-  action();
+  await action();
   process.kill(pid, "SIGCONT");
 }
 
@@ -155,7 +157,7 @@ export function launch(flags: readonly string[], options: LaunchOptions = {}) {
   const [name = "", value = ""] = mark.split("=");
   const child = Bun.spawn([...log, ...shell, ...words], {
     cwd: options.cwd ?? project,
-    env: { ...process.env, [name]: value, LOG: options.log ?? "" },
+    env: { ...process.env, [name]: value, LOG: options.log ?? "", ...options.environment },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",

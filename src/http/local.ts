@@ -1,0 +1,32 @@
+import { execute } from "../handler.ts";
+import { feed, newInput } from "../protocol/input.ts";
+import { nextCommand } from "../protocol/parser.ts";
+import { refusalLine } from "../protocol/text/reply.ts";
+import { newConsumer } from "../queue/consumer.ts";
+import { scheduleEnd, type Server } from "../server.ts";
+import type { Client } from "../turn.ts";
+
+/**
+ * Has the server execute a command of one line, as any client can, and resolves to its answer, without the end of the
+ * line, once that is true.
+ */
+export function ask(server: Server, command: string): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  let answer = "";
+  const client: Client = {
+    id: 0,
+    consumer: newConsumer(),
+    patience: undefined,
+    room: () => Infinity,
+    fail: (reason) => resolve(refusalLine("failure", reason)),
+    deliver(bytes, start, end) {
+      answer += bytes.toString("latin1", start, end);
+      if (answer.endsWith("\r\n")) resolve(answer.slice(0, -2));
+    },
+  };
+  const input = newInput(server.options.maxBody, false);
+  feed(input, Buffer.from(`${command}\r\n`, "latin1"));
+  if (nextCommand(input)) execute(server, client, input.command);
+  scheduleEnd(server);
+  return promise;
+}

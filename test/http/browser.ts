@@ -1,0 +1,276 @@
+/**
+ * Looks at the page in a real browser: `bun test/http/browser.ts <folder>` leaves pictures in the folder. Needs Chromium,
+ * so it is no part of `bun test`.
+ */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+
+import { connect } from "../server/client.ts";
+
+const [folder = "."] = process.argv.slice(2);
+const project = join(import.meta.dir, "../..");
+const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
+/** How long the page has until it shows what it should, in milliseconds. */
+const PATIENCE = 15_000;
+/** A name holds no space, but a tab does as well. */
+const EVIL = "<img\tsrc=x\tonerror=document.title='evil'>";
+
+async function startServer(home: string) {
+  const flags = ["-v", "-u", user, "-l", "127.0.0.1", "-p", "0", "-H", home];
+  const command = [process.execPath, join(project, "src/main.ts"), ...flags];
+  const child = Bun.spawn([...command, "--http", "0", "--http-admin"], { stderr: "pipe" });
+  const decoder = new TextDecoder();
+  let log = "";
+  for await (const chunk of child.stderr) {
+    log += decoder.decode(chunk, { stream: true });
+    const [, port] = /listening on 127\.0\.0\.1:(\d+)\n/.exec(log) ?? [];
+    const [, http] = /listening on http 127\.0\.0\.1:(\d+)\n/.exec(log) ?? [];
+    if (port === undefined || http === undefined) continue;
+    return {
+      child,
+      address: { hostname: "127.0.0.1", port: Number(port) },
+      site: `http://127.0.0.1:${http}/`,
+    };
+  }
+  throw new Error(`the server did not start: ${log}`);
+}
+
+const home = join(folder, "home");
+const { child, address, site } = await startServer(home);
+const producer = await connect(address);
+const consumer = await connect(address);
+const waiter = await connect(address);
+
+const complaints: string[] = [];
+const view = new Bun.WebView({
+  width: 1280,
+  height: 1000,
+  // The sandbox of Chromium does not work for root.
+  backend: { type: "chrome", url: false, argv: ["--no-sandbox", "--disable-gpu"] },
+  console: (type, ...args) => void (type === "error" && complaints.push(args.join(" "))),
+});
+
+/** What the script in the page gives. */
+const see = <T>(script: string) => view.evaluate(script) as Promise<T>;
+
+/** Waits until the script gives something that is true. */
+async function until(what: string, script: string): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await Bun.sleep(50)) {
+    if (await see(script)) return;
+  }
+  assert.fail(
+    `not within ${PATIENCE} ms: ${what}; the page says:\n${await see("document.body.innerText")}`,
+  );
+}
+
+async function check(what: string, test: () => Promise<void>): Promise<void> {
+  await test();
+  assert.deepEqual(complaints, [], `after: ${what}`);
+  console.log(`ok: ${what}`);
+}
+
+const names = () =>
+  see<string[]>(
+    "[...document.querySelectorAll('#rows td:first-child')].map((cell) => cell.textContent)",
+  );
+const cell = (name: string, column: number) =>
+  `[...document.querySelectorAll('#rows tr')].find((row) => row.cells[0].innerText === ${JSON.stringify(name)})?.cells[${column}].innerText`;
+const focused = () => see<string>("document.activeElement.id || document.activeElement.innerText");
+const head = (title: string) =>
+  see(
+    `[...document.querySelectorAll('th button')].find((button) => button.innerText === ${JSON.stringify(title)}).click()`,
+  );
+
+async function emulate(scheme: "light" | "dark", width: number, height: number): Promise<void> {
+  await view.cdp("Emulation.setEmulatedMedia", {
+    features: [{ name: "prefers-color-scheme", value: scheme }],
+  });
+  await view.cdp("Emulation.setDeviceMetricsOverride", {
+    width,
+    height,
+    deviceScaleFactor: 1,
+    mobile: width < 700,
+  });
+}
+
+async function picture(name: string): Promise<void> {
+  await Bun.write(join(folder, `${name}.png`), await view.screenshot());
+}
+
+const invoice = (i: number) =>
+  JSON.stringify({ invoice: 4000 + i, customer: { name: "Ada Lovelace" }, currency: "EUR" });
+
+async function fill(): Promise<void> {
+  for (let i = 0; i < 310; i++) await producer.put("invoices", invoice(i));
+  for (let i = 0; i < 1200; i++)
+    await producer.put("mail-failed", `To: user${i}@example.org\nSubject: Order ${i}`);
+  for (let i = 0; i < 12; i++) await producer.put("exports", `\0\x01\xff${i}`);
+  await producer.put("caf\xc3\xa9-orders", "x");
+  await producer.put(EVIL, "<script>document.title = 'evil'</script>");
+  consumer.send("get exports/open\r\n");
+  await consumer.messages();
+  waiter.send("get refunds/t=600000\r\n");
+}
+
+/** Messages that come and go for as long as the pictures are made. */
+async function traffic(isOver: () => boolean): Promise<void> {
+  const worker = await connect(address);
+  for (let i = 0; !isOver(); i++) {
+    for (let j = 0; j < 8 + 4 * Math.sin(i / 20); j++)
+      await worker.put("mail", `To: user${i}@example.org`);
+    for (let j = 0; j < 8 + 3 * Math.cos(i / 15); j++) await worker.take("mail");
+    if (i % 10 === 0) await worker.take("invoices");
+    await Bun.sleep(50);
+  }
+  await worker.end();
+}
+
+try {
+  await producer.put("jobs", "x");
+  await view.navigate(site);
+  await check("the page shows the queues, and those that come, by itself", async () => {
+    await until("jobs", `${cell("jobs", 1)} === "1"`);
+    await fill();
+    await until("mail-failed", `${cell("mail-failed", 1)} === "1,200"`);
+    await until("refunds, which is waited for", `${cell("refunds", 5)} === "1"`);
+    await until("an open message", `${cell("exports", 6)} === "1"`);
+    assert.equal(await see("document.querySelector('#health').innerText"), "healthy");
+  });
+
+  await check("names and messages are text, whatever they say", async () => {
+    assert.ok((await names()).includes(EVIL));
+    await see(`choose(${JSON.stringify(EVIL)})`);
+    await until(
+      "its message",
+      "document.querySelector('#messages pre')?.innerText.includes('<script>')",
+    );
+    assert.equal(await see("document.title"), "memcacheq");
+    await see("choose(undefined)");
+  });
+
+  await check("it sorts by any column, both ways", async () => {
+    assert.equal((await names())[0], "mail-failed");
+    await head("Queue");
+    const ascending = await names();
+    assert.deepEqual(
+      ascending,
+      ascending.toSorted((a, b) => a.localeCompare(b)),
+    );
+    await head("Queue");
+    assert.deepEqual(await names(), ascending.toReversed());
+    assert.equal(await see("document.querySelector('th').ariaSort"), "descending");
+    await head("Waiting");
+    assert.equal((await names())[0], "refunds");
+    await head("Messages");
+  });
+
+  await check("it works without a mouse", async () => {
+    await view.press("/");
+    await until("the filter has the focus", "document.activeElement.id === 'filter'");
+    await view.type("INVO");
+    await until("only invoices", "document.querySelectorAll('#rows tr').length === 1");
+    while ((await focused()) !== "invoices") await view.press("Tab");
+    await view.press("Enter");
+    await until("the chosen queue", "document.querySelector('#name').innerText === 'invoices'");
+    await until("its messages", "document.querySelectorAll('#messages pre').length === 20");
+    while (!(await see("document.activeElement.name === 'view'"))) await view.press("Tab");
+    await view.press("ArrowRight");
+    await until(
+      "JSON",
+      "document.querySelector('pre.json')?.innerText.includes('\\n  \"invoice\": 4000,')",
+    );
+    await view.press("Escape");
+    await until("it is closed", "document.querySelector('#queue').hidden");
+    await see("document.querySelector('#filter').value = '', refresh()");
+    await until("all queues", "document.querySelectorAll('#rows tr').length > 5");
+  });
+
+  await check("bytes are shown in hex", async () => {
+    await see("choose('exports'), document.querySelector('[value=hex]').click()");
+    await until(
+      "hex",
+      "document.querySelector('pre.hex')?.innerText.startsWith('0000  00 01 ff 30 ')",
+    );
+    assert.ok(await see("document.querySelector('#messages li').innerText.includes('open')"));
+  });
+
+  await check("a queue is flushed and deleted once that is confirmed", async () => {
+    await see("choose('exports')");
+    await until("its buttons", "!document.querySelector('#delete').hidden");
+    await view.click("#delete");
+    await until("the question", "document.querySelector('#sure').open");
+    assert.equal(await focused(), "no");
+    await view.press("Enter");
+    await until("it was called off", "!document.querySelector('#sure').open");
+    assert.equal(await see(cell("exports", 1)), "12");
+    await view.click("#flush");
+    await view.click("#yes");
+    await until("only the open one is left", `${cell("exports", 1)} === "1"`);
+    await view.click("#delete");
+    await view.click("#yes");
+    await until("it is gone", `${cell("exports", 1)} === undefined`);
+    assert.equal(await producer.ask("delete exports"), "NOT_FOUND");
+  });
+
+  await check("nothing comes from elsewhere", async () => {
+    const loaded = await see<string[]>(
+      "performance.getEntriesByType('resource').map(({ name }) => name)",
+    );
+    assert.ok(loaded.length > 5);
+    assert.deepEqual(
+      loaded.filter((name) => !name.startsWith(site)),
+      [],
+    );
+  });
+
+  let over = false;
+  const done = traffic(() => over);
+  await check("it fits a phone and a screen, by day and by night", async () => {
+    await until("rates", `Number(${cell("mail", 2)}) > 10`);
+    for (const scheme of ["light", "dark"] as const) {
+      await emulate(scheme, 1280, 1000);
+      await see("document.querySelector('[value=json]').click(), choose('invoices')");
+      await until("its messages", "document.querySelectorAll('#messages pre').length === 20");
+      await until(
+        "its course",
+        "document.querySelector('#course path.line').getAttribute('d') !== ''",
+      );
+      await see("scrollTo(0, 0)");
+      await picture(`screen-${scheme}`);
+      await see("choose(undefined)");
+      await emulate(scheme, 390, 844);
+      const [needed, given] = await see<[number, number]>(
+        "[document.documentElement.scrollWidth, innerWidth]",
+      );
+      assert.ok(needed <= given, `${needed} pixels are needed, and there are ${given}`);
+      await see("document.querySelector('table').scrollIntoView()");
+      await picture(`phone-${scheme}`);
+      await see("choose('invoices')");
+      const [chosen] = await see<[number]>("[document.documentElement.scrollWidth]");
+      assert.ok(
+        chosen <= given,
+        `${chosen} pixels are needed with a queue, and there are ${given}`,
+      );
+      await see("choose(undefined)");
+    }
+    const grounds = (scheme: "light" | "dark") =>
+      emulate(scheme, 1280, 1000).then(() =>
+        see<string>("getComputedStyle(document.body).backgroundColor"),
+      );
+    assert.notEqual(await grounds("light"), await grounds("dark"));
+  });
+  over = true;
+  await done;
+
+  child.kill("SIGTERM");
+  await child.exited;
+  await until(
+    "that the server is gone",
+    "document.querySelector('#health').innerText.startsWith('no answer')",
+  );
+  console.log("ok: it says when the server is gone");
+} finally {
+  child.kill("SIGKILL");
+  view.close();
+}
+process.exit(0);
