@@ -26,6 +26,7 @@ import {
   setOutput,
   type Share,
 } from "./load.ts";
+import { isBehind, sendOrKeep, sendUnsent, type Unsent } from "./outbox.ts";
 
 /**
  * How far a connection is: it is served; it is done, and its last answers wait for the turn to end; they are being
@@ -33,13 +34,6 @@ import {
  * the answers; it is closed.
  */
 type Phase = "open" | "finishing" | "sending" | "lingering" | "closed";
-
-/** Bytes that the system had no room for yet. */
-interface Unsent {
-  bytes: Buffer;
-  start: number;
-  end: number;
-}
 
 /** One client over TCP or a Unix socket. */
 export interface Connection extends Client {
@@ -54,19 +48,17 @@ export interface Connection extends Client {
   outgoing: Share;
   /** Too much is unsent, to it or to all: nothing is executed until that has changed. */
   blocked: boolean;
-  /** Nothing is read: the client is blocked, or has sent more than was executed. */
+  /** Nothing is read: the client is blocked, or has sent much more than was executed. */
   paused: boolean;
 }
 
-/** A client with more than so many bytes of answers unsent is not served further before it reads them. */
-const MOST_UNSENT = 256 * 1024;
-/** Small answers that must wait are gathered in pieces of this size; large bodies are sent from where they lie. */
-const UNSENT_PIECE = 16 * 1024;
-const SHARED_BODY = 64 * 1024;
 /** A client that sends so many bytes more while it waits is not kept waiting. */
 const MOST_AHEAD = 1024 * 1024;
 /** A client of which more bytes than this are not executed is not read from before they are. */
 const MOST_BEHIND = 64 * 1024;
+/** So many requests of one client are executed in a turn in which others are answered, too, and in one of its own. */
+const MOST_BESIDE = 32;
+const MOST_ALONE = 128;
 /** From so many bytes on a chunk is worth being given back by hand. */
 const LARGE_CHUNK = 32 * 1024;
 /** How long a client has to close after the server did, in seconds. */
@@ -86,7 +78,7 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
       rest: undefined,
       ended: false,
       awaitRoom: () => awaitRoom(connection),
-      resume: () => resume(connection),
+      resume: () => serve(connection),
     },
     phase: "open",
     unsent: [],
@@ -185,26 +177,22 @@ function admit(server: Server): void {
   const next = nextWaiting(load);
   if (next === undefined) return;
   load.waiting.delete(next);
-  next.blocked = isBlocked(next);
-  resume(next);
+  next.blocked = isBehind(next);
+  serve(next);
   turn.afterwards.push(() => admit(server));
   scheduleEnd(server);
 }
 
-/** The client has what it waited for, or it is its turn again. */
-function resume(connection: Connection): void {
-  if (connection.paused && !connection.blocked) unpause(connection);
-  serve(connection);
-}
-
-function pause(connection: Connection): void {
-  connection.paused = true;
-  connection.socket.pause();
-}
-
-function unpause(connection: Connection): void {
-  connection.paused = false;
-  connection.socket.resume();
+/** Reads from the client, or not, as it is with it now. */
+function regulate(connection: Connection): void {
+  const { phase, blocked, patience } = connection;
+  const isWaiting = patience.waiter !== undefined;
+  const pause =
+    phase !== "lingering" && (blocked || (!isWaiting && ahead(connection) > MOST_BEHIND));
+  if (pause === connection.paused) return;
+  connection.paused = pause;
+  if (pause) connection.socket.pause();
+  else connection.socket.resume();
 }
 
 /** The client sends nothing more, or is not listened to any more: what has arrived is still answered. */
@@ -222,36 +210,38 @@ function endWaiting({ patience, server }: Connection): void {
   patience.waiter.giveUp();
 }
 
-/** Executes what has arrived, as far as the client takes the answers. */
+/** Executes what has arrived, as far as the client takes the answers and others are not kept waiting. */
 function serve(connection: Connection): void {
+  const { server } = connection;
+  const { chunk } = connection.input;
+  executeArrived(connection);
+  regulate(connection);
+  if (connection.input.chunk !== chunk) release(chunk);
+  weigh(connection);
+  scheduleEnd(server);
+}
+
+function executeArrived(connection: Connection): void {
   const { server, patience } = connection;
   const { turn, load } = server;
-  const { chunk } = connection.input;
   const begun = turn.size;
+  let left = turn.count > 0 ? MOST_BESIDE : MOST_ALONE;
   while (connection.phase === "open" && !connection.blocked && patience.waiter === undefined) {
     const { rest } = patience;
     patience.rest = undefined;
     if (rest !== undefined) rest();
-    else if (!executeNext(connection)) break;
+    else if (!executeNext(connection)) return;
     // Others come first before a large request goes on.
-    if (patience.rest !== undefined) break;
-    if (isCrowded(load) && turn.size - begun > FEW_BYTES) {
-      giveWay(connection);
-      break;
-    }
-    if (!isTurnLarge(server)) continue;
-    endTurn(server);
-    if (ahead(connection) > 0) {
-      giveWay(connection);
-      break;
+    if (patience.rest !== undefined) return;
+    if (isCrowded(load) && turn.size - begun > FEW_BYTES) return giveWay(connection);
+    if (isTurnLarge(server)) {
+      endTurn(server);
+      if (ahead(connection) > 0) return giveWay(connection);
+    } else if (--left === 0 && server.connections.size > 1) {
+      turn.afterwards.push(() => giveWay(connection));
+      return;
     }
   }
-  if (connection.blocked && ahead(connection) > MOST_BEHIND && !connection.paused) {
-    pause(connection);
-  }
-  if (connection.input.chunk !== chunk) release(chunk);
-  weigh(connection);
-  scheduleEnd(server);
 }
 
 /** Gives the memory of a large chunk back at once: chunks can come faster than garbage is collected. */
@@ -264,8 +254,7 @@ function release(chunk: Buffer): void {
 
 /** Lets the other connections be served before this one goes on. */
 function giveWay(connection: Connection): void {
-  if (ahead(connection) > MOST_BEHIND && !connection.paused) pause(connection);
-  setImmediate(() => resume(connection));
+  setImmediate(() => serve(connection));
 }
 
 /** Executes the next request: false when it has not arrived. */
@@ -306,7 +295,7 @@ export function isOwed({ phase }: Connection): boolean {
 function endIfSent(connection: Connection): void {
   if (connection.phase !== "sending" || connection.outgoing.bytes > 0) return;
   connection.phase = "lingering";
-  if (connection.paused) unpause(connection);
+  regulate(connection);
   if (connection.patience.ended) {
     connection.socket.end();
   } else {
@@ -323,19 +312,9 @@ function deliver(
   stable: boolean,
 ): void {
   if (connection.phase === "closed" || start === end) return;
-  let sent = 0;
-  if (connection.outgoing.bytes === 0) {
-    sent = send(connection, bytes, start, end);
-  }
-  if (start + sent === end) return;
-  keepUnsent(connection, bytes, start + sent, end, stable);
-  if (!isBlocked(connection)) return;
+  if (sendOrKeep(connection, bytes, start, end, stable) || !isBehind(connection)) return;
   connection.blocked = true;
-  if (!connection.paused) pause(connection);
-}
-
-function isBlocked({ server, outgoing }: Connection): boolean {
-  return outgoing.bytes > (isCrowded(server.load) ? 0 : MOST_UNSENT);
+  regulate(connection);
 }
 
 /** Tells the client why nothing of a held answer has happened. */
@@ -346,46 +325,6 @@ function fail(connection: Connection, reason: string, held: Buffer, start: numbe
   deliver(connection, answer.buffer, 0, answer.length, true);
 }
 
-function keepUnsent(
-  connection: Connection,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  stable: boolean,
-): void {
-  const { server, outgoing } = connection;
-  setOutput(server.load, outgoing, outgoing.bytes + end - start);
-  if (stable && end - start >= SHARED_BODY) {
-    connection.unsent.push({ bytes, start, end });
-    return;
-  }
-  let at = start;
-  while (at < end) {
-    const last = connection.unsent.at(-1);
-    const room = last === undefined ? 0 : last.bytes.length - last.end;
-    if (last === undefined || room === 0) {
-      const piece = Buffer.allocUnsafeSlow(Math.max(UNSENT_PIECE, end - at));
-      connection.unsent.push({ bytes: piece, start: 0, end: 0 });
-    } else {
-      const copied = bytes.copy(last.bytes, last.end, at, Math.min(end, at + room));
-      last.end += copied;
-      at += copied;
-    }
-  }
-}
-
-/** @returns how many of the bytes the system took */
-function send(connection: Connection, bytes: Buffer, start: number, end: number): number {
-  const sent = connection.socket.write(bytes, start, end - start);
-  if (sent < 0) {
-    // The client is gone, and who has learned that by writing may never be told it again.
-    setImmediate(() => connection.socket.terminate());
-    return 0;
-  }
-  connection.server.stats.bytesWritten += sent;
-  return sent;
-}
-
 /** The system has room again. */
 export function drain(connection: Connection): void {
   sendUnsent(connection);
@@ -393,21 +332,7 @@ export function drain(connection: Connection): void {
   if (connection.outgoing.bytes > 0) return;
   if (connection.blocked && !connection.server.load.waiting.has(connection)) {
     connection.blocked = false;
-    resume(connection);
+    serve(connection);
   }
   endIfSent(connection);
-}
-
-function sendUnsent(connection: Connection): void {
-  const { server, outgoing } = connection;
-  while (connection.unsent.length > 0) {
-    const piece = connection.unsent[0] as Unsent;
-    const sent = send(connection, piece.bytes, piece.start, piece.end);
-    if (sent === 0) return;
-    setOutput(server.load, outgoing, outgoing.bytes - sent);
-    noteMoved(outgoing, sent);
-    piece.start += sent;
-    if (piece.start < piece.end) return;
-    connection.unsent.shift();
-  }
 }
