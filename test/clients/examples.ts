@@ -11,6 +11,7 @@ import { findProgram, type Program } from "../bench/program.ts";
 import { connect } from "../server/client.ts";
 import { eventually, type Process, runProcess, startProcess } from "./process.ts";
 import { codeBlock } from "./readme.ts";
+import { type Server, startServer, stopServer } from "./server.ts";
 
 /** A language that README.md shows a producer and a worker in. */
 interface Language {
@@ -20,12 +21,6 @@ interface Language {
   worker: string;
   /** The function that the worker calls. */
   work: string;
-}
-
-interface Server {
-  process: Process;
-  home: string;
-  port: number;
 }
 
 /** What the examples run on; `server` changes when it is started again. */
@@ -85,21 +80,6 @@ async function needInterpreters(): Promise<void> {
     if (!(await works(command).catch(() => false))) missing.push(name);
   }
   if (missing.length > 0) throw new Error(`not on this machine: ${missing.join(", ")}`);
-}
-
-async function startServer(program: Program, home: string, port: number): Promise<Server> {
-  const { stdout } = await runProcess(["id", "-un"], "/");
-  const flags = ["-v", "-u", stdout.trim(), "-l", "127.0.0.1", "-p", `${port}`, "-H", home];
-  const process = startProcess([...program.command, ...flags], { cwd: "/", speaksOn: "stderr" });
-  const line = await process.line();
-  const [, bound] = /listening on 127\.0\.0\.1:(\d+)$/.exec(line) ?? [];
-  if (bound === undefined) throw new Error(`the server says: ${line}`);
-  return { process, home, port: Number(bound) };
-}
-
-async function stopServer({ process }: Server): Promise<void> {
-  process.kill("SIGTERM");
-  check("the server ends cleanly", await process.exit(), 0);
 }
 
 async function setUp(): Promise<Stage> {

@@ -19,17 +19,19 @@ export interface ProcessOptions {
   cwd: string;
   /** Where its lines come from; the other stream goes to the terminal. */
   speaksOn?: "stdout" | "stderr";
+  /** An open file that takes the other stream. */
+  log?: number;
 }
 
 /** Starts a program that does not outlive this one. */
 export function startProcess(command: string[], options: ProcessOptions): Process {
-  const { cwd, speaksOn = "stdout" } = options;
+  const { cwd, speaksOn = "stdout", log = "inherit" } = options;
   const child = owned(
     Bun.spawn(command, {
       cwd,
       stdin: "pipe",
-      stdout: speaksOn === "stdout" ? "pipe" : "inherit",
-      stderr: speaksOn === "stderr" ? "pipe" : "inherit",
+      stdout: speaksOn === "stdout" ? "pipe" : log,
+      stderr: speaksOn === "stderr" ? "pipe" : log,
     }),
   );
   const lines = linesOf(child[speaksOn] as ReadableStream<Uint8Array>);
@@ -54,14 +56,15 @@ export function startProcess(command: string[], options: ProcessOptions): Proces
   return { line, tell, kill: (signal) => child.kill(signal), exit };
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end, which is waited for that many milliseconds. */
 export async function runProcess(
   command: string[],
   cwd: string,
+  patience = PATIENCE,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const child = owned(Bun.spawn(command, { cwd, stdin: "ignore", stdout: "pipe", stderr: "pipe" }));
   const output = Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  const [stdout, stderr] = await soon(`the end of ${command.join(" ")}`, output);
+  const [stdout, stderr] = await soon(`the end of ${command.join(" ")}`, output, patience);
   return { code: child.exitCode, stdout, stderr };
 }
 
@@ -72,11 +75,11 @@ export async function eventually(what: string, holds: () => Promise<boolean>): P
   }
 }
 
-async function soon<T>(what: string, promise: Promise<T>): Promise<T> {
+async function soon<T>(what: string, promise: Promise<T>, patience = PATIENCE): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
-    () => late.reject(new Error(`${what}: not in ${PATIENCE} ms`)),
-    PATIENCE,
+    () => late.reject(new Error(`${what}: not in ${patience} ms`)),
+    patience,
   );
   return await Promise.race([promise, late.promise]).finally(() => clearTimeout(timer));
 }
