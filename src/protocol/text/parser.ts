@@ -79,6 +79,12 @@ function parseRareLine(input: Input): boolean {
       return parseStats(command);
     case "verbosity":
       return parseVerbosity(command);
+    case "incr":
+    case "decr":
+    case "touch":
+      // Whoever asks for no answer must not get one, lest it be taken for that of the next command.
+      readNoreply(command, 2);
+      return refuseUnknown(command);
     case "version":
     case "db_checkpoint":
     case "db_archive":
@@ -205,7 +211,7 @@ function parseStats(command: Command): boolean {
 function parseVerbosity(command: Command): boolean {
   const { count } = words;
   if (count === 1) return refuseUnknown(command);
-  const rest = readNoreply(command, 2) ? count - 3 : count - 2;
+  const rest = readNoreply(command, 1) ? count - 3 : count - 2;
   command.level = wordNumber(1, MAX_FLAGS);
   if (command.level < 0 || rest > 0) return refuseBad(command, BAD_FORMAT);
   return accept(command, "verbosity");

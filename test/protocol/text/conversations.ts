@@ -466,6 +466,14 @@ const others: Row[] = [
     refused(BAD_FORMAT),
   ],
   ["verbosity with a word and noreply", "verbosity loud noreply\r\n", silent(BAD_FORMAT)],
+  ["verbosity with noreply alone", "verbosity noreply\r\n", silent(BAD_FORMAT)],
+  [
+    "numbers and times, which messages have not, with noreply",
+    "incr q 1 noreply\r\ndecr q 1 noreply\r\ntouch q 0 noreply\r\n",
+    silent("ERROR"),
+    silent("ERROR"),
+    silent("ERROR"),
+  ],
   [
     "words that are nearly commands",
     "se q 0 0 1\r\nsett\r\ngett q\r\nversio\r\nstat\r\n",

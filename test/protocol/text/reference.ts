@@ -92,6 +92,10 @@ function readLine([verb, ...rest]: string[]): Found {
       return readDelete(rest);
     case "verbosity":
       return readVerbosity(rest);
+    case "incr":
+    case "decr":
+    case "touch":
+      return rest.length > 1 && rest.at(-1) === "noreply" ? silent("ERROR") : refused("ERROR");
     case "stats":
       return readStats(rest);
     case "flush":
@@ -167,6 +171,7 @@ function readDelete(rest: string[]): Found {
 function readVerbosity(rest: string[]): Found {
   const [level, ...more] = rest;
   if (level === undefined) return refused("ERROR");
+  if (level === "noreply" && more.length === 0) return silent(BAD_FORMAT);
   const noreply = more.at(-1) === "noreply";
   if (noreply) more.pop();
   if (more.length === 0 && isNumber(level, 4_294_967_295)) {
