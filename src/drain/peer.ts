@@ -1,0 +1,107 @@
+import { reasonIn } from "../store/store.ts";
+
+/** The server that is asked. A byte of a text is a character from U+0000 to U+00FF. */
+export interface Peer {
+  send(data: string | Uint8Array): void;
+  /** The next line, without its end. @throws DrainError when none comes */
+  line(): Promise<string>;
+  /** So many bytes, which nobody else uses. @throws DrainError when they don't come */
+  bytes(count: number): Promise<Buffer>;
+  end(): void;
+}
+
+export interface Address {
+  hostname: string;
+  port: number;
+}
+
+/** Why a drain ends before its time, in words for the user. */
+export class DrainError extends Error {}
+
+/** How long the other server may be silent, milliseconds. */
+const PATIENCE = 30_000;
+const MAX_LINE = 65_536;
+const LF = 10;
+
+export function nameOf({ hostname, port }: Address): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+/** @throws DrainError when it cannot be reached */
+export async function connectPeer(address: Address): Promise<Peer> {
+  const name = nameOf(address);
+  const arrived: Buffer[] = [];
+  let output: Buffer[] = [];
+  let over: string | undefined;
+  let wake = (): void => {};
+
+  function finish(reason: string): void {
+    over ??= reason;
+    wake();
+  }
+
+  function flush(): void {
+    for (let next = output.shift(); next !== undefined; next = output.shift()) {
+      const written = Math.max(0, socket.write(next));
+      if (written === next.length) continue;
+      output = [next.subarray(written), ...output];
+      return;
+    }
+  }
+
+  /** Waits for more, or fails. */
+  async function more(): Promise<void> {
+    if (over !== undefined) throw new DrainError(`${name} ${over}`);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    wake = resolve;
+    const timer = setTimeout(() => finish(`has been silent for ${PATIENCE / 1000} s`), PATIENCE);
+    await promise.finally(() => clearTimeout(timer));
+  }
+
+  /** Up to so many bytes of what arrived first. */
+  function take(count: number): Buffer {
+    const [first = Buffer.alloc(0)] = arrived;
+    if (first.length <= count) arrived.shift();
+    else arrived[0] = first.subarray(count);
+    return first.subarray(0, count);
+  }
+
+  const handlers = {
+    data(_: unknown, chunk: Buffer) {
+      arrived.push(Buffer.from(chunk));
+      wake();
+    },
+    drain: flush,
+    end: () => finish("has ended the connection"),
+    error: (_: unknown, error: Error) => finish(`cannot be reached: ${reasonIn(error)}`),
+    close: () => finish("has ended the connection"),
+  };
+  const socket = await Bun.connect({ ...address, socket: handlers }).catch((error: unknown) => {
+    throw new DrainError(`cannot connect to ${name}: ${reasonIn(error)}`);
+  });
+
+  return {
+    send(data) {
+      output.push(typeof data === "string" ? Buffer.from(data, "latin1") : Buffer.from(data));
+      if (output.length === 1) flush();
+    },
+    async line() {
+      for (let text = ""; text.length <= MAX_LINE;) {
+        if (arrived.length === 0) await more();
+        const end = arrived[0]?.indexOf(LF) ?? -1;
+        text += take(end < 0 ? MAX_LINE : end + 1).toString("latin1");
+        if (end >= 0) return text.replace(/\r?\n$/, "");
+      }
+      throw new DrainError(`${name} answers a line without an end`);
+    },
+    async bytes(count) {
+      const found = Buffer.allocUnsafeSlow(count);
+      for (let size = 0; size < count;) {
+        if (arrived.length === 0) await more();
+        size += take(count - size).copy(found, size);
+      }
+      return found;
+    },
+    end: () => void socket.end(),
+  };
+}
