@@ -1,6 +1,9 @@
 import { chownSync } from "node:fs";
 
 import license from "../LICENSE" with { type: "text" };
+import { drain } from "./drain/drain.ts";
+import type { Address } from "./drain/peer.ts";
+import { openSource } from "./drain/source.ts";
 import { listenHttp } from "./http/listen.ts";
 import { setVerbosity, warn } from "./log.ts";
 import { isOwed, receiveEnd } from "./net/connection.ts";
@@ -45,7 +48,11 @@ async function main(args: string[]): Promise<void> {
     if (commandLine.action === "help") console.log(help());
     else if (commandLine.action === "license") console.log(`${program} ${version}\n\n${license}`);
     else if (commandLine.action === "ping") await ping(commandLine.options);
-    else await run(commandLine.options, args);
+    else {
+      const { options } = commandLine;
+      if (options.drainFrom === undefined) await run(options, args);
+      else await runDrain(options, options.drainFrom);
+    }
   } catch (error) {
     fail((error as Error).message);
   }
@@ -79,6 +86,30 @@ async function run(asked: Options, args: string[]): Promise<void> {
   for (const { place } of listeners) warn(`listening on ${place}`);
   reportReady();
   notify("READY=1", `STATUS=listening on ${listeners.map(({ place }) => place).join(", ")}`);
+}
+
+/** Brings over what another server holds, in place of serving. What it holds is under no limit here. */
+async function runDrain(asked: Options, address: Address): Promise<void> {
+  setVerbosity(asked.verbosity);
+  let stopped = false;
+  // The drain ends by itself, between two commits.
+  stopOnSignals().cleanly = () => {
+    stopped = true;
+    return new Promise(() => undefined);
+  };
+  const user = lookUpUser(asked.user);
+  const source = await openSource(address);
+  const options = { ...asked, socket: undefined, maxMessages: Infinity, maxBytes: Infinity };
+  const { broker, store } = start(options, user);
+  const tell = (text: string) => console.error(`${program}: ${text}`);
+  try {
+    const moved = await drain({ source, broker, stopped: () => stopped, tell }, asked.queues);
+    tell(`moved ${moved} messages from ${source.name}`);
+  } finally {
+    source.end();
+    store.close();
+  }
+  process.exit(0);
 }
 
 /** Takes the addresses, while this process may still be root. */

@@ -1,3 +1,4 @@
+import type { Address } from "./drain/peer.ts";
 import { program, version } from "./version.ts";
 
 /** What the command line asks for, in units that the code works with. */
@@ -50,6 +51,10 @@ export interface Options {
   http: HttpAddress | undefined;
   /** The page can flush and delete queues. */
   httpAdmin: boolean;
+  /** The server to bring messages over from, instead of serving. */
+  drainFrom: Address | undefined;
+  /** The queues to drain; undefined is all. A byte of a name is a character from U+0000 to U+00FF. */
+  queues: readonly string[] | undefined;
 }
 
 export interface HttpAddress {
@@ -218,6 +223,17 @@ const table: { [K in keyof Options]: Flag<Options[K]> } = {
     httpAddress(),
   ),
   httpAdmin: toggle("--http-admin", "let the page of --http flush and delete queues"),
+  drainFrom: optional(
+    "--drain-from <server>",
+    "bring over the messages of the server at host:port, and end; safe to stop and run again",
+    serverAddress(),
+  ),
+  queues: optional(
+    "--queues <names>",
+    "drain these queues only, with commas between",
+    names(),
+    "all",
+  ),
 };
 
 /** The flags that ask for something else than a server. */
@@ -307,8 +323,12 @@ function apply<K extends keyof Options>(given: Partial<Options>, key: K, text: s
 function complete(given: Partial<Options>, environment: Environment): Options {
   const options = { ...given } as Options;
   for (const key of keys) if (!(key in given)) take(options, key, environment);
-  if (options.httpAdmin && options.http === undefined)
-    throw wrong("--http-admin", "it needs --http");
+  const { http, httpAdmin, drainFrom, queues, daemon } = options;
+  if (httpAdmin && http === undefined) throw wrong("--http-admin", "it needs --http");
+  if (queues !== undefined && drainFrom === undefined) {
+    throw wrong("--queues", "it needs --drain-from");
+  }
+  if (daemon && drainFrom !== undefined) throw wrong("--drain-from", "it does not go with -d");
   return options;
 }
 
@@ -458,6 +478,27 @@ function size(): Kind<number> {
       const [, digits = "", unit = ""] = /^([0-9]+)([kmg]?)$/i.exec(text) ?? [];
       const bytes = Number(digits) * (units[unit.toLowerCase()] ?? NaN);
       return within(1, Number.MAX_SAFE_INTEGER, bytes);
+    },
+  };
+}
+
+function serverAddress(): Kind<Address> {
+  const { read } = httpAddress();
+  return {
+    rule: "a server is host:port, such as 127.0.0.1:22201 or [::1]:22201",
+    read: (text) => {
+      const found = text.includes(":") ? read(text) : undefined;
+      return found?.port === 0 ? undefined : found;
+    },
+  };
+}
+
+function names(): Kind<readonly string[]> {
+  return {
+    rule: "queues are names with commas between, each of 1 to 250 bytes without space or slash",
+    read: (text) => {
+      const all = text.split(",").map((name) => Buffer.from(name).toString("latin1"));
+      return all.every((name) => /^[^ /\r\n]{1,250}$/.test(name)) ? all : undefined;
     },
   };
 }

@@ -40,6 +40,8 @@ const defaults: Options = {
   maxBytes: Infinity,
   http: undefined,
   httpAdmin: false,
+  drainFrom: undefined,
+  queues: undefined,
 };
 
 /** What a command line changes about the defaults. */
@@ -420,6 +422,46 @@ test("--ping asks with the options that a server has", () => {
   });
   expect(complaint(["--ping=1"])).toBe("--ping=1: --ping takes no value (see memcacheq -h)");
   expect(complaint(words("--ping -p x"))).toStartWith("-p x: a port is a number");
+});
+
+describe("moving from another server", () => {
+  test.each([
+    ["127.0.0.1:22201", { hostname: "127.0.0.1", port: 22201 }],
+    ["old.example:1", { hostname: "old.example", port: 1 }],
+    ["[::1]:65535", { hostname: "::1", port: 65535 }],
+  ])("--drain-from %s", (place, drainFrom) => {
+    expect(changes(["--drain-from", place])).toEqual({ drainFrom });
+  });
+
+  test.each([
+    "",
+    "host",
+    ":1",
+    "host:",
+    "host:0",
+    "host:65536",
+    "::1:5",
+    "[::1]",
+    "a:b",
+    "host:1 ",
+  ])("--drain-from %j is refused", (place) => {
+    expect(() => parseCommandLine(["--drain-from", place])).toThrow("a server is host:port");
+  });
+
+  test("--queues are names, in bytes", () => {
+    const { queues } = changes(["--drain-from", "a:1", "--queues", "jobs,gr\u00fcn"]);
+    expect(queues).toEqual(["jobs", "gr\u00c3\u00bcn"]);
+  });
+
+  test.each(["", ",", "a,", "a b", "a/b", "n".repeat(251)])("--queues %j is refused", (names) => {
+    const args = ["--drain-from", "a:1", "--queues", names];
+    expect(() => parseCommandLine(args)).toThrow("queues are names");
+  });
+
+  test("--queues alone, and a daemon that drains, are refused", () => {
+    expect(() => parseCommandLine(["--queues", "a"])).toThrow("it needs --drain-from");
+    expect(() => parseCommandLine(["-d", "--drain-from", "a:1"])).toThrow("does not go with -d");
+  });
 });
 
 describe("help", () => {
