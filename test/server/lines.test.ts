@@ -47,6 +47,15 @@ test("spaces separate words; at the start or the end of a line they mean nothing
   expect(await client.ask(" version ")).toStartWith("VERSION ");
 });
 
+/** What a web page can make a browser send to a server on the same machine. */
+test.each(["GET /", "POST / ", "PUT /a/b"])("%s of HTTP ends the connection", async (start) => {
+  const browser = await server.connect();
+  browser.send(`${start} HTTP/1.1\r\nHost: here\r\n\r\n`);
+  browser.send("set browser 0 0 1\r\nx\r\n");
+  expect(await browser.rest()).toBe("ERROR\r\n");
+  expect(await client.take("browser")).toBeUndefined();
+});
+
 test.each(["\t", "\v", "\f", "\0", "\xa0"])("%j separates no words", async (byte) => {
   expect(await client.ask(`get${byte}q`)).toBe("ERROR");
   await client.put(`a${byte}b`, "x");

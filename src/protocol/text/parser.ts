@@ -94,7 +94,10 @@ function parseRareLine(input: Input): boolean {
       command.wanted = "none";
       return accept(command, "quit");
     default:
-      return refuseUnknown(command);
+      if (!wordText(words.count - 1).startsWith("HTTP/")) return refuseUnknown(command);
+      // A browser that some web page has told to send commands: they come as the body.
+      input.ended = true;
+      return refuse(command, "unknown command", "", true);
   }
 }
 
