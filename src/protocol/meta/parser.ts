@@ -13,9 +13,9 @@ interface Flags {
   meaningless: string;
 }
 
-const GET: Flags = { known: "vfsktcbqOhlENRT", meaningless: "" };
-const SET: Flags = { known: "FkbqOscMTIENC", meaningless: "C" };
-const DELETE: Flags = { known: "kbqOTEICx", meaningless: "ICx" };
+const GET: Flags = { known: "vfsktcbqOhluENRTPL", meaningless: "" };
+const SET: Flags = { known: "FkbqOscMTIENCPL", meaningless: "C" };
+const DELETE: Flags = { known: "kbqOTEICxPL", meaningless: "ICx" };
 const DEBUG: Flags = { known: "kbqO", meaningless: "" };
 
 /** The longest token that is sent back, in bytes. */

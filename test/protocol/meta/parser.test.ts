@@ -88,7 +88,7 @@ const gets: Row[] = [
     mg("q", ["s", "f"], true),
   ],
   ["quiet", "mg q q v\r\n", mg("q", [], true, "unusual")],
-  ["flags that mean nothing to a queue", "mg q h l E1 N30 R30 T0 v\r\n", mg("q", [], true)],
+  ["flags that mean nothing to a queue", "mg q h l u E1 N30 R30 T0 P L1 v\r\n", mg("q", [], true)],
   ["an empty opaque", "mg q O\r\n", mg("q", ["O"])],
   ["the longest opaque", `mg q ${opaque31}\r\n`, mg("q", [opaque31])],
   ["an opaque too long", `mg q ${opaque31}x\r\n`, no("CLIENT_ERROR opaque token too long")],
