@@ -91,16 +91,18 @@ async function run(asked: Options, args: string[]): Promise<void> {
 /** Brings over what another server holds, in place of serving. What it holds is under no limit here. */
 async function runDrain(asked: Options, address: Address): Promise<void> {
   setVerbosity(asked.verbosity);
-  let stopped = false;
-  // The drain ends by itself, between two commits.
-  stopOnSignals().cleanly = () => {
-    stopped = true;
-    return new Promise(() => undefined);
-  };
+  const stopping = stopOnSignals();
+  stopping.cleanly = async () => fail("stopped before anything was moved");
   const user = lookUpUser(asked.user);
   const source = await openSource(address);
   const options = { ...asked, socket: undefined, maxMessages: Infinity, maxBytes: Infinity };
   const { broker, store } = start(options, user);
+  let stopped = false;
+  // The drain ends by itself, between two commits.
+  stopping.cleanly = () => {
+    stopped = true;
+    return new Promise(() => undefined);
+  };
   const tell = (text: string) => console.error(`${program}: ${text}`);
   try {
     const moved = await drain({ source, broker, stopped: () => stopped, tell }, asked.queues);

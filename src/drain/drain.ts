@@ -27,7 +27,7 @@ const PROGRESS = 1000;
 export async function drain(work: Drain, queues: readonly string[] | undefined): Promise<number> {
   const { source, tell } = work;
   tell(`${source.name} is version ${source.version}; ${promiseOf(source)}`);
-  const names = queues ?? (await source.queues());
+  const names = queues ?? (await listQueues(work));
   let moved = 0;
   for (const name of names) {
     const count = await drainQueue(work, name, moved);
@@ -35,6 +35,17 @@ export async function drain(work: Drain, queues: readonly string[] | undefined):
     moved += count;
   }
   return moved;
+}
+
+async function listQueues({ source, tell }: Drain): Promise<string[]> {
+  const { names, isCut } = await source.queues();
+  if (isCut) {
+    tell(
+      `${source.name} has told ${names.length} queues, and may have more than MemcacheQ 0.2 can list: ` +
+        "name the others, with --queues",
+    );
+  }
+  return names;
 }
 
 /** What can get lost on the way. */

@@ -16,8 +16,8 @@ export interface Source {
   reliable: boolean;
   /** How many messages it gives at a time at most. */
   most: number;
-  /** The names of its queues. */
-  queues(): Promise<string[]>;
+  /** The names of its queues, and whether there may be more that it doesn't tell. */
+  queues(): Promise<{ names: string[]; isCut: boolean }>;
   /** Takes the oldest messages of the queue, up to `count`, and adds each to `messages`, the oldest first. */
   take(queue: string, count: number, messages: Moved[]): Promise<void>;
   /** All that was taken from the queue is stored, and can go there. */
@@ -53,7 +53,10 @@ export async function openSource(address: Address): Promise<Source> {
     name,
     version,
     reliable,
-    queues: () => listQueues(peer, name, reliable),
+    async queues() {
+      const { names, size } = await listQueues(peer, name);
+      return { names, isCut: !reliable && size > CUT };
+    },
     async giveBack(queue, { flags, body }) {
       const head = Buffer.from(`set ${queue} ${flags} 0 ${body.length}\r\n`, "latin1");
       peer.send(Buffer.concat([head, body, Buffer.from("\r\n")]));
@@ -132,8 +135,8 @@ async function isCache(peer: Peer): Promise<boolean> {
   return found;
 }
 
-async function listQueues(peer: Peer, name: string, reliable: boolean): Promise<string[]> {
-  const queues: string[] = [];
+async function listQueues(peer: Peer, name: string): Promise<{ names: string[]; size: number }> {
+  const names: string[] = [];
   let size = 0;
   peer.send("stats queue\r\n");
   for (let line = await peer.line(); line !== "END"; line = await peer.line()) {
@@ -144,16 +147,10 @@ async function listQueues(peer: Peer, name: string, reliable: boolean): Promise<
           "name them, with --queues",
       );
     }
-    queues.push(queue);
+    names.push(queue);
     size += line.length + 2;
   }
-  if (!reliable && size > CUT) {
-    console.error(
-      `${name} has told ${queues.length} queues, and may have more than MemcacheQ 0.2 can list: ` +
-        "name the others, with --queues",
-    );
-  }
-  return queues;
+  return { names, size };
 }
 
 /** Reads the answer to a `get` of one key; `number` is 0 unless the answer has it. */

@@ -118,7 +118,7 @@ describe("from MemcacheQ 0.2", () => {
     await withOriginal(many, {}, async (original) => {
       const { code, stderr } = await run(flagsOf(join(scratch(), "home"), original.place));
       expect(code).toBe(0);
-      expect(stderr).toContain("may have more than MemcacheQ 0.2 can list");
+      expect(stderr).toMatch(/^memcacheq: .* may have more than MemcacheQ 0\.2 can list/m);
       expect(stderr).not.toContain("moved 300");
     });
   });
@@ -318,6 +318,25 @@ describe("what cannot be drained is told", () => {
       expect([code, stderr]).toEqual([1, expect.stringMatching(expected)]);
       expect(stderr).not.toContain("    at ");
     });
+  });
+
+  test("a server that says nothing, until a signal", async () => {
+    let child: ReturnType<typeof launch> | undefined;
+    const asked = Promise.withResolvers<void>();
+    const silent = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: { data: () => asked.resolve() },
+    });
+    try {
+      child = launch(flagsOf(home(), `127.0.0.1:${silent.port}`));
+      await asked.promise;
+      child.kill("SIGINT");
+      const { code, stderr } = await child.exit();
+      expect([code, stderr]).toEqual([1, "memcacheq: stopped before anything was moved\n"]);
+    } finally {
+      silent.stop(true);
+    }
   });
 
   test("a home that a server runs on", async () => {
