@@ -16,7 +16,7 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { startProcess } from "./process.ts";
+import { type Process, startProcess } from "./process.ts";
 
 /** The kinds of values; each driver has one of each. */
 export const KINDS = ["integer", "text", "array", "object", "large"] as const;
@@ -48,7 +48,7 @@ export async function startDriver(command: string[], folder: string): Promise<Dr
   const log = join(folder, `driver-${started++}.log`);
   const words = (): string => readFileSync(log, "utf8").trim().split("\n").at(-1) ?? "";
   const errors = openSync(log, "w");
-  const process = await spawn(command, folder, errors);
+  const process = spawn(command, folder, errors);
   const greeting = await process.line().catch(() => "");
   if (!greeting.startsWith("ready ")) throw new Missing(words() || greeting || "it says nothing");
 
@@ -102,7 +102,7 @@ export async function startDriver(command: string[], folder: string): Promise<Dr
   };
 }
 
-async function spawn(command: string[], folder: string, errors: number) {
+function spawn(command: string[], folder: string, errors: number): Process {
   try {
     return startProcess(command, { cwd: folder, log: errors });
   } catch (error) {
