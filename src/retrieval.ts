@@ -158,6 +158,9 @@ function waitFor(server: Server, client: Client, command: Command, key: Key): bo
       refuse(server, client, command, "failure", failure);
       return true;
     }
+    // Meanwhile a message may have come back, when nobody waited for it yet.
+    beginAnswer(server);
+    if (takeFor(server, client, command, key)) return false;
   }
   const until = Date.now() + key.wait;
   const stopWaiting = (take: () => void) => {

@@ -23,6 +23,8 @@ export interface Server {
   /** When the turn began, and how long the last commit took, in milliseconds. */
   begun: number;
   commitTime: number;
+  /** Why a turn failed last. */
+  failure: string | undefined;
   /** What the turn adds to the statistics when it is committed. */
   setHits: number;
   getHits: number;
@@ -49,6 +51,7 @@ export function newServer(options: Options, store: Store, messageMemory: number)
     scheduled: false,
     begun: 0,
     commitTime: 0,
+    failure: undefined,
     setHits: 0,
     getHits: 0,
   };
@@ -110,7 +113,7 @@ export function isTurnLarge({ turn, broker, options, begun, commitTime }: Server
  */
 export function endTurn(server: Server): string | undefined {
   const { broker, turn, store } = server;
-  wakeWaiters(broker);
+  const failure = wake(server);
   const dirty = isDirty(broker);
   const before = performance.now();
   try {
@@ -125,7 +128,14 @@ export function endTurn(server: Server): string | undefined {
   forgetHits(server);
   deliverTurn(turn, undefined);
   if (dirty) orWarn(() => store.relieve());
-  return undefined;
+  return failure;
+}
+
+/** @returns why the turn failed so far, when a message for somebody who waits could not be read */
+function wake(server: Server): string | undefined {
+  server.failure = undefined;
+  wakeWaiters(server.broker);
+  return server.failure;
 }
 
 /**
@@ -134,6 +144,7 @@ export function endTurn(server: Server): string | undefined {
  */
 export function failTurn(server: Server, cause: unknown): string {
   const reason = reasonOf(cause);
+  server.failure = reason;
   countFailure(server, reason);
   logFailure(
     `SERVER_ERROR ${reason}, to all ${server.turn.count} answers of the turn that tell of a change`,
@@ -160,6 +171,15 @@ export function reasonOf(reason: unknown): string {
   if (reason instanceof StoreError) return reason.message;
   logInternal(reason);
   return "internal error";
+}
+
+/** For work that no socket's handler guards: what goes wrong in it takes the turn with it, and nothing else. */
+export function guard(server: Server, work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    failTurn(server, cause);
+  }
 }
 
 /** For work of which nobody waits for the result. */

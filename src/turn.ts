@@ -1,4 +1,4 @@
-import { orLog } from "./log.ts";
+import { logInternal, orLog } from "./log.ts";
 import { type Bytes, clear, newBytes } from "./protocol/bytes.ts";
 import type { Consumer } from "./queue/consumer.ts";
 import type { Waiter } from "./queue/waiters.ts";
@@ -120,29 +120,38 @@ function add(
  * @param failure why the commit failed: told instead of everything that tells of a change
  */
 export function deliverTurn(turn: Turn, failure: string | undefined): void {
-  const { count, clients, sources, starts, ends, claims } = turn;
-  for (let i = 0; i < count; i++) {
-    const client = clients[i] as Client;
-    const start = starts[i] as number;
-    if (failure !== undefined && claims[i] !== "nothing") {
-      if (claims[i] === "change") client.fail(failure, turn.bytes.buffer, start);
-      continue;
+  for (let i = 0; i < turn.count; i++) {
+    const first = i;
+    while (failure === undefined && i + 1 < turn.count && follows(turn, i)) i++;
+    try {
+      deliver(turn, first, i, failure);
+    } catch (cause) {
+      // Nobody else is to miss an answer, or to get one twice.
+      logInternal(cause);
     }
-    const source = sources[i];
-    if (source !== undefined) {
-      client.deliver(source, start, ends[i] as number, true);
-      continue;
-    }
-    while (failure === undefined && i + 1 < count && follows(turn, i)) i++;
-    client.deliver(turn.bytes.buffer, start, ends[i] as number, false);
   }
   forget(turn);
+}
+
+/** Delivers the answers from `first` up to and with `last`, which lie together. */
+function deliver(turn: Turn, first: number, last: number, failure: string | undefined): void {
+  const { bytes, clients, sources, starts, ends, claims } = turn;
+  const client = clients[first] as Client;
+  const start = starts[first] as number;
+  if (failure !== undefined && claims[first] !== "nothing") {
+    if (claims[first] === "change") client.fail(failure, bytes.buffer, start);
+    return;
+  }
+  const source = sources[first];
+  const end = ends[last] as number;
+  client.deliver(source ?? bytes.buffer, start, end, source !== undefined);
 }
 
 /** Whether answer `i + 1` lies right behind answer `i`, for the same client. */
 function follows(turn: Turn, i: number): boolean {
   return (
     turn.clients[i + 1] === turn.clients[i] &&
+    turn.sources[i] === undefined &&
     turn.sources[i + 1] === undefined &&
     turn.starts[i + 1] === turn.ends[i]
   );

@@ -11,7 +11,7 @@ import { dismiss } from "../queue/broker.ts";
 import { newConsumer } from "../queue/consumer.ts";
 import { LARGE_BODY } from "../queue/segment.ts";
 import { removeWaiter } from "../queue/waiters.ts";
-import { endTurn, failTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
+import { endTurn, failTurn, guard, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
 import { countConnection } from "../stats.ts";
 import type { Client, Patience } from "../turn.ts";
 import {
@@ -50,6 +50,8 @@ export interface Connection extends Client {
   blocked: boolean;
   /** Nothing is read: the client is blocked, or has sent much more than was executed. */
   paused: boolean;
+  /** Others are served before it goes on, which it does by itself. */
+  yielding: boolean;
 }
 
 /** A client that sends so many bytes more while it waits is not kept waiting. */
@@ -86,6 +88,7 @@ export function openConnection(server: Server, socket: Socket<Connection | undef
     outgoing: newShare(),
     blocked: false,
     paused: false,
+    yielding: false,
     // A message that is not large always fits.
     room: () => 2 * LARGE_BODY,
     deliver: (bytes, start, end, stable) => deliver(connection, bytes, start, end, stable),
@@ -102,6 +105,7 @@ export function closeConnection(connection: Connection): void {
   server.stats.currentConnections--;
   connection.phase = "closed";
   connection.unsent.length = 0;
+  forgetInput(connection);
   setInput(server.load, connection.incoming, 0);
   setOutput(server.load, connection.outgoing, 0);
   server.load.waiting.delete(connection);
@@ -111,8 +115,13 @@ export function closeConnection(connection: Connection): void {
   } catch (error) {
     failTurn(server, error);
   }
-  admit(server);
+  admitSoon(server);
   scheduleEnd(server);
+}
+
+/** What has arrived is not looked at any more, and takes no memory. */
+function forgetInput(connection: Connection): void {
+  connection.input = newInput(connection.server.options.maxBody, connection.input.binary);
 }
 
 export function receive(connection: Connection, chunk: Buffer): void {
@@ -158,8 +167,10 @@ function lighten(connection: Connection): void {
 /** Where memory is short, lets go of those who have the server hold much and have stalled. */
 export function relieveLoad({ load, connections }: Server): void {
   relieve(load, connections, (connection, which) => {
+    // Who waits for a message or for others is not the one that has stalled.
+    const isKept = connection.patience.waiter !== undefined || load.waiting.has(connection);
     if (which === "incoming") lighten(connection);
-    if (connection[which].bytes > FEW_BYTES) connection.socket.terminate();
+    if (!isKept && connection[which].bytes > FEW_BYTES) connection.socket.terminate();
   });
 }
 
@@ -168,7 +179,12 @@ function awaitRoom(connection: Connection): void {
   const { server } = connection;
   connection.blocked = true;
   server.load.waiting.add(connection);
-  setImmediate(() => admit(server));
+  admitSoon(server);
+}
+
+/** Not at once: whoever asks may be in the middle of a command, or of the end of a turn. */
+function admitSoon(server: Server): void {
+  if (server.load.waiting.size > 0) setImmediate(() => guard(server, () => admit(server)));
 }
 
 /** Lets one of those go on that wait for room, when there is some: one a turn, since it takes of it. */
@@ -179,7 +195,7 @@ function admit(server: Server): void {
   load.waiting.delete(next);
   next.blocked = isBehind(next);
   serve(next);
-  turn.afterwards.push(() => admit(server));
+  turn.afterwards.push(() => admitSoon(server));
   scheduleEnd(server);
 }
 
@@ -213,8 +229,9 @@ function endWaiting({ patience, server }: Connection): void {
 /** Executes what has arrived, as far as the client takes the answers and others are not kept waiting. */
 function serve(connection: Connection): void {
   const { server } = connection;
+  if (connection.phase === "closed") return;
   const { chunk } = connection.input;
-  executeArrived(connection);
+  if (!connection.yielding) executeArrived(connection);
   regulate(connection);
   if (connection.input.chunk !== chunk) release(chunk);
   weigh(connection);
@@ -238,6 +255,7 @@ function executeArrived(connection: Connection): void {
       endTurn(server);
       if (ahead(connection) > 0) return giveWay(connection);
     } else if (--left === 0 && server.connections.size > 1) {
+      connection.yielding = true;
       turn.afterwards.push(() => giveWay(connection));
       return;
     }
@@ -254,7 +272,11 @@ function release(chunk: Buffer): void {
 
 /** Lets the other connections be served before this one goes on. */
 function giveWay(connection: Connection): void {
-  setImmediate(() => serve(connection));
+  connection.yielding = true;
+  setImmediate(() => {
+    connection.yielding = false;
+    guard(connection.server, () => serve(connection));
+  });
 }
 
 /** Executes the next request: false when it has not arrived. */
@@ -279,7 +301,7 @@ function finish(connection: Connection): void {
   const { server } = connection;
   if (connection.phase !== "open") return;
   connection.phase = "finishing";
-  connection.input = newInput(server.options.maxBody);
+  forgetInput(connection);
   server.turn.afterwards.push(() => {
     if (connection.phase === "finishing") connection.phase = "sending";
     endIfSent(connection);
@@ -328,7 +350,7 @@ function fail(connection: Connection, reason: string, held: Buffer, start: numbe
 /** The system has room again. */
 export function drain(connection: Connection): void {
   sendUnsent(connection);
-  admit(connection.server);
+  admitSoon(connection.server);
   if (connection.outgoing.bytes > 0) return;
   if (connection.blocked && !connection.server.load.waiting.has(connection)) {
     connection.blocked = false;

@@ -168,6 +168,25 @@ describe("what cannot be committed is told in the client's dialect", () => {
     await server.stop();
   });
 
+  test("binary, with the connection's end behind it", async () => {
+    const server = await start(["-D", "0"]);
+    await (await server.connect()).put("q", "one");
+    await whileLocked(server, async () => {
+      const quitting = await binaryClient(server);
+      const last = request(opcodes.quit, { opaque: 2 });
+      quitting.send(Buffer.concat([request(opcodes.get, { key: "q", opaque: 1 }), last]));
+      expect(await quitting.answer()).toEqual({ opcode: opcodes.get, opaque: 1, ...failed });
+      expect(await quitting.answer()).toEqual({ opcode: opcodes.quit, status: 0, opaque: 2 });
+      expect(await quitting.rest()).toBe("");
+      const leaving = await binaryClient(server);
+      leaving.send(request(opcodes.get, { key: "q", opaque: 1 }));
+      leaving.shutdown();
+      expect(await leaving.answer()).toEqual({ opcode: opcodes.get, opaque: 1, ...failed });
+      expect(await leaving.rest()).toBe("");
+    });
+    await server.stop();
+  });
+
   test("binary, a large message and a close", async () => {
     const server = await start(["-D", "0", "-B", "100000"]);
     const client = await binaryClient(server);
