@@ -1,5 +1,5 @@
 import { set } from "../server/client.ts";
-import type { Server } from "../server/harness.ts";
+import type { Server } from "./server.ts";
 
 /** Messages that are on their way at most. */
 const MOST = 100;

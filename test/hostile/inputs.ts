@@ -1,5 +1,5 @@
+/** What nobody planned to send as text: bytes of any kind, and what is nearly a conversation. */
 import type { Random } from "../protocol/random.ts";
-/** What nobody planned to send: bytes of any kind, and what is nearly a conversation. */
 import { conversations } from "../protocol/text/conversations.ts";
 
 const verbs =
@@ -125,6 +125,27 @@ function keys(random: Random): Buffer {
   return Buffer.from(`get ${some.join(" ")}\r\n`);
 }
 
-/** Each makes one input. */
+const metaVerbs = "mg mg mg ms ms md mn me ma mx".split(" ");
+const metaKeys = ["q", "q", "a", "cQ==", "q/open", "q/close", "q/t=500", "q/", ...rarely];
+const metaFlags = [
+  ..."b c f h k l q s t v x".split(" "),
+  ..."O123 I MS MT T0 T30 F7 C1 E5 N30 Z T-1 F4294967296".split(" "),
+  `O${"o".repeat(33)}`,
+];
+
+/** Something near to a meta command. */
+export function meta(random: Random): Buffer {
+  const verb = random.pick(metaVerbs);
+  const words = [verb, random.pick(metaKeys)];
+  const body = random.bytes(random.below(30)).toString("latin1");
+  if (verb === "ms") {
+    words.push(`${random.below(6) === 0 ? random.pick([...numbers, ...wrong]) : body.length}`);
+  }
+  for (let left = random.below(5); left > 0; left--) words.push(random.pick(metaFlags));
+  const line = words.join(" ") + random.pick(ends);
+  return Buffer.from(verb === "ms" ? `${line}${body}\r\n` : line, "latin1");
+}
+
+/** Each makes one input that the plain reference can read. */
 export const inputs = { anyBytes, fewValues, nearlyRequests, keys, mutated };
 export const kinds = Object.values(inputs);

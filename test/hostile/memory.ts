@@ -1,12 +1,12 @@
+import { peakMemoryOf } from "../bench/usage.ts";
 /**
  * What may make a server grow, each for a server with the standard -m of 64: how much memory it took at most. Short
  * forms are in `bun test`, long ones in the torture.
  */
 import type { Random } from "../protocol/random.ts";
 import { type Client, set } from "../server/client.ts";
-import { memoryOf, type Server } from "../server/harness.ts";
-import type { Part, Report } from "./part.ts";
-import { withServer } from "./server.ts";
+import type { Part, Report } from "../torture/part.ts";
+import { type Server, withServer } from "./server.ts";
 
 const MB = 1024 * 1024;
 
@@ -15,7 +15,7 @@ export const LIMIT = (64 + 150) * MB;
 
 /** The largest that the server's memory has been, bytes. */
 export function peak(server: Server): number {
-  return memoryOf(server.pid, "VmHWM");
+  return peakMemoryOf(server.pid) ?? NaN;
 }
 
 /** Sends requests that are not answered, and waits until they are done, some thousands at a time. */
@@ -83,8 +83,7 @@ export async function idler(server: Server, text: Uint8Array, reads = false): Pr
     if (left.length === 0) sent.resolve();
   };
   const socket = await Bun.connect({
-    hostname: "127.0.0.1",
-    port: server.port,
+    ...server.address,
     socket: {
       drain: flush,
       data(_socket, chunk) {
@@ -223,7 +222,7 @@ const FORMS: readonly (readonly [title: string, measure: (part: number) => Promi
 ];
 const LONG = 60_000;
 
-export const memory: Part = { name: "memory", share: 2, run };
+export const memory: Part = { name: "memory", share: 1, run };
 
 async function run(budget: number, _random: Random, report: Report): Promise<void> {
   const part = Math.min(1, budget / LONG);

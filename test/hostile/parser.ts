@@ -1,10 +1,13 @@
+/** Bytes that nobody planned: the parser must not fall over, and must read them as the references do. */
+import * as binary from "../protocol/binary/reference.ts";
 import { cutAtRandom, type Random } from "../protocol/random.ts";
-/** Bytes that nobody planned: the parser must not fall over, and must read them as the reference does. */
+import { requestsIn } from "../protocol/reading.ts";
 import { refused } from "../protocol/text/conversations.ts";
 import { type Found, MAX_BODY, readPieces } from "../protocol/text/reading.ts";
 import { referenceRead } from "../protocol/text/reference.ts";
+import type { Part, Report } from "../torture/part.ts";
 import { kinds } from "./inputs.ts";
-import type { Part, Report } from "./part.ts";
+import { anyHeader, packets } from "./packets.ts";
 
 function isName({ length }: string): boolean {
   return length >= 1 && length <= 250;
@@ -60,6 +63,14 @@ export function checkInput(random: Random, any: Buffer, everywhere = false): voi
   }
 }
 
+/** The same for the binary dialect, cut at random places. */
+export function checkPackets(random: Random, bytes: Buffer): void {
+  const pieces = cutAtRandom(random, bytes, random.between(1, 6));
+  const found = requestsIn(pieces, binary.MAX_BODY, binary.requestOf).map(binary.withoutReason);
+  if (Bun.deepEquals(found, binary.reference(bytes))) return;
+  throw new Error(`the parser was given ${bytes.toString("hex")}: found ${JSON.stringify(found)}`);
+}
+
 /** Between two looks at the clock. */
 const PORTION = 500;
 /** One in so many inputs is cut at every place. */
@@ -71,7 +82,10 @@ async function run(budget: number, random: Random, report: Report): Promise<void
   for (const deadline = Date.now() + budget; Date.now() < deadline;) {
     for (let n = 0; n < PORTION; n++) {
       checkInput(random, random.pick(kinds)(random), random.below(EVERYWHERE) === 0);
+      checkPackets(random, packets(random, random.below(8)));
+      checkPackets(random, anyHeader(random));
     }
     report.count("inputs", PORTION);
+    report.count("binary inputs", 2 * PORTION);
   }
 }

@@ -9,7 +9,7 @@ import {
   stalledBodies,
   stalledReaders,
 } from "../hostile/memory.ts";
-import { suite } from "./harness.ts";
+import { suite } from "../torture/short.ts";
 
 suite();
 

@@ -3,9 +3,10 @@ import { describe, expect, test } from "bun:test";
 
 import { wellBehaved } from "../hostile/beside.ts";
 import { idler, idlers, LIMIT, peak } from "../hostile/memory.ts";
-import { withServer } from "../hostile/server.ts";
+import { type Server, withServer } from "../hostile/server.ts";
+import { suite } from "../torture/short.ts";
 import { type Client, set } from "./client.ts";
-import { eventually, type Server, suite } from "./harness.ts";
+import { eventually } from "./harness.ts";
 
 suite();
 

@@ -19,7 +19,7 @@ const DEPTHS = [[1], [1, 4], [1, 4, 16, 64]];
 /** Milliseconds after which a server that is starting is killed, at most. */
 const STARTING = 60;
 
-export const crash: Part = { name: "crash", share: 6, run };
+export const crash: Part = { name: "crash", share: 10, run };
 
 async function run(budget: number, random: Random, report: Report): Promise<void> {
   for (const deadline = Date.now() + budget; Date.now() < deadline;) {

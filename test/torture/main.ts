@@ -3,6 +3,9 @@ import { cleanUpAtExit } from "../bench/cleanup.ts";
 import { describeMachine } from "../bench/machine.ts";
 import { type Column, header, line } from "../bench/matrix/table.ts";
 import { findProgram } from "../bench/program.ts";
+import { fuzz } from "../hostile/fuzz.ts";
+import { memory } from "../hostile/memory.ts";
+import { parser } from "../hostile/parser.ts";
 import { newRandom } from "../protocol/random.ts";
 import { crash } from "./crash.ts";
 import { disk } from "./disk.ts";
@@ -14,7 +17,7 @@ import { soak } from "./soak.ts";
 import { sync } from "./sync.ts";
 import { torn } from "./torn.ts";
 
-const PARTS: readonly Part[] = [crash, torn, sync, failing, disk, soak];
+const PARTS: readonly Part[] = [...[crash, torn, sync, failing, disk, parser, fuzz, memory, soak]];
 
 const COLUMNS: Column[] = [
   { title: "part", width: 10, right: false },

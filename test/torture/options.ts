@@ -19,6 +19,9 @@ export function helpText(parts: readonly string[]): string {
   --part <name>   only this part: ${parts.join(", ")} (may be repeated)
   --help          print this
 
+With a minute or more for itself, the part memory takes the measures that are promised: 10 million messages, 100,000
+queues, 2,000 clients that stall. With less it takes a part of them, and says how much.
+
 The seed repeats the choices, not the moments: what depends on those may take several runs to be seen again.
 `;
 }

@@ -4,10 +4,19 @@ import { describe, expect, test } from "bun:test";
 import { binary } from "../../../src/protocol/binary/reply.ts";
 import { feed, newInput } from "../../../src/protocol/input.ts";
 import { nextCommand } from "../../../src/protocol/parser.ts";
-import { cutAtRandom, newRandom, seeds } from "../random.ts";
+import { anyHeader, packets } from "../../hostile/packets.ts";
+import { checkPackets } from "../../hostile/parser.ts";
+import { newRandom, seeds } from "../random.ts";
 import { cuts, requestsIn, singleBytes } from "../reading.ts";
 import { number, opcodes, request, set } from "./packet.ts";
-import { INVALID, MAX_BODY, reference, type Request, requestOf } from "./reference.ts";
+import {
+  INVALID,
+  MAX_BODY,
+  reference,
+  type Request,
+  requestOf,
+  withoutReason,
+} from "./reference.ts";
 
 const name250 = "n".repeat(250);
 const noop = request(opcodes.noop);
@@ -289,11 +298,6 @@ const rows = [...gets, ...sets, ...others, ...broken].map(([title, packets, ...r
   requests: requests.map((one) => ({ opaque: 0, ...one })),
 }));
 
-/** The reference knows that a request is refused, and not in which words. */
-function withoutReason({ reason: _, ...rest }: Request): Request {
-  return rest as Request;
-}
-
 const read = (pieces: Buffer[]) => requestsIn(pieces, MAX_BODY, requestOf);
 
 describe.each(rows)("$title", ({ bytes, requests }) => {
@@ -350,80 +354,17 @@ test("for the log a request is its name and its key, without its value", () => {
   expect(lines).toEqual(["set q", "getkq a/peek", "0x20", "0x02 q"]);
 });
 
-/** Something near to a request. */
-function nearly(random: ReturnType<typeof newRandom>): Buffer {
-  const key = random.pick([
-    "q",
-    "q",
-    "a",
-    "jobs/open",
-    "jobs/peek/t=5",
-    "q/",
-    "a b",
-    "",
-    name250,
-    `${name250}n`,
-    "\xff\0",
-    "queue",
-    "queue q",
-  ]);
-  const value = random.pick([
-    "",
-    "",
-    "hi",
-    noop.toString("latin1"),
-    "x".repeat(MAX_BODY),
-    "x".repeat(MAX_BODY + 1),
-  ]);
-  const extras = random.pick(["", "", "1234", "\0\0\0\0", "12345678", "12345678"]);
-  const opcode = random.pick([...Object.values(opcodes), random.below(256)]);
-  const wrong = random.below(40);
-  return request(opcode, {
-    key,
-    value,
-    extras,
-    opaque: random.below(2 ** 32),
-    cas: random.below(10) === 0 ? BigInt(random.below(3)) : 0n,
-    ...(wrong === 0 ? { length: random.below(300) } : {}),
-    ...(wrong === 1 ? { keyLength: random.below(300) } : {}),
-    ...(wrong === 2 ? { magic: random.below(256) } : {}),
-  });
-}
-
 describe.each(seeds)("seed %d", (seed) => {
   test("ten thousand streams of requests, some of them wrong, cut at random", () => {
     const random = newRandom(seed);
     for (let round = 0; round < 10_000; round++) {
-      const bytes = Buffer.concat([
-        noop,
-        ...Array.from({ length: random.below(8) }, () => nearly(random)),
-      ]);
-      const found = read(cutAtRandom(random, bytes, random.between(1, 6)));
-      const plain = found.map(withoutReason);
-      const expected = reference(bytes);
-      if (!Bun.deepEquals(plain, expected))
-        expect({ bytes: bytes.toString("hex"), plain }).toEqual({
-          bytes: bytes.toString("hex"),
-          plain: expected,
-        });
+      checkPackets(random, packets(random, random.below(8)));
     }
   });
 
   test("twenty thousand headers of any bytes", () => {
     const random = newRandom(seed);
-    for (let round = 0; round < 20_000; round++) {
-      const header = random.bytes(24);
-      header[0] = 0x80;
-      // Small lengths are what is followed by something.
-      if (random.below(2) === 0) header.fill(0, 8, 11);
-      const bytes = Buffer.concat([header, random.bytes(random.below(300))]);
-      const plain = read(cutAtRandom(random, bytes, random.between(1, 4))).map(withoutReason);
-      if (!Bun.deepEquals(plain, reference(bytes)))
-        expect({ bytes: bytes.toString("hex"), plain }).toEqual({
-          bytes: bytes.toString("hex"),
-          plain: reference(bytes),
-        });
-    }
+    for (let round = 0; round < 20_000; round++) checkPackets(random, anyHeader(random));
   });
 });
 

@@ -36,6 +36,11 @@ export function requestOf(command: Command): Request {
   }
 }
 
+/** The reference knows that a request is refused, and not in which words. */
+export function withoutReason({ reason: _, ...rest }: Request): Request {
+  return rest as Request;
+}
+
 const known = new Map<number, [kind: string, extras: number[], hasKey: boolean | undefined]>([
   ...[0x00, 0x09, 0x0c, 0x0d].map((n) => [n, ["get", [0], true]] as const),
   ...[0x01, 0x11].map((n) => [n, ["set", [8], true]] as const),
