@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 
 import { help } from "../src/options.ts";
 import { codeBlock, readme } from "./clients/readme.ts";
@@ -25,6 +27,15 @@ function rowsOfReadme(): Row[] {
     return [usage, meaning, standard.replaceAll("`", ""), variable];
   });
 }
+
+test("the tests that prove the promises are there", () => {
+  const promises = /^## Promises$(.*?)^## /ms.exec(readme)?.[1] ?? "";
+  const named = [...promises.matchAll(/^\| [^|]+ \| (.+) \|$/gm)].flatMap(([, tests = ""]) =>
+    [...tests.matchAll(/`(test\/\S+)`/g)].map(([, path = ""]) => path),
+  );
+  expect(named.length).toBeGreaterThan(30);
+  expect(named.filter((path) => !existsSync(join(import.meta.dir, "..", path)))).toEqual([]);
+});
 
 test("the table of flags is that of -h", () => {
   const rows = rowsOfHelp();
