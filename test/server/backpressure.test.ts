@@ -174,19 +174,6 @@ describe("half-close: a client that shuts down its writing side still gets every
     await expectMessages(client, "big", count);
     expect(await client.rest()).toBe("");
   });
-
-  test("nc -N", async () => {
-    expect(Bun.which("nc")).not.toBeNull();
-    await other.put("q", "for nc");
-    const nc = Bun.spawn(["nc", "-N", "127.0.0.1", `${server.port}`], {
-      stdin: Buffer.from("get q\r\nversion\r\n"),
-      stdout: "pipe",
-    });
-    const version = await other.ask("version");
-    const answer = await new Response(nc.stdout).text();
-    expect(answer).toBe(`VALUE q 0 6\r\nfor nc\r\nEND\r\n${version}\r\n`);
-    expect(await nc.exited).toBe(0);
-  });
 });
 
 describe("a client that disconnects in the middle of a body leaves nothing", () => {

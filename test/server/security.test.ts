@@ -2,7 +2,6 @@
 import { describe, expect, test } from "bun:test";
 import {
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -23,6 +22,7 @@ import {
   suite,
   user,
 } from "./harness.ts";
+import { trap } from "./trap.ts";
 
 suite();
 
@@ -89,33 +89,6 @@ function linkOf(path: string): string {
 }
 
 describe("where the executable is started", () => {
-  /** Whatever runs this, or reads what it sets, leaves a file. */
-  function trap(directory: string): string {
-    const sprung = join(directory, "sprung");
-    const code = `require("node:fs").writeFileSync(${JSON.stringify(sprung)}, "sprung");`;
-    writeFileSync(join(directory, "trap.js"), code);
-    writeFileSync(
-      join(directory, ".env"),
-      `BUN_OPTIONS=--preload=${directory}/trap.js\nBUN_JSC_x=1\n`,
-    );
-    writeFileSync(join(directory, ".env.local"), "MEMCACHEQ_TRAP=sprung\n");
-    writeFileSync(join(directory, ".env.production"), "MEMCACHEQ_TRAP=sprung\n");
-    writeFileSync(
-      join(directory, "bunfig.toml"),
-      'preload = ["./trap.js"]\n[run]\npreload = ["./trap.js"]\n',
-    );
-    const compiler = { paths: { "node:fs": ["./trap.js"], "bun:sqlite": ["./trap.js"] } };
-    writeFileSync(join(directory, "tsconfig.json"), JSON.stringify({ compilerOptions: compiler }));
-    writeFileSync(join(directory, "jsconfig.json"), "}{ no JSON");
-    writeFileSync(
-      join(directory, "package.json"),
-      JSON.stringify({ main: "./trap.js", imports: { "#*": "./trap.js" }, type: "commonjs" }),
-    );
-    mkdirSync(join(directory, "node_modules/bun-types"), { recursive: true });
-    writeFileSync(join(directory, "node_modules/bun-types/index.js"), code);
-    return sprung;
-  }
-
   test.each(["there", "in the home of its user"])("nothing that lies %s is read", async (place) => {
     const directory = scratch();
     const sprung = trap(directory);
@@ -131,23 +104,5 @@ describe("where the executable is started", () => {
     const { stderr } = await server.stop();
     expect(stderr).not.toMatch(/MEMCACHEQ_TRAP|trap|tsconfig|jsconfig|package\.json|bunfig/);
     expect(existsSync(sprung)).toBe(false);
-  });
-
-  test("the system is not even asked for it", async () => {
-    expect(Bun.which("strace")).not.toBeNull();
-    const directory = scratch();
-    trap(directory);
-    const calls = join(scratch(), "calls");
-    const server = await start([], {
-      build: "compiled",
-      cwd: directory,
-      // With -D the process itself is the server, and who traces it is its child.
-      shell: `exec strace -D -f -qq -e trace=%file -o '${calls}' "$0" "$@"`,
-    });
-    await (await server.connect()).inStep();
-    await server.stop();
-    const asked = readFileSync(calls, "latin1");
-    expect(asked).toContain("memcacheq.db");
-    expect(asked).not.toMatch(/\.env|bunfig|tsconfig|jsconfig|package\.json|node_modules|trap\.js/);
   });
 });

@@ -13,6 +13,8 @@ export interface Launch {
   /** What the command line begins with: a tracer, a shell that sets limits. */
   before?: string[];
   env?: Record<string, string>;
+  /** The working directory; that of the sources when absent. */
+  cwd?: string;
 }
 
 export interface Server {
@@ -36,13 +38,13 @@ let command: string[] | undefined;
 const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 
 /** Starts the process, and doesn't wait until it is ready. Its log is the file `log` beside the home. */
-export function launch({ home, flags, before = [], env = {} }: Launch) {
+export function launch({ home, flags, before = [], env = {}, cwd = ROOT }: Launch) {
   const log = `${home}.log`;
   writeFileSync(log, "");
   const own = ["-v", "-u", user, "-l", "127.0.0.1", "-p", "0", "-H", home];
   const child = owned(
     Bun.spawn([...before, ...(command ??= findProgram().command), ...own, ...flags], {
-      cwd: ROOT,
+      cwd,
       env: { ...process.env, ...env },
       stdin: "ignore",
       stdout: "ignore",
