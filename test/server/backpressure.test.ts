@@ -1,5 +1,6 @@
 /** Clients that don't read, that stop in the middle, and that shut down their writing side. */
 import { beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 
 import { type Client, set } from "./client.ts";
 import { eventually, memoryOf, type Server, start, suite, whileStopped } from "./harness.ts";
@@ -198,6 +199,16 @@ describe("a client that disconnects in the middle of a body leaves nothing", () 
   });
 });
 
+/** How many connections the system has for the server, established or ended by the client: not one that was reset. */
+function connectionsOf({ port }: Server): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = readFileSync("/proc/net/tcp", "latin1").trim().split("\n").slice(1);
+  return rows.filter((row) => {
+    const [, address = "", , state = ""] = row.trim().split(/ +/);
+    return address.endsWith(local) && ["01", "08"].includes(state);
+  }).length;
+}
+
 describe("a client that is gone before the server could answer", () => {
   test("leaves the message in its queue", async () => {
     await other.put("precious", "message");
@@ -205,9 +216,13 @@ describe("a client that is gone before the server could answer", () => {
       const client = await server.connect();
       await client.inStep();
       // Stopped, the server finds the command and the reset together.
-      await whileStopped(server.pid, () => {
+      await whileStopped(server.pid, async () => {
+        const before = connectionsOf(server);
         client.send("get precious\r\n");
         client.reset();
+        await eventually("the reset to arrive", () =>
+          connectionsOf(server) < before ? true : undefined,
+        );
       });
       await other.inStep();
     }

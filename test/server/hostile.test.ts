@@ -5,25 +5,18 @@ import { wellBehaved } from "../hostile/beside.ts";
 import { idler, idlers, LIMIT, peak } from "../hostile/memory.ts";
 import { type Server, withServer } from "../hostile/server.ts";
 import { suite } from "../torture/short.ts";
-import { type Client, set } from "./client.ts";
+import { set } from "./client.ts";
+import { statistic, untilConnected } from "./connected.ts";
 import { eventually } from "./harness.ts";
 
 suite();
 
 const MB = 1024 * 1024;
 
-async function statistic(client: Client, name: string): Promise<number> {
-  client.send("stats\r\n");
-  const text = await client.until("END\r\n");
-  return Number(new RegExp(`^STAT ${name} (\\d+)\\r$`, "m").exec(text)?.[1]);
-}
-
-/** Resolves when no more than so many are connected, the one who asks among them. */
-async function untilAlone(server: Server, most = 1): Promise<void> {
+/** Resolves when nobody else is connected. */
+async function untilAlone(server: Server): Promise<void> {
   const client = await server.connect();
-  await eventually("the end of all others", async () =>
-    (await statistic(client, "curr_connections")) <= most ? true : undefined,
-  );
+  await untilConnected(client, 1);
   await client.end();
 }
 
@@ -93,7 +86,7 @@ describe("a client that goes in the middle", () => {
         await reader.read(MB / 2);
         await reader.reset();
       }
-      await untilAlone(server, 4);
+      await untilConnected(client, 3);
       const left: number[] = [];
       client.send("get left\r\n".repeat(count));
       for (let n = 0; n < count; n++) {
@@ -187,7 +180,7 @@ test("a set of 1 MB that there is no memory for is refused in step, and stored w
     await client.inStep();
     await client.put("q", "small");
     for (const one of first) one.end();
-    await untilAlone(server, 2);
+    await untilConnected(client, 1);
     client.send(request);
     expect(await client.line()).toBe("STORED");
     expect(await client.take("q")).toBe("small");

@@ -3,7 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from "bun:test";
 
 import { type Client } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { type Server, start, suite } from "./harness.ts";
+import { eventually, type Server, start, suite } from "./harness.ts";
 
 suite();
 
@@ -147,7 +147,10 @@ describe("a connection that ends gives its message back", () => {
     if (how === "quit") holder.send("quit\r\n");
     else await holder[how]();
     if (how === "quit" || how === "shutdown") expect(await holder.rest()).toBe("");
-    else await other.inStep();
+    await eventually("the message", async () => {
+      client.send("stats queue q\r\n");
+      return (await client.until("END\r\n")).includes("STAT open 0\r\n") ? true : undefined;
+    });
     expect(await client.take("q")).toBe("1");
     expect(await client.take("q")).toBe("2");
   });

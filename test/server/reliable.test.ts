@@ -4,8 +4,9 @@ import { beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { type Client, set } from "./client.ts";
+import { untilConnected } from "./connected.ts";
 import { expectLines, talk } from "./conversation.ts";
-import { eventually, memoryOf, type Server, start, suite } from "./harness.ts";
+import { memoryOf, type Server, start, suite } from "./harness.ts";
 import { waiter } from "./waiter.ts";
 
 suite();
@@ -33,15 +34,6 @@ async function bodies(client: Client, queue: string): Promise<string[]> {
     found.push(...some.map((message) => message.body));
     if (some.length < 50) return found;
   }
-}
-
-/** Resolves when the server has noticed that all but so many connections are gone. */
-async function onlyConnections(client: Client, count: number): Promise<void> {
-  await eventually("the ends of connections", async () => {
-    client.send("stats\r\n");
-    const open = /curr_connections (\d+)/.exec(await client.until("END\r\n"))?.[1];
-    return open === `${count}` ? true : undefined;
-  });
 }
 
 describe("in one write", () => {
@@ -205,7 +197,7 @@ test("a set that is opened, and its client gone, is there for others", async () 
     holder.send(`${set("q", `${n}`).toString()}get q/open\r\n`);
     await expectLines(holder, ["STORED", "VALUE q/open 0 1", `${n}`, "END"]);
     holder.reset();
-    await onlyConnections(client, 1);
+    await untilConnected(client, 1);
     expect(await client.take("q")).toBe(`${n}`);
   }
   expect(await counters(client)).toEqual(["STAT q 10/10"]);
@@ -238,7 +230,7 @@ describe.each(modes)("sizes, -m 1, %s", (_name, flags) => {
       if (last === "abort") expect(await holder.take("q/abort")).toBeUndefined();
       else await holder[last]();
       if (last === "abort") await holder.end();
-      await onlyConnections(client, 1);
+      await untilConnected(client, 1);
     }
     await pressure();
     client.send("get q/peek q q/peek q q\r\n");
@@ -260,7 +252,7 @@ describe.each(modes)("sizes, -m 1, %s", (_name, flags) => {
       else if (n % 3 === 1) expect(await holder.take("many/abort")).toBeUndefined();
       await holder.end();
     }
-    await onlyConnections(client, 1);
+    await untilConnected(client, 1);
     const left = [...sizes.entries()].filter(([n]) => n % 3 > 0);
     expect(await bodies(client, "many")).toEqual(left.map(([n, size]) => body(n, size)));
     expect(await counters(client)).toContain(`STAT many ${sizes.length}/${sizes.length}`);
@@ -281,7 +273,7 @@ test("put back in any order, they come in the order in which they were set", asy
     else if (how === "quit") holder.send("quit\r\n");
     else await holder[how ?? "reset"]();
   }
-  await onlyConnections(client, 1 + count / 5);
+  await untilConnected(client, 1 + count / 5);
   const all = Array.from({ length: count + 5 }, (_, n) => `${n}`);
   expect(await bodies(client, "q")).toEqual(all);
   await server.stop();
@@ -303,7 +295,7 @@ test.each(["get q", "get q/t=60000", "get q/open"])(
       holder.reset();
       late.send(`${command}\r\n`);
       process.kill(server.pid, "SIGCONT");
-      await onlyConnections(client, 3);
+      await untilConnected(client, 3);
       await client.put("q", "new");
       expect((await waiting.messages())[0]?.body).toBe("back");
       const [message] = await late.messages();
@@ -312,7 +304,7 @@ test.each(["get q", "get q/t=60000", "get q/open"])(
       else expect(message.body).toBe("new");
       if (command.endsWith("open")) expect(await late.take("q/close")).toBeUndefined();
       await waiting.end();
-      await onlyConnections(client, 2);
+      await untilConnected(client, 2);
     }
     await server.stop();
   },
@@ -338,7 +330,7 @@ test("a client that is killed gives its message back", async () => {
   expect(await client.take("q/peek")).toBe("2");
   holder.kill("SIGKILL");
   await holder.exited;
-  await onlyConnections(client, 1);
+  await untilConnected(client, 1);
   expect(await bodies(client, "q")).toEqual(["1", "2"]);
   await server.stop();
 });
@@ -431,7 +423,7 @@ test("opening, peeking and putting back write nothing to disk; closing does", as
     expect(await client.until("END\r\n")).toContain("STAT open 2\r\n");
     if (n % 2) holder.reset();
     else await holder.end();
-    await onlyConnections(client, 1);
+    await untilConnected(client, 1);
     expect(await client.take("q/abort")).toBeUndefined();
   }
   expect(await disk()).toEqual(before);

@@ -4,8 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { type Client, set } from "./client.ts";
+import { statistic, untilConnected } from "./connected.ts";
 import { expectLines, talk } from "./conversation.ts";
-import { eventually, type Server, start, suite } from "./harness.ts";
+import { type Server, start, suite } from "./harness.ts";
 import { waiter } from "./waiter.ts";
 
 suite();
@@ -24,17 +25,17 @@ async function room(client: Client, queue: string, tried: number): Promise<numbe
   return stored;
 }
 
-async function gone(server: Server, work: (leaving: Client) => Promise<void>): Promise<void> {
-  const [leaving, asker] = [await server.connect(), await server.connect()];
-  const open = async () => {
-    asker.send("stats\r\n");
-    return /curr_connections (\d+)/.exec(await asker.until("END\r\n"))?.[1];
-  };
-  const before = Number(await open());
+/** Does it with a connection that then ends: the only one that does. */
+async function gone(
+  server: Server,
+  staying: Client,
+  work: (leaving: Client) => Promise<void>,
+): Promise<void> {
+  const leaving = await server.connect();
   await work(leaving);
+  const before = await statistic(staying, "curr_connections");
   leaving.reset();
-  await eventually("its end", async () => ((await open()) === `${before - 1}` ? true : undefined));
-  await asker.end();
+  await untilConnected(staying, before - 1);
 }
 
 describe("--max-messages 3", () => {
@@ -52,7 +53,7 @@ describe("--max-messages 3", () => {
     expect(await room(client, "q", 2)).toBe(1);
     expect(await client.take("q/close")).toBeUndefined();
     expect(await room(client, "q", 2)).toBe(1);
-    await gone(server, async (leaving) => expect(await leaving.take("q/open")).toBe("b"));
+    await gone(server, client, async (leaving) => expect(await leaving.take("q/open")).toBe("b"));
     expect(await room(client, "q", 2)).toBe(0);
     await server.stop();
   });
@@ -196,7 +197,7 @@ describe("--max-bytes", () => {
     // What was deleted with its queue gives no room a second time.
     expect(await other.take("c/close")).toBeUndefined();
     expect(await offer(client, "e", 1)).toBe("NOT_STORED");
-    await gone(server, async (leaving) => {
+    await gone(server, client, async (leaving) => {
       expect(await leaving.take("d/open")).toHaveLength(1000);
       expect(await client.ask("delete d")).toBe("DELETED");
     });

@@ -2,8 +2,10 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 
 import { type Client, set } from "./client.ts";
+import { untilConnected } from "./connected.ts";
 import { expectLines } from "./conversation.ts";
 import { type Server, start, suite } from "./harness.ts";
+import { waiter as waiterOf } from "./waiter.ts";
 
 suite();
 
@@ -17,15 +19,7 @@ beforeAll(async () => {
 /** Longer than any test: who waits for so long is served or the test fails. */
 const long = 100_000;
 
-/** A new connection that has begun to wait when this resolves. */
-async function waiter(key: string): Promise<Client> {
-  const waiting = await server.connect();
-  // Until its connection is accepted, another client's answer tells nothing about what it sent.
-  await waiting.inStep();
-  waiting.send(`get ${key}\r\n`);
-  await client.inStep();
-  return waiting;
-}
+const waiter = (key: string) => waiterOf(server, key);
 
 const value = (queue: string, body: string) => [{ queue, flags: 0, body }];
 
@@ -112,12 +106,15 @@ test("a peek that waits leaves the message for the next", async () => {
 
 describe("who is gone takes nothing", () => {
   test.each(["reset", "end"] as const)("%s", async (how) => {
-    const gone = await waiter(`q/t=${long}`);
-    const next = await waiter(`q/t=${long}`);
+    const other = await start();
+    const gone = await waiterOf(other, `q/t=${long}`);
+    const next = await waiterOf(other, `q/t=${long}`);
+    const producer = await other.connect();
     await gone[how]();
-    await client.inStep();
-    await client.put("q", "x");
+    await untilConnected(producer, 2);
+    await producer.put("q", "x");
     expect(await next.messages()).toEqual(value(`q/t=${long}`, "x"));
+    await other.stop();
   });
 
   test("who has waited long enough neither", async () => {
