@@ -278,10 +278,21 @@ function write(sqlite: Sqlite, batch: Batch): Set<number> {
   const swept = new Set<number>();
   for (const position of batch.positions) {
     const { queue, head, tail, bytes, held } = position;
-    statements.moveQueue.run(queue, head, tail, bytes, held.length === 0 ? "[]" : `[${held}]`);
+    statements.moveQueue.run(queue, head, tail, bytes, listed(held));
     if (sweepIfDue(sqlite.sweep, position)) swept.add(queue);
   }
   return swept;
+}
+
+/** A list of thousands is often the same in many commits, and to write it out takes longer than the rest of one. */
+const lists = new WeakMap<readonly number[], string>();
+
+/** The numbers in JSON. */
+function listed(held: readonly number[]): string {
+  if (held.length === 0) return "[]";
+  let text = lists.get(held);
+  if (text === undefined) lists.set(held, (text = `[${held}]`));
+  return text;
 }
 
 function transact<T>(sqlite: Sqlite, work: () => T): T {
