@@ -2,8 +2,15 @@ import { trace } from "./log.ts";
 import type { Command } from "./protocol/command.ts";
 import type { Outcome, Row } from "./protocol/dialect.ts";
 import type { Refusal } from "./protocol/refusal.ts";
-import { isTracing, type Server } from "./server.ts";
-import { addUnsent, addWritten, type Claim, type Client, type Turn } from "./turn.ts";
+import { endTurn, isTracing, type Server } from "./server.ts";
+import {
+  addUnsent,
+  addWritten,
+  type Claim,
+  type Client,
+  type Patience,
+  type Turn,
+} from "./turn.ts";
 
 /** Why a datagram is refused that would cause a much longer answer. */
 export const TOO_LONG = "answer too long for UDP, pad the line";
@@ -46,16 +53,43 @@ export function answerStatistics(
   client: Client,
   command: Command,
   rows: Iterable<Row>,
-  claim: Claim = "nothing",
 ): void {
   const { bytes } = server.turn;
   const start = bytes.length;
   command.dialect.statistics(bytes, command, rows);
   if (client.patience === undefined && bytes.length - start > client.room()) {
-    bytes.length = start;
-    return refuse(server, client, command, "failure", TOO_LONG);
+    return refuseLong(server, client, command, start);
   }
-  addAnswer(server, client, command, start, claim, true);
+  addAnswer(server, client, command, start, "nothing", true);
+}
+
+/** Answers instead of what was written from `start` on that this would be too much for a datagram. */
+export function refuseLong(server: Server, client: Client, command: Command, start: number): void {
+  server.turn.bytes.length = start;
+  refuse(server, client, command, "failure", TOO_LONG);
+}
+
+/**
+ * Sends what was written from `start` on, the first part of an answer or a further one, and goes on with
+ * `patience.rest` when others were served or there is room. When the client is told that this part has failed,
+ * nothing of the rest is done.
+ */
+export function pauseAnswer(
+  server: Server,
+  client: Client,
+  patience: Patience,
+  start: number,
+  claim: Claim,
+  first: "others" | "room",
+): void {
+  // A close writes nothing, but when it fails the client is told.
+  const isTold = claim !== "nothing";
+  if (isTold) addWritten(server.turn, client, start, claim);
+  if ((isTold || first === "others") && endTurn(server) !== undefined && isTold) {
+    patience.rest = undefined;
+  }
+  if (first === "room" && patience.rest !== undefined) patience.awaitRoom();
+  else setImmediate(() => patience.resume());
 }
 
 /**

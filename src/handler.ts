@@ -1,9 +1,9 @@
 import { addAnswer, answer, answerStatistics, refuse } from "./answers.ts";
+import { answerList } from "./list.ts";
 import { setVerbosity, trace } from "./log.ts";
 import { type Command, forgetBody, forgetKeys } from "./protocol/command.ts";
-import type { Row } from "./protocol/dialect.ts";
 import { deleteQueue, flushAll, flushQueue, setMessage, wakeWaiters } from "./queue/broker.ts";
-import { queueCounts, queueDetails } from "./queue/details.ts";
+import { queueDetails } from "./queue/details.ts";
 import { executeGet } from "./retrieval.ts";
 import { endTurn, isTracing, reasonOf, type Server } from "./server.ts";
 import { countOther, listStats, resetStats } from "./stats.ts";
@@ -49,7 +49,7 @@ function executeRare(server: Server, client: Client, command: Command): void {
     case "stats queue":
       return answerQueueDetails(server, client, command);
     case "stats queues":
-      return answerStatistics(server, client, command, queueRows(server), "change");
+      return answerList(server, client, command);
     case "stats reset":
       resetStats(server.stats);
       return answer(server, client, command, "reset");
@@ -116,10 +116,6 @@ function answerStats(server: Server, client: Client, command: Command): void {
   // What came before in the same turn is to be counted.
   endTurn(server);
   answerStatistics(server, client, command, listStats(server.stats));
-}
-
-function* queueRows({ broker }: Server): Generator<Row> {
-  for (const { name, sets, gets } of queueCounts(broker)) yield [name, `${sets}/${gets}`];
 }
 
 /** A queue that is not there has no details. */

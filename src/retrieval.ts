@@ -1,4 +1,4 @@
-import { addAnswer, refuse, TOO_LONG, traceAnswer } from "./answers.ts";
+import { addAnswer, pauseAnswer, refuse, TOO_LONG, traceAnswer } from "./answers.ts";
 import { isCrowded } from "./net/load.ts";
 import { writeBytes } from "./protocol/bytes.ts";
 import type { Command } from "./protocol/command.ts";
@@ -9,7 +9,7 @@ import { newMessage } from "./queue/message.ts";
 import { LARGE_BODY } from "./queue/segment.ts";
 import { addWaiter } from "./queue/waiters.ts";
 import { endTurn, failTurn, isTracing, isTurnLarge, scheduleEnd, type Server } from "./server.ts";
-import { addBytes, addWritten, type Claim, type Client, type Patience, type Turn } from "./turn.ts";
+import { addBytes, addWritten, type Claim, type Client, type Turn } from "./turn.ts";
 
 /** The message that a `get` took last. */
 const message = newMessage();
@@ -52,7 +52,7 @@ function takeKeys(
         }
         client.patience.rest = restOf(server, client, command, keys, i);
         const first = bodyLength() < LARGE_BODY ? "others" : "room";
-        return pauseAnswer(server, client, client.patience, first);
+        return pauseAnswer(server, client, client.patience, pieceStart, pieceClaim, first);
       }
       if (!key.plain) settle(server, client, key);
       if (key.action !== "none" && !takeFor(server, client, command, key)) {
@@ -61,7 +61,7 @@ function takeKeys(
       if (i + 1 === keys.length || !isTurnLarge(server)) continue;
       if (client.patience === undefined) break;
       client.patience.rest = restOf(server, client, command, keys, i + 1);
-      return pauseAnswer(server, client, client.patience, "others");
+      return pauseAnswer(server, client, client.patience, pieceStart, pieceClaim, "others");
     }
     endAnswer(server, client, command);
   } catch (error) {
@@ -89,26 +89,6 @@ function isTooMuch(server: Server, client: Client, key: Key): boolean {
   const line = `VALUE ${key.text} ${message.flags} ${bodyLength()} ${message.number}\r\n`;
   answered += line.length + bodyLength() + "\r\n".length;
   return answered + "END\r\n".length > room;
-}
-
-/**
- * Sends what there is of an answer, and goes on when others were served or there is room, unless the client is told
- * that it failed.
- */
-function pauseAnswer(
-  server: Server,
-  client: Client,
-  patience: Patience,
-  first: "others" | "room",
-): void {
-  // A close writes nothing, but when it fails the client is told.
-  const isTold = pieceClaim !== "nothing";
-  if (isTold) addWritten(server.turn, client, pieceStart, pieceClaim);
-  if ((isTold || first === "others") && endTurn(server) !== undefined && isTold) {
-    patience.rest = undefined;
-  }
-  if (first === "room" && patience.rest !== undefined) patience.awaitRoom();
-  else setImmediate(() => patience.resume());
 }
 
 /** What speaks against the keys, in words for the client, before anything is done for any of them. */

@@ -35,6 +35,9 @@ export interface Dialect {
   /** The end of the answer to a get; `found` says whether there was a message. */
   end(bytes: Bytes, command: Command, found: boolean): void;
   statistics(bytes: Bytes, command: Command, rows: Iterable<Row>): void;
+  /** One row of statistics that may be very long, and what ends them. */
+  row(bytes: Bytes, command: Command, row: Row): void;
+  rowsEnd(bytes: Bytes, command: Command): void;
   version(bytes: Bytes, command: Command, version: string): void;
   /** @param reason in words for the client */
   refusal(bytes: Bytes, command: Command, refusal: Refusal, reason: string): void;

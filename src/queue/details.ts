@@ -21,9 +21,18 @@ export interface QueueDetails extends QueueCounts {
   memory: number;
 }
 
-/** The counters of all queues. */
+/**
+ * The counters of all queues, each as they are when it is asked for. Queues may come and go meanwhile: there are no
+ * more of them here than there were at first, so that it ends.
+ */
 export function* queueCounts(broker: Broker): Generator<QueueCounts> {
-  for (const queue of broker.queues.values()) yield countsOf(queue);
+  const { queues } = broker;
+  let left = queues.size;
+  for (const queue of queues.values()) {
+    if (left-- === 0) return;
+    // A commit that failed may have put another map in the place of this one.
+    if (broker.queues === queues || broker.queues.get(queue.name) === queue) yield countsOf(queue);
+  }
 }
 
 /**

@@ -211,6 +211,28 @@ export async function pipelinedGets(requests: number): Promise<number> {
   });
 }
 
+/**
+ * So many that ask for a list of 20,000 queues, of 5 MB, and read nothing; one beside them who reads it, and asks for a
+ * large message.
+ */
+export async function unreadLists(count: number): Promise<number> {
+  return withServer(["-N", "-B", `${MB}`, "-c", `${count + 10}`], async (server) => {
+    const client = await server.connect();
+    const queues = 20_000;
+    await pour(client, queues, (n) => set(`queue-${n}-`.padEnd(240, "q"), "x", 0, true));
+    await client.put("large", Buffer.alloc(MB, "y"));
+    const stalled = await idlers(server, count, () => Buffer.from("stats queue\r\n"));
+    await client.inStep();
+    client.send("stats queue\r\nget large/peek\r\n");
+    const list = await client.until("END\r\n");
+    if (list.split("\r\n").length !== queues + 3) throw new Error("queues are missing");
+    if ((await client.messages())[0]?.body.length !== MB) throw new Error("another message");
+    const highest = peak(server);
+    for (const one of stalled) one.end();
+    return highest;
+  });
+}
+
 /** How much of each there is in the long form, which takes about a minute in all. */
 const FORMS: readonly (readonly [title: string, measure: (part: number) => Promise<number>])[] = [
   ["10 million messages", (part) => deepQueue(Math.ceil(10_000_000 * part))],
@@ -218,6 +240,7 @@ const FORMS: readonly (readonly [title: string, measure: (part: number) => Promi
   ["2,000 bodies of 1 MB announced", (part) => stalledBodies(Math.ceil(2000 * part), 0)],
   ["2,000 bodies of 1 MB stalled", (part) => stalledBodies(Math.ceil(2000 * part), 900_000)],
   ["2,000 readers stalled", (part) => stalledReaders(Math.ceil(2000 * part), 10)],
+  ["500 long lists unread", (part) => unreadLists(Math.ceil(500 * part))],
   ["a million gets unread", (part) => pipelinedGets(Math.ceil(1_000_000 * part))],
 ];
 const LONG = 60_000;

@@ -8,6 +8,7 @@ import {
   pipelinedGets,
   stalledBodies,
   stalledReaders,
+  unreadLists,
 } from "../hostile/memory.ts";
 import { suite } from "../torture/short.ts";
 
@@ -31,6 +32,10 @@ test("500 that send 0.9 MB of 1 MB", async () => {
 
 test("500 that ask for a megabyte ten times, and don't read", async () => {
   expect(await stalledReaders(500, 10)).toBeLessThan(LIMIT);
+});
+
+test("150 that ask for 5 MB of statistics, and don't read", async () => {
+  expect(await unreadLists(150)).toBeLessThan(LIMIT);
 });
 
 test("one that asks 300,000 times, and doesn't read", async () => {

@@ -191,6 +191,28 @@ test("stats queue is complete and in order with 5,000 queues, after a restart to
   await second.stop();
 });
 
+test("stats queue, read late while queues come and go, tells of all others once, in order", async () => {
+  const own = await start(["-N"]);
+  const [changer, reader] = [await own.connect(), await own.connect()];
+  const all = Array.from({ length: 30_000 }, (_, n) => `queue-${n}-`.padEnd(245, "n"));
+  changer.send(Buffer.concat(all.map((name) => set(name, "x", 0, true))));
+  await changer.inStep();
+  reader.pause();
+  reader.send("stats queue\r\nversion\r\n");
+  await changer.inStep();
+  const kept = all.slice(1000, -1000);
+  const gone = [...all.slice(0, 1000), ...all.slice(-1000)];
+  changer.send(gone.map((name) => `delete ${name} noreply\r\n`).join(""));
+  for (let n = 0; n < 1000; n++) changer.send(set(`new-${n}`, "x", 0, true));
+  await changer.inStep();
+  reader.resume();
+  const listed = (await reader.until("END\r\n")).split("\r\n").slice(0, -2);
+  expect(await reader.line()).toStartWith("VERSION ");
+  const known = new Set(kept.map((name) => `STAT ${name} 1/0`));
+  expect(listed.filter((line) => known.has(line))).toEqual([...known]);
+  await own.stop();
+});
+
 test("stats queue without any queue", async () => {
   const empty = await start();
   const first = await empty.connect();

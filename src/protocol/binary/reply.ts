@@ -57,14 +57,16 @@ export const binary: Dialect = {
   },
   /** A packet for each row, and an empty one behind them. */
   statistics(bytes, command, rows) {
-    for (const [name, value] of rows) {
-      const text = String(value);
-      writeHeader(bytes, command, NO_ERROR, 0, name.length, name.length + text.length, 0);
-      writeText(bytes, name);
-      writeText(bytes, text);
-    }
-    writePlain(bytes, command, NO_ERROR, "", 0);
+    for (const row of rows) binary.row(bytes, command, row);
+    binary.rowsEnd(bytes, command);
   },
+  row(bytes, command, [name, value]) {
+    const text = String(value);
+    writeHeader(bytes, command, NO_ERROR, 0, name.length, name.length + text.length, 0);
+    writeText(bytes, name);
+    writeText(bytes, text);
+  },
+  rowsEnd: (bytes, command) => writePlain(bytes, command, NO_ERROR, "", 0),
   version: (bytes, command, version) => writePlain(bytes, command, NO_ERROR, version, 0),
   refusal(bytes, command, refusal, reason) {
     const [status, text] = REFUSALS[refusal];

@@ -29,10 +29,12 @@ export const text: Dialect = {
   head: (bytes, command, key, value) => writeValueLine(bytes, key.text, value, command.numbered),
   tail: writeLineEnd,
   end: (bytes) => writeBytes(bytes, END, 0, END.length),
-  statistics(bytes, _command, rows) {
+  statistics(bytes, command, rows) {
     for (const row of rows) writeStat(bytes, row);
-    writeLine(bytes, "END");
+    text.rowsEnd(bytes, command);
   },
+  row: (bytes, _command, row) => writeStat(bytes, row),
+  rowsEnd: (bytes) => writeLine(bytes, "END"),
   version: (bytes, _command, version) => writeLine(bytes, `VERSION ${version}`),
   refusal: (bytes, _command, refusal, reason) => writeLine(bytes, refusalLine(refusal, reason)),
   describe: (buffer, start, end) =>
