@@ -19,6 +19,7 @@ export function execute(server: Server, client: Client, command: Command): void 
   // What came back since the last command, such as by a client's end, is for those who wait.
   if (server.broker.ready.length > 0) wakeWaiters(server.broker);
   if (isTracing()) trace(`${client.id} < ${command.line}`);
+  command.line = "";
   switch (command.kind) {
     case "set":
       executeSet(server, client, command);

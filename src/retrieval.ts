@@ -1,15 +1,15 @@
 import { addAnswer, pauseAnswer, refuse, TOO_LONG, traceAnswer } from "./answers.ts";
 import { isCrowded } from "./net/load.ts";
 import { writeBytes } from "./protocol/bytes.ts";
-import type { Command } from "./protocol/command.ts";
-import type { Key } from "./protocol/key.ts";
+import { type Command, FEW_KEYS, forgetLater, nextKeys } from "./protocol/command.ts";
+import { type Key, packKeys } from "./protocol/key.ts";
 import { abortMessage, closeMessage, hasOpen, takeMessage } from "./queue/broker.ts";
 import type { Taking } from "./queue/consumer.ts";
 import { newMessage } from "./queue/message.ts";
 import { LARGE_BODY } from "./queue/segment.ts";
 import { addWaiter } from "./queue/waiters.ts";
 import { endTurn, failTurn, isTracing, isTurnLarge, scheduleEnd, type Server } from "./server.ts";
-import { addBytes, addWritten, type Claim, type Client, type Turn } from "./turn.ts";
+import { addBytes, addWritten, type Claim, type Client, type Patience, type Turn } from "./turn.ts";
 
 /** The message that a `get` took last. */
 const message = newMessage();
@@ -23,61 +23,71 @@ let answered = 0;
 
 /**
  * Answers a get: the hot path of consumers. As long as it goes on, in parts or waiting, nothing further is read from
- * the client, so that its command stays what it is; but not the list of keys.
+ * the client, so that its command stays what it is; but not the list of keys, of which the later ones are packed.
  */
 export function executeGet(server: Server, client: Client, command: Command): void {
   const { keys } = command;
   const problem = openProblem(server, client, keys);
   if (problem !== undefined) return refuse(server, client, command, "bad request", problem);
   server.stats.getCommands += keys.length;
-  takeKeys(server, client, command, keys, 0);
+  takeKeys(server, client, command, keys);
 }
 
-/** Answers the keys from number `from` on, a part at a time when that is much. */
-function takeKeys(
-  server: Server,
-  client: Client,
-  command: Command,
-  keys: Key[],
-  from: number,
-): void {
+/** Answers these keys, and the later ones, a part at a time when that is much. */
+function takeKeys(server: Server, client: Client, command: Command, listed: Key[]): void {
   beginAnswer(server);
   try {
-    for (let i = from; i < keys.length; i++) {
+    let keys = listed;
+    for (let i = 0; ; i++) {
+      if (i === keys.length) {
+        if (command.later.length === 0) break;
+        keys = nextKeys(command);
+        i = 0;
+      }
       const key = keys[i] as Key;
       if (isTooMuch(server, client, key)) {
         if (client.patience === undefined) {
           if (pieceClaim === "nothing") return refuse(server, client, command, "failure", TOO_LONG);
           break;
         }
-        client.patience.rest = restOf(server, client, command, keys, i);
         const first = bodyLength() < LARGE_BODY ? "others" : "room";
-        return pauseAnswer(server, client, client.patience, pieceStart, pieceClaim, first);
+        return pause(server, client, client.patience, command, keys, i, first);
       }
       if (!key.plain) settle(server, client, key);
       if (key.action !== "none" && !takeFor(server, client, command, key)) {
         if (key.wait > 0 && waitFor(server, client, command, key)) return;
       }
-      if (i + 1 === keys.length || !isTurnLarge(server)) continue;
+      const isLast = i + 1 === keys.length && command.later.length === 0;
+      if (isLast || !isTurnLarge(server)) continue;
       if (client.patience === undefined) break;
-      client.patience.rest = restOf(server, client, command, keys, i + 1);
-      return pauseAnswer(server, client, client.patience, pieceStart, pieceClaim, "others");
+      return pause(server, client, client.patience, command, keys, i + 1, "others");
     }
     endAnswer(server, client, command);
   } catch (error) {
+    forgetLater(command);
     failAnswer(server, client, command, error);
   }
 }
 
-/** A function of its own, because the loop above would make a scope for each key if a closure were in it. */
-function restOf(
+/**
+ * Goes on later with the keys from number `from` on. A function of its own, because the loop above would make a scope
+ * for each key if a closure were in it.
+ */
+function pause(
   server: Server,
   client: Client,
+  patience: Patience,
   command: Command,
   keys: Key[],
   from: number,
-): () => void {
-  return () => takeKeys(server, client, command, keys, from);
+  first: "others" | "room",
+): void {
+  const few = keys.slice(from, from + FEW_KEYS);
+  // A client that doesn't read may stay like this for long.
+  if (keys.length > from + FEW_KEYS) command.later = packKeys(keys, from + FEW_KEYS);
+  patience.rest = () => takeKeys(server, client, command, few);
+  pauseAnswer(server, client, patience, pieceStart, pieceClaim, first);
+  if (patience.rest === undefined) forgetLater(command);
 }
 
 /** Whether the next message for the key is more than the client can be sent now. */
@@ -151,7 +161,7 @@ function waitFor(server: Server, client: Client, command: Command, key: Key): bo
         // Others may be faster then, and it waits again for what is left of its time.
         patience.rest = () => {
           const late = { ...key, wait: Math.max(0, until - Date.now()) };
-          takeKeys(server, client, command, [late], 0);
+          takeKeys(server, client, command, [late]);
         };
         return patience.awaitRoom();
       }

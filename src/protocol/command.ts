@@ -1,5 +1,5 @@
 import type { Dialect } from "./dialect.ts";
-import type { Key } from "./key.ts";
+import { type Key, nameProblem, unpackKeys } from "./key.ts";
 import type { Refusal } from "./refusal.ts";
 import { text } from "./text/reply.ts";
 
@@ -42,6 +42,9 @@ export interface Command {
   name: string;
   /** get: what to take, in the order asked for. */
   keys: Key[];
+  /** get: the keys behind those that are being answered, packed, when it goes on in parts; the next is at `laterAt`. */
+  later: Buffer;
+  laterAt: number;
   /** get, set: the message's own number is asked for. */
   numbered: boolean;
   /** get: the body is asked for, not only what there is to say about the message. */
@@ -71,7 +74,8 @@ export interface Command {
 }
 
 const NOTHING = Buffer.alloc(0);
-const FEW_KEYS = 16;
+/** Keys up to this many are kept as a list by a connection that is idle or stalled. */
+export const FEW_KEYS = 16;
 
 export function newCommand(): Command {
   return {
@@ -80,6 +84,8 @@ export function newCommand(): Command {
     wanted: "all",
     name: "",
     keys: [],
+    later: NOTHING,
+    laterAt: 0,
     numbered: false,
     withBody: true,
     flags: 0,
@@ -103,12 +109,22 @@ export function accept(command: Command, kind: CommandKind): true {
   return true;
 }
 
+/** Takes the key as the name of a queue. @returns what speaks against it, in words for the client */
+export function setName(command: Command, key: Key): string | undefined {
+  const problem = nameProblem(key);
+  // What is no name may be as long as a line.
+  command.name = problem === undefined ? key.queue : "";
+  return problem;
+}
+
 /** @param reason in words for the client */
 export function refuse(command: Command, refusal: Refusal, reason: string, fatal = false): true {
   command.kind = "refused";
   command.refusal = refusal;
   command.reason = reason;
   command.fatal = fatal;
+  // Nothing comes back with an error, and a token may be as long as a line.
+  if (command.tokens.length > 0) command.tokens = [];
   return true;
 }
 
@@ -124,6 +140,19 @@ export function refuseBad(command: Command, reason: string): true {
 /** Lets go of keys that are dealt with, when there are many: an idle connection holds no memory for them. */
 export function forgetKeys(command: Command): void {
   if (command.keys.length > FEW_KEYS) command.keys = [];
+}
+
+/** The next few of the later keys, as a list; none when all are dealt with. */
+export function nextKeys(command: Command): Key[] {
+  const keys = unpackKeys(command.later, command.laterAt, FEW_KEYS);
+  for (const { text } of keys) command.laterAt += text.length + 1;
+  if (command.laterAt >= command.later.length) forgetLater(command);
+  return keys;
+}
+
+export function forgetLater(command: Command): void {
+  command.later = NOTHING;
+  command.laterAt = 0;
 }
 
 /** Lets go of a body that is dealt with, so that an idle connection holds no memory for it. */

@@ -74,9 +74,12 @@ export function isIncomplete(input: Input): boolean {
   return filling || skip > chunk.length - at || (line?.length ?? 0) > 0;
 }
 
-/** Bytes that are held for requests that have not arrived whole, or were not looked at. */
+/** Bytes that are held for requests that have not arrived whole, or were not looked at or done to the end. */
 export function heldBytes({ filling, command, line, chunk, at }: Input): number {
-  return (filling ? command.body.length : 0) + (line?.buffer.length ?? 0) + chunk.length - at;
+  const { body, later } = command;
+  return (
+    (filling ? body.length : 0) + later.length + (line?.buffer.length ?? 0) + chunk.length - at
+  );
 }
 
 /**

@@ -25,6 +25,9 @@ export type Action = "take" | "open" | "peek" | "none";
 /** The longest queue name, in bytes. */
 export const MAX_NAME = 250;
 
+const SPACE = 32;
+/** Of an option that is wrong, so many bytes are told. */
+const MOST_TOLD = 64;
 const LONGEST_WAIT = 2 ** 31 - 1;
 /** A longer key is none that comes again and again, and would only take memory. */
 const LONGEST_KEPT = MAX_NAME + 64;
@@ -44,6 +47,24 @@ export function keyAt(buffer: Buffer, start: number, end: number): Key {
   const key = parseKey(buffer.toString("latin1", start, end));
   if (length <= LONGEST_KEPT) recent[slot] = key;
   return key;
+}
+
+/** The keys from number `from` on, spaces between them: as a list they would take many times as much memory. */
+export function packKeys(keys: readonly Key[], from: number): Buffer {
+  const texts = keys.slice(from).map(({ text }) => text);
+  return Buffer.from(texts.join(" "), "latin1");
+}
+
+/** The next keys, up to `most`, of those that are packed; one begins at `from`. */
+export function unpackKeys(packed: Buffer, from: number, most: number): Key[] {
+  const keys: Key[] = [];
+  for (let start = from; start < packed.length && keys.length < most;) {
+    const space = packed.indexOf(SPACE, start);
+    const end = space < 0 ? packed.length : space;
+    keys.push(keyAt(packed, start, end));
+    start = end + 1;
+  }
+  return keys;
 }
 
 /** What speaks against the key where only a queue's name may be, in words for the client. */
@@ -88,11 +109,12 @@ function optionsProblem(options: string[]): string | undefined {
   const names = options.map((option) => (option.startsWith("t=") ? "t=" : option));
   for (const [i, option] of options.entries()) {
     const name = names[i] as string;
+    const told = option.slice(0, MOST_TOLD);
     if (!["t=", "open", "close", "abort", "peek"].includes(name)) {
-      return `unknown option ${option}, known are t=<ms>, open, close, abort, peek`;
+      return `unknown option ${told}, known are t=<ms>, open, close, abort, peek`;
     }
     if (name === "t=" && !isWait(option.slice(2))) {
-      return `bad value in ${option}, milliseconds from 0 to ${LONGEST_WAIT} are accepted`;
+      return `bad value in ${told}, milliseconds from 0 to ${LONGEST_WAIT} are accepted`;
     }
     if (names.indexOf(name) < i) return `option ${name} is given twice`;
   }

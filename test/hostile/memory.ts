@@ -212,6 +212,36 @@ export async function pipelinedGets(requests: number): Promise<number> {
 }
 
 /**
+ * So many that name 10,000 queues and more in a `get` that doesn't get to its end, since they don't read, and as many
+ * whose last name is wrong.
+ */
+export async function unfinishedGets(count: number): Promise<number> {
+  return withServer(["-N", "-B", `${MB}`, "-c", `${2 * count + 10}`], async (server) => {
+    const client = await server.connect();
+    await client.put("large", Buffer.alloc(MB - 1000, "y"));
+    const stalled = await idlers(server, count, (n) =>
+      Buffer.from(`get${" large/peek".repeat(16)}${names(n)}\r\n`),
+    );
+    const refused = await idlers(server, count, (n) => Buffer.from(`get${names(n)} /\r\n`));
+    await Promise.all([...stalled, ...refused].map((one) => one.sent));
+    for (let n = 0; n < 100; n++) {
+      await client.put("small", `${n}`);
+      if ((await client.take("small")) !== `${n}`) throw new Error("another message");
+    }
+    const highest = peak(server);
+    for (const one of [...stalled, ...refused]) one.end();
+    return highest;
+  });
+}
+
+/** As many names as a line has room for beside some others; no client has the same. */
+function names(client: number): string {
+  let text = "";
+  for (let n = 0; text.length < 65_000; n++) text += ` ${(n * 1000 + client).toString(36)}`;
+  return text;
+}
+
+/**
  * So many that ask for a list of 20,000 queues, of 5 MB, and read nothing; one beside them who reads it, and asks for a
  * large message.
  */
@@ -240,6 +270,7 @@ const FORMS: readonly (readonly [title: string, measure: (part: number) => Promi
   ["2,000 bodies of 1 MB announced", (part) => stalledBodies(Math.ceil(2000 * part), 0)],
   ["2,000 bodies of 1 MB stalled", (part) => stalledBodies(Math.ceil(2000 * part), 900_000)],
   ["2,000 readers stalled", (part) => stalledReaders(Math.ceil(2000 * part), 10)],
+  ["2 times 1,000 long gets", (part) => unfinishedGets(Math.ceil(1000 * part))],
   ["500 long lists unread", (part) => unreadLists(Math.ceil(500 * part))],
   ["a million gets unread", (part) => pipelinedGets(Math.ceil(1_000_000 * part))],
 ];

@@ -1,7 +1,7 @@
 /** Names and keys: the same bytes give the same text, whatever was read before. */
 import { expect, test } from "bun:test";
 
-import { keyAt } from "../../src/protocol/key.ts";
+import { type Key, keyAt, packKeys, unpackKeys } from "../../src/protocol/key.ts";
 import { newRandom, seeds } from "./random.ts";
 
 /** What no name may have in it. */
@@ -107,6 +107,25 @@ test.each([
   ["\xff\0/peek/t=5", { queue: "\xff\0", action: "peek", before: undefined, wait: 5 }],
 ])("the options of %j", (text, expected) => {
   expect(read(text)).toEqual({ ...expected, text, plain: false, problem: undefined } as never);
+});
+
+test("keys that are packed are the same when they are unpacked, some at a time", () => {
+  const texts = ["a", "q/open", "\xff\0/peek/t=5", "n".repeat(250), "a", "b"];
+  const keys = texts.map(read);
+  for (let from = 0; from <= keys.length; from++) {
+    const packed = packKeys(keys, from);
+    expect(packed.toString("latin1")).toBe(texts.slice(from).join(" "));
+    for (let most = 1; most < 8; most++) {
+      const unpacked: Key[] = [];
+      for (let at = 0; at < packed.length;) {
+        const some = unpackKeys(packed, at, most);
+        expect(some.length).toBe(Math.min(most, keys.length - from - unpacked.length));
+        for (const key of some) at += key.text.length + 1;
+        unpacked.push(...some);
+      }
+      expect(unpacked).toEqual(keys.slice(from));
+    }
+  }
 });
 
 test("a name of 250 bytes may have options", () => {

@@ -8,6 +8,7 @@ import {
   pipelinedGets,
   stalledBodies,
   stalledReaders,
+  unfinishedGets,
   unreadLists,
 } from "../hostile/memory.ts";
 import { suite } from "../torture/short.ts";
@@ -32,6 +33,10 @@ test("500 that send 0.9 MB of 1 MB", async () => {
 
 test("500 that ask for a megabyte ten times, and don't read", async () => {
   expect(await stalledReaders(500, 10)).toBeLessThan(LIMIT);
+});
+
+test("300 that name 10,000 queues in a get that does not end, and 300 in one that is wrong", async () => {
+  expect(await unfinishedGets(300)).toBeLessThan(LIMIT);
 });
 
 test("150 that ask for 5 MB of statistics, and don't read", async () => {

@@ -1,7 +1,7 @@
 /** Command lines: their ends, and how long they may be. */
 import { beforeAll, describe, expect, test } from "bun:test";
 
-import { type Client, set } from "./client.ts";
+import { type Client, type Message, set } from "./client.ts";
 import { expectLines } from "./conversation.ts";
 import { type Server, start, suite } from "./harness.ts";
 
@@ -73,6 +73,30 @@ test("100 names of 250 bytes in one get", async () => {
   client.send(`get ${names.join(" ")}\r\n`);
   const expected = names.map((queue, n) => ({ queue, flags: n, body: `${n}` }));
   expect(await client.messages()).toEqual(expected);
+});
+
+test("a get of 5,000 names, with large messages between, is answered whole and in order", async () => {
+  const names = Array.from({ length: 5000 }, (_, n) => `many-${n}`);
+  const expected: Message[] = [];
+  for (const [n, queue] of names.entries()) {
+    if (n % 70 > 0) continue;
+    const body = `${n};`.repeat(n % 700 === 0 ? 100_000 : 3);
+    expected.push({ queue, flags: n, body });
+  }
+  const other = await (await start(["-N", "-B", "1000000"])).connect();
+  other.send(Buffer.concat(expected.map(({ queue, body, flags }) => set(queue, body, flags))));
+  await expectLines(
+    other,
+    expected.map(() => "STORED"),
+  );
+  other.pause();
+  other.send(`get ${names.join(" ")}\r\nversion\r\n`);
+  await client.inStep();
+  other.resume();
+  const found = await other.messages();
+  expect(found.map(({ queue }) => queue)).toEqual(expected.map(({ queue }) => queue));
+  expect(Bun.deepEquals(found, expected)).toBe(true);
+  expect(await other.line()).toStartWith("VERSION ");
 });
 
 describe.each([

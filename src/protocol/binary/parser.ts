@@ -6,9 +6,10 @@ import {
   refuse,
   refuseBad,
   refuseUnknown,
+  setName,
 } from "../command.ts";
 import { dropChunk, type Input, MAX_BYTES, takeBody } from "../input.ts";
-import { keyAt, nameProblem } from "../key.ts";
+import { keyAt } from "../key.ts";
 import { NO_DELAY, TOO_LARGE } from "../refusal.ts";
 import { HEADER, type Opcode, opcodeName, opcodeOf } from "./opcodes.ts";
 import { binary } from "./reply.ts";
@@ -173,8 +174,7 @@ function parseStat(command: Command): boolean {
   if (what !== "queue") return refuse(command, "unknown statistics", "");
   if (name === undefined) return accept(command, "stats queues");
   const key = keyAt(Buffer.from(name, "latin1"), 0, name.length);
-  command.name = key.queue;
-  const problem = nameProblem(key);
+  const problem = setName(command, key);
   return problem === undefined ? accept(command, "stats queue") : refuseBad(command, problem);
 }
 
@@ -184,9 +184,7 @@ function readName(command: Command): string | undefined {
   if (buffer.readUInt32BE(start + 16) !== 0 || buffer.readUInt32BE(start + 20) !== 0) {
     return "cas has no meaning for a queue";
   }
-  const key = keyAt(buffer, keyStart(), keyStart() + packet.key);
-  command.name = key.queue;
-  return nameProblem(key);
+  return setName(command, keyAt(buffer, keyStart(), keyStart() + packet.key));
 }
 
 function keyStart(): number {

@@ -1,6 +1,6 @@
-import { accept, type Command, refuse, refuseBad, refuseUnknown } from "../command.ts";
+import { accept, type Command, refuse, refuseBad, refuseUnknown, setName } from "../command.ts";
 import { BODY_END, type Input, MAX_BYTES, MAX_FLAGS, takeBody } from "../input.ts";
-import { type Key, keyAt, nameProblem } from "../key.ts";
+import { type Key, keyAt } from "../key.ts";
 import { BAD_FORMAT, TOO_LARGE } from "../refusal.ts";
 import { isWord, tokenNumber, wordLength, wordNumber, words, wordText } from "../text/words.ts";
 import { meta } from "./reply.ts";
@@ -160,7 +160,5 @@ function readKey(): Key | undefined {
 /** Reads the queue's name. @returns what is wrong with it, in words for the client */
 function readName(command: Command): string | undefined {
   const key = readKey();
-  if (key === undefined) return BAD_KEY;
-  command.name = key.queue;
-  return nameProblem(key);
+  return key === undefined ? BAD_KEY : setName(command, key);
 }

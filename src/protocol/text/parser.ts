@@ -1,7 +1,15 @@
 import { newBytes, writeBytes } from "../bytes.ts";
-import { accept, type Command, refuse, refuseBad, refuseUnknown } from "../command.ts";
+import {
+  accept,
+  type Command,
+  forgetKeys,
+  refuse,
+  refuseBad,
+  refuseUnknown,
+  setName,
+} from "../command.ts";
 import { BODY_END, dropChunk, type Input, MAX_BYTES, MAX_FLAGS, takeBody } from "../input.ts";
-import { type Key, keyAt, nameProblem } from "../key.ts";
+import { type Key, keyAt } from "../key.ts";
 import { isMeta, parseMeta } from "../meta/parser.ts";
 import { BAD_FORMAT, NO_DELAY, ONE_WAIT, TOO_LARGE, TOO_LONG } from "../refusal.ts";
 import { text } from "./reply.ts";
@@ -121,14 +129,13 @@ function parseStorage(input: Input, verb: string, least: number): boolean {
 
 /** Reads what a body is set with. @returns what is wrong with it, in words for the client */
 function storageProblem(command: Command, verb: string, bytes: number): string | undefined {
-  const key = keyOf(1);
+  const problem = setName(command, keyOf(1));
   command.kind = "set";
   command.numbered = false;
-  command.name = key.queue;
   command.flags = wordNumber(2, MAX_FLAGS);
   if (bytes < 0 || command.flags < 0 || !isSignedNumber(3)) return BAD_FORMAT;
-  if (verb === "set") return nameProblem(key);
-  return nameProblem(key) ?? `${verb} has no meaning for a queue, use set`;
+  if (verb === "set") return problem;
+  return problem ?? `${verb} has no meaning for a queue, use set`;
 }
 
 /** Whether the last word, behind at least `least` others, says that no answer is wanted. */
@@ -152,8 +159,11 @@ function parseRetrieval(command: Command, numbered: boolean): boolean {
   command.keys.length = count - 1;
   for (let i = 1; i < count; i++) {
     const key = keyOf(i);
-    if (key.problem !== undefined) return refuseBad(command, key.problem);
-    if (key.wait >= 0 && count > 2) return refuseBad(command, ONE_WAIT);
+    const problem = key.problem ?? (key.wait >= 0 && count > 2 ? ONE_WAIT : undefined);
+    if (problem !== undefined) {
+      forgetKeys(command);
+      return refuseBad(command, problem);
+    }
     command.keys[i - 1] = key;
   }
   return true;
@@ -187,9 +197,7 @@ function parseOnQueue(command: Command): number {
 
 /** The word as a queue's name: false when it is none, and the line is refused. */
 function readName(command: Command, index: number): boolean {
-  const key = keyOf(index);
-  const problem = nameProblem(key);
-  command.name = key.queue;
+  const problem = setName(command, keyOf(index));
   return problem === undefined || !refuseBad(command, problem);
 }
 

@@ -183,6 +183,40 @@ test("get with 100 names of 250 bytes", () => {
   expect(readPieces(singleBytes(bytes))).toEqual([get(...names)]);
 });
 
+describe("what is refused leaves nothing long behind", () => {
+  const long = "x".repeat(60_000);
+  const names = Array.from({ length: 10_000 }, (_, n) => n.toString(36)).join(" ");
+
+  const lines = [
+    `get ${names} /`,
+    `get ${names} q/t=1`,
+    `get q/${long}`,
+    `get q/t=${long}`,
+    `get ${long}`,
+    `set ${long} 0 0 1`,
+    `set q/${long} 0 0 1`,
+    `delete ${long}`,
+    `flush ${long}`,
+    `stats queue ${long}`,
+    `mg ${long} k`,
+    `mg q/${long} k v`,
+    `mg ${long} k b`,
+    `ms ${long} 1 k`,
+    `md ${long} k`,
+    `me ${long} k`,
+  ];
+
+  test.each(lines.map((line) => [line.slice(0, 20), line]))("%s…", (_start, line) => {
+    const input = newInput(1024);
+    feed(input, Buffer.from(`${line}\n`));
+    expect(nextCommand(input)).toBe(true);
+    expect(input.command.kind).toBe("refused");
+    const { keys, name, tokens, reason, line: kept } = input.command;
+    const texts = [...keys.map(({ text }) => text), name, ...tokens, reason, kept];
+    expect(texts.join("").length).toBeLessThan(300);
+  });
+});
+
 test("get with as many names as a line holds", () => {
   const names = Array.from({ length: 32_766 }, (_, n) => String.fromCharCode(97 + (n % 26)));
   const bytes = Buffer.from(`get ${names.join(" ")}\n`);
