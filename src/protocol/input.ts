@@ -1,6 +1,8 @@
+import { binary } from "./binary/reply.ts";
 import type { Bytes } from "./bytes.ts";
 import { accept, type Command, forgetBody, newCommand, refuse, refuseBad } from "./command.ts";
-import { BAD_CHUNK, NO_ROOM, NO_ROOM_FOR_LINE } from "./refusal.ts";
+import { BAD_CHUNK, NO_ROOM, NO_ROOM_FOR_LINE, type Refusal } from "./refusal.ts";
+import { text } from "./text/reply.ts";
 
 /** What one client has sent and what of it is understood so far. Received bytes are looked at where they lie. */
 export interface Input {
@@ -96,11 +98,23 @@ export function giveUp(input: Input): boolean {
     return accept(command, "refused set");
   }
   if (input.line === undefined) return false;
+  command.opcode = 0;
+  command.opaque = 0;
+  return refuseForGood(input, "failure", NO_ROOM_FOR_LINE);
+}
+
+/**
+ * Refuses what nobody knows the end of: nothing more is read. What the request before it wanted has no part in that.
+ * @param reason in words for the client
+ */
+export function refuseForGood(input: Input, refusal: Refusal, reason: string): true {
+  const { command } = input;
   input.line = undefined;
   input.ended = true;
+  command.dialect = input.binary === true ? binary : text;
   command.wanted = "all";
-  command.line = "(a line that there is no memory for)";
-  return refuse(command, "failure", NO_ROOM_FOR_LINE, true);
+  command.line = `(${reason})`;
+  return refuse(command, refusal, reason, true);
 }
 
 /** An idle connection holds on to no received bytes. */

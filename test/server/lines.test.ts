@@ -131,6 +131,16 @@ test.each([longest + 1, 200_000, 5_000_000])(
   },
 );
 
+test.each([
+  ["a set with noreply", "set before 0 0 1 noreply\r\nx\r\n"],
+  ["a quiet meta command", "ms before 1 q\r\nx\r\n"],
+])("a line that is too long is refused after %s, too", async (_title, before) => {
+  const other = await server.connect();
+  other.send(`${before}${"x".repeat(longest + 1)}`);
+  expect(await other.rest()).toBe(tooLong);
+  expect(await client.take("before")).toBe("x");
+});
+
 test("what came before a line that is too long is done, what comes after is not", async () => {
   const other = await server.connect();
   other.send(`set before 0 0 1\r\nx\r\n${"x".repeat(longest + 1)}\r\nset after 0 0 1\r\ny\r\n`);

@@ -8,7 +8,7 @@ import {
   refuseUnknown,
   setName,
 } from "../command.ts";
-import { dropChunk, type Input, MAX_BYTES, takeBody } from "../input.ts";
+import { dropChunk, type Input, MAX_BYTES, refuseForGood, takeBody } from "../input.ts";
 import { keyAt } from "../key.ts";
 import { NO_DELAY, TOO_LARGE } from "../refusal.ts";
 import { HEADER, type Opcode, opcodeName, opcodeOf } from "./opcodes.ts";
@@ -81,16 +81,7 @@ function isPossible(): boolean {
 function refuseMagic(input: Input): true {
   input.command.opcode = 0;
   input.command.opaque = 0;
-  return refuseForGood(input, "a request starts with 0x80");
-}
-
-function refuseForGood(input: Input, reason: string): true {
-  const { command } = input;
-  input.ended = true;
-  command.dialect = binary;
-  command.wanted = "all";
-  command.line = `(${reason})`;
-  return refuse(command, "bad request", reason, true);
+  return refuseForGood(input, "bad request", "a request starts with 0x80");
 }
 
 function parsePacket(input: Input, buffer: Buffer, start: number): boolean {
@@ -98,7 +89,9 @@ function parsePacket(input: Input, buffer: Buffer, start: number): boolean {
   measure(buffer, start);
   command.opcode = buffer[start + 1] as number;
   command.opaque = buffer.readUInt32BE(start + 12);
-  if (!isPossible()) return refuseForGood(input, "the lengths in the header do not agree");
+  if (!isPossible()) {
+    return refuseForGood(input, "bad request", "the lengths in the header do not agree");
+  }
   command.dialect = binary;
   const opcode = opcodeOf(command.opcode);
   command.wanted = opcode?.wanted ?? "all";

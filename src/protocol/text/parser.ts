@@ -8,7 +8,15 @@ import {
   refuseUnknown,
   setName,
 } from "../command.ts";
-import { BODY_END, dropChunk, type Input, MAX_BYTES, MAX_FLAGS, takeBody } from "../input.ts";
+import {
+  BODY_END,
+  dropChunk,
+  type Input,
+  MAX_BYTES,
+  MAX_FLAGS,
+  refuseForGood,
+  takeBody,
+} from "../input.ts";
 import { type Key, keyAt } from "../key.ts";
 import { isMeta, parseMeta } from "../meta/parser.ts";
 import { BAD_FORMAT, NO_DELAY, ONE_WAIT, TOO_LARGE, TOO_LONG } from "../refusal.ts";
@@ -27,9 +35,7 @@ export function nextLine(input: Input): boolean {
   const kept = input.line?.length ?? 0;
   const arrived = (lineEnd < 0 ? chunk.length : lineEnd + 1) - at;
   if (kept + arrived > MAX_LINE || (lineEnd < 0 && kept + arrived === MAX_LINE)) {
-    input.ended = true;
-    input.command.line = "(a line that is too long)";
-    return refuse(input.command, "bad request", TOO_LONG, true);
+    return refuseForGood(input, "bad request", TOO_LONG);
   }
   if (lineEnd >= 0 && kept === 0) {
     input.at = lineEnd + 1;

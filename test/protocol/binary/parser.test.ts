@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { binary } from "../../../src/protocol/binary/reply.ts";
-import { feed, newInput } from "../../../src/protocol/input.ts";
+import { feed, giveUp, newInput } from "../../../src/protocol/input.ts";
 import { nextCommand } from "../../../src/protocol/parser.ts";
 import { anyHeader, packets } from "../../hostile/packets.ts";
 import { checkPackets } from "../../hostile/parser.ts";
@@ -366,6 +366,31 @@ describe.each(seeds)("seed %d", (seed) => {
     const random = newRandom(seed);
     for (let round = 0; round < 20_000; round++) checkPackets(random, anyHeader(random));
   });
+});
+
+/** What the request before it asked for, and how it was numbered, has no part in the answer. */
+test("a packet that is given up is refused in its dialect, and not silently", () => {
+  const input = newInput(MAX_BODY);
+  const long = request(opcodes.get, { key: "n".repeat(60_000), opaque: 2 });
+  feed(input, request(opcodes.setq, { key: "q", extras: number(0) + number(0), opaque: 1 }));
+  expect(nextCommand(input)).toBe(true);
+  expect(input.command).toMatchObject({ wanted: "unusual", opaque: 1 });
+  feed(input, long.subarray(0, 50_000));
+  expect(nextCommand(input)).toBe(false);
+  expect(giveUp(input)).toBe(true);
+  expect(input.command).toMatchObject({
+    kind: "refused",
+    wanted: "all",
+    opcode: 0,
+    opaque: 0,
+    fatal: true,
+  });
+  expect(input.command.dialect).toBe(binary);
+  const other = newInput(MAX_BODY);
+  feed(other, long.subarray(0, 50_000));
+  expect(nextCommand(other)).toBe(false);
+  expect(giveUp(other)).toBe(true);
+  expect(other.command.dialect).toBe(binary);
 });
 
 test("a value that arrives in pieces goes into one buffer of its size", () => {
