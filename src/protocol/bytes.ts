@@ -7,6 +7,8 @@ export interface Bytes {
 
 /** A buffer that grew beyond this many bytes is given back by {@link clear}. */
 const LARGEST_KEPT = 1024 * 1024;
+/** From so many bytes on a buffer is worth being given back by hand. */
+const LARGE = 32 * 1024;
 /** Below this many bytes a loop beats the call into native code. */
 const COPY_BY_HAND = 48;
 
@@ -18,6 +20,14 @@ export function newBytes(size: number): Bytes {
 export function clear(bytes: Bytes): void {
   bytes.length = 0;
   if (bytes.buffer.length > LARGEST_KEPT) bytes.buffer = Buffer.allocUnsafeSlow(LARGEST_KEPT);
+}
+
+/** Gives the memory of a large buffer back at once: buffers can come faster than garbage is collected. */
+export function release(buffer: Buffer): void {
+  // For a small one the mere look at its memory would cost more than it gives back.
+  if (buffer.length < LARGE) return;
+  const { buffer: memory } = buffer;
+  if (memory.byteLength === buffer.length && memory instanceof ArrayBuffer) memory.transfer(0);
 }
 
 /** Makes room for `more` bytes behind what is written. */

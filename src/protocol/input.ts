@@ -1,5 +1,5 @@
 import { binary } from "./binary/reply.ts";
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, release } from "./bytes.ts";
 import { accept, type Command, forgetBody, newCommand, refuse, refuseBad } from "./command.ts";
 import { BAD_CHUNK, NO_ROOM, NO_ROOM_FOR_LINE, type Refusal } from "./refusal.ts";
 import { text } from "./text/reply.ts";
@@ -17,6 +17,8 @@ export interface Input {
   /** The bytes received last, and the first of them not yet looked at. */
   chunk: Buffer;
   at: number;
+  /** What `chunk` is the beginning of, when it is the input's own: there may be room for more behind it. */
+  ahead: Buffer | undefined;
   /** The beginning of a line, or of what is before a packet's value, whose end has not arrived. */
   line: Bytes | undefined;
   /** How many bytes of a body, its CR LF in text included, have arrived, while it is arriving in pieces. */
@@ -37,7 +39,9 @@ export const MAX_FLAGS = 4_294_967_295;
 export const BODY_END = 2;
 /** The buffer for a body up to this size is made at once; a larger one's grows with what arrives. */
 const SMALL_BODY = 16 * 1024;
-/** How many times larger than what has arrived of a body its buffer may be. */
+/** From a chunk of up to this size a rest is not moved. */
+const SMALL_CHUNK = 4 * 1024;
+/** How many times larger than what has arrived of a body, or is left of a chunk, its buffer may be. */
 const AMPLE = 4;
 const CR = 13;
 const LF = 10;
@@ -54,6 +58,7 @@ export function newInput(maxBody: number, binary?: boolean): Input {
     keepLines: false,
     chunk: NOTHING,
     at: 0,
+    ahead: undefined,
     line: undefined,
     filled: 0,
     filling: false,
@@ -66,8 +71,42 @@ export function newInput(maxBody: number, binary?: boolean): Input {
 /** Adds received bytes, which the input keeps and reads in place: the caller must not change them any more. */
 export function feed(input: Input, chunk: Buffer): void {
   const left = input.chunk.length - input.at;
-  input.chunk = left === 0 ? chunk : Buffer.concat([input.chunk.subarray(input.at), chunk]);
-  input.at = 0;
+  if (left === 0) {
+    dropChunk(input);
+    input.chunk = chunk;
+    return;
+  }
+  let { ahead } = input;
+  if (ahead === undefined || ahead.length - input.chunk.length < chunk.length) {
+    // However small the chunks are, each byte is copied a few times at most.
+    ahead = moveRest(input, (left + chunk.length) * 2);
+  }
+  const end = input.chunk.length + chunk.copy(ahead, input.chunk.length);
+  input.chunk = ahead.subarray(0, end);
+}
+
+/** Moves what was not looked at to a buffer of its own, of so many bytes. */
+function moveRest(input: Input, bytes: number): Buffer {
+  const ahead = Buffer.allocUnsafeSlow(bytes);
+  const left = input.chunk.copy(ahead, 0, input.at);
+  dropChunk(input);
+  input.ahead = ahead;
+  input.chunk = ahead.subarray(0, left);
+  return ahead;
+}
+
+/**
+ * To be called when nothing more is looked at for now: a client that waits, or doesn't read, makes the server hold what
+ * was not looked at, and little else.
+ */
+export function settle(input: Input): void {
+  const left = input.chunk.length - input.at;
+  if (left === 0) dropChunk(input);
+  else if (chunkMemory(input) > Math.max(SMALL_CHUNK, left * AMPLE)) moveRest(input, left);
+}
+
+function chunkMemory({ chunk, ahead }: Input): number {
+  return ahead?.length ?? chunk.length;
 }
 
 /** Whether something has arrived of a request, or of a refused body, whose rest has not. */
@@ -77,11 +116,10 @@ export function isIncomplete(input: Input): boolean {
 }
 
 /** Bytes that are held for requests that have not arrived whole, or were not looked at or done to the end. */
-export function heldBytes({ filling, command, line, chunk, at }: Input): number {
-  const { body, later } = command;
-  return (
-    (filling ? body.length : 0) + later.length + (line?.buffer.length ?? 0) + chunk.length - at
-  );
+export function heldBytes(input: Input): number {
+  const { filling, line, command } = input;
+  const body = filling ? command.body.length : 0;
+  return body + command.later.length + (line?.buffer.length ?? 0) + chunkMemory(input);
 }
 
 /**
@@ -119,6 +157,8 @@ export function refuseForGood(input: Input, refusal: Refusal, reason: string): t
 
 /** An idle connection holds on to no received bytes. */
 export function dropChunk(input: Input): false {
+  if (input.ahead !== undefined) release(input.ahead);
+  input.ahead = undefined;
   input.chunk = NOTHING;
   input.at = 0;
   return false;

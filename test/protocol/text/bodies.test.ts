@@ -9,6 +9,7 @@ import {
   type Input,
   isIncomplete,
   newInput,
+  settle,
 } from "../../../src/protocol/input.ts";
 import { nextCommand } from "../../../src/protocol/parser.ts";
 import { dangerous, everyByte, get, refused, set, TOO_LARGE, wrongEnd } from "./conversations.ts";
@@ -293,6 +294,71 @@ test("bytes that arrive before the others are read wait behind them", () => {
     feed(input, bytesOf(text));
   }
   expect(readAvailable(input)).toEqual([get("a"), get("b"), set("q", 0, "Hello"), get("c")]);
+});
+
+/** A client that waits may send a byte at a time; what it has sent before must not be copied for each. */
+test("bytes that arrive one by one before the others are read go into few buffers", () => {
+  const input = newInput(1024);
+  const request = bytesOf("set q 0 0 5\r\nHello\r\n");
+  const memory = new Set<ArrayBufferLike>();
+  feed(input, bytesOf("get a\r\n"));
+  for (let n = 0; n < 200_000; n++) {
+    feed(input, request.subarray(n % request.length, (n % request.length) + 1));
+    memory.add(input.chunk.buffer);
+  }
+  expect(memory.size).toBeLessThan(30);
+  expect(heldBytes(input)).toBeLessThan(500_000);
+  const [first, ...others] = readAvailable(input);
+  expect(first).toEqual(get("a"));
+  expect(others).toEqual(
+    Array.from({ length: Math.floor(200_000 / request.length) }, () => set("q", 0, "Hello")),
+  );
+});
+
+test("bytes that arrive while others are looked at are in one buffer that does not grow for ever", () => {
+  const input = newInput(1024);
+  feed(input, bytesOf("get a\r\nget a\r\n"));
+  for (let n = 0; n < 100_000; n++) {
+    expect(nextCommand(input)).toBe(true);
+    feed(input, bytesOf("get a\r\n"));
+  }
+  expect(heldBytes(input)).toBeLessThan(1000);
+  expect(readAvailable(input)).toEqual([get("a"), get("a")]);
+});
+
+describe("settled", () => {
+  const line = bytesOf("get a\r\n");
+
+  test.each([
+    ["all of a large chunk is looked at", Buffer.alloc(400_000, "\n"), "", 0],
+    ["little of it is left", Buffer.alloc(400_000, "\n"), "get b\r\nge", 20],
+  ])("when %s, nothing else is held", (_title, looked, rest, most) => {
+    for (const before of ["", "\n"]) {
+      const input = newInput(1024);
+      // What arrives behind something else is in a buffer of the input's own.
+      if (before !== "") feed(input, bytesOf(before));
+      feed(input, Buffer.concat([looked, bytesOf(rest)]));
+      for (let n = 0; n < looked.length + before.length; n++) nextCommand(input);
+      settle(input);
+      expect(heldBytes(input)).toBeLessThanOrEqual(most);
+      feed(input, bytesOf("t c\r\n"));
+      expect(readAvailable(input)).toEqual(rest === "" ? [refused("ERROR")] : [get("b"), get("c")]);
+    }
+  });
+
+  test("what is left of a large chunk stays where it lies as long as it is much", () => {
+    const input = newInput(1024);
+    const chunk = Buffer.alloc(7 * 10_000, line);
+    feed(input, chunk);
+    for (let n = 0; n < 5000; n++) nextCommand(input);
+    settle(input);
+    expect(input.chunk).toBe(chunk);
+    expect(heldBytes(input)).toBe(chunk.length);
+    for (let n = 0; n < 4000; n++) nextCommand(input);
+    settle(input);
+    expect(heldBytes(input)).toBe(7000);
+    expect(readAvailable(input)).toHaveLength(1000);
+  });
 });
 
 test("bytes that arrive between two requests wait, too", () => {
