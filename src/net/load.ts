@@ -27,7 +27,7 @@ const MB = 1024 * 1024;
 const MOST_INPUT = 32 * MB;
 /** Beyond so many bytes of output nobody is sent much more. */
 const MOST_OUTPUT = 32 * MB;
-/** What is not much, in bytes: a share up to this size is left alone. */
+/** What is not much, in bytes: a share up to this size is left alone as long as there are larger ones. */
 export const FEW_BYTES = 16 * 1024;
 /** Who moves on by less than so many bytes in so many milliseconds has stalled. */
 const STEP = 64 * 1024;
@@ -81,13 +81,22 @@ export function noteMoved(share: Share, bytes: number): void {
   share.since = Date.now();
 }
 
-function hasStalled({ bytes, since }: Share): boolean {
-  return bytes > FEW_BYTES && Date.now() - since > STALL;
+function isStill({ bytes, since }: Share): boolean {
+  return bytes > 0 && Date.now() - since > STALL;
+}
+
+/** Whether the connection does not move on, and not because of the server. */
+function hasStalled(load: Load, connection: Connection, which: Direction): boolean {
+  const { outgoing } = connection;
+  if (!isStill(connection[which])) return false;
+  // Who takes answers, or is to have some when there is room, gets to the rest of its requests later.
+  const isServed = load.waiting.has(connection) || (outgoing.bytes > 0 && !isStill(outgoing));
+  return which === "outgoing" || !isServed;
 }
 
 /**
- * Where memory is short, lets go of those that hold much of it and have stalled, the longest first, until half of it is
- * free. To be called about once a second.
+ * Where memory is short, lets go of those that have stalled until half of it is free: first those that hold much of it,
+ * and among them those that have stalled longest. To be called about once a second.
  * @param letGo of the connection, or at least of its share in that direction
  */
 export function relieve(
@@ -96,21 +105,21 @@ export function relieve(
   letGo: (connection: Connection, which: Direction) => void,
 ): void {
   if (load.refused) {
-    for (const connection of stalled(connections, "incoming")) {
+    for (const connection of stalled(load, connections, "incoming")) {
       if (load.input <= MOST_INPUT / 2) break;
       letGo(connection, "incoming");
     }
   }
   load.refused = false;
   if (load.waiting.size === 0) return;
-  for (const connection of stalled(connections, "outgoing")) {
+  for (const connection of stalled(load, connections, "outgoing")) {
     if (load.output <= MOST_OUTPUT / 2) break;
     letGo(connection, "outgoing");
   }
 }
 
-function stalled(connections: Iterable<Connection>, which: Direction): Connection[] {
-  return [...connections]
-    .filter((connection) => hasStalled(connection[which]))
-    .sort((a, b) => a[which].since - b[which].since);
+function stalled(load: Load, connections: Iterable<Connection>, which: Direction): Connection[] {
+  const found = [...connections].filter((connection) => hasStalled(load, connection, which));
+  const isMuch = (connection: Connection) => Number(connection[which].bytes > FEW_BYTES);
+  return found.sort((a, b) => isMuch(b) - isMuch(a) || a[which].since - b[which].since);
 }

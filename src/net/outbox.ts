@@ -6,6 +6,8 @@ export interface Unsent {
   bytes: Buffer;
   start: number;
   end: number;
+  /** The bytes lie elsewhere, and stay there as they are: nothing may be written behind them. */
+  shared: boolean;
 }
 
 /** A client with more than so many bytes of answers unsent is not served further before it reads them. */
@@ -40,25 +42,30 @@ function keepUnsent(
   end: number,
   stable: boolean,
 ): void {
-  const { server, outgoing } = connection;
-  setOutput(server.load, outgoing, outgoing.bytes + end - start);
   if (stable && end - start >= SHARED_BODY) {
-    connection.unsent.push({ bytes, start, end });
+    connection.unsent.push({ bytes, start, end, shared: true });
+    count(connection, end - start);
     return;
   }
   let at = start;
   while (at < end) {
     const last = connection.unsent.at(-1);
-    const room = last === undefined ? 0 : last.bytes.length - last.end;
+    const room = last === undefined || last.shared ? 0 : last.bytes.length - last.end;
     if (last === undefined || room === 0) {
       const piece = Buffer.allocUnsafeSlow(Math.max(UNSENT_PIECE, end - at));
-      connection.unsent.push({ bytes: piece, start: 0, end: 0 });
+      connection.unsent.push({ bytes: piece, start: 0, end: 0, shared: false });
+      count(connection, piece.length);
     } else {
       const copied = bytes.copy(last.bytes, last.end, at, Math.min(end, at + room));
       last.end += copied;
       at += copied;
     }
   }
+}
+
+/** Counts so many bytes more as held: of a piece of our own all that was allocated, until all of it is sent. */
+function count({ server, outgoing }: Connection, bytes: number): void {
+  setOutput(server.load, outgoing, outgoing.bytes + bytes);
 }
 
 /** @returns how many of the bytes the system took */
@@ -75,15 +82,16 @@ function send(connection: Connection, bytes: Buffer, start: number, end: number)
 
 /** Sends what was kept, as far as the system takes it. */
 export function sendUnsent(connection: Connection): void {
-  const { server, outgoing } = connection;
   while (connection.unsent.length > 0) {
     const piece = connection.unsent[0] as Unsent;
     const sent = send(connection, piece.bytes, piece.start, piece.end);
     if (sent === 0) return;
-    setOutput(server.load, outgoing, outgoing.bytes - sent);
-    noteMoved(outgoing, sent);
+    noteMoved(connection.outgoing, sent);
     piece.start += sent;
-    if (piece.start < piece.end) return;
-    connection.unsent.shift();
+    const isSent = piece.start === piece.end;
+    if (isSent) connection.unsent.shift();
+    if (piece.shared) count(connection, -sent);
+    else if (isSent) count(connection, -piece.bytes.length);
+    if (!isSent) return;
   }
 }
