@@ -10,6 +10,8 @@ export interface Load {
   refused: boolean;
   /** Those whose answer is large and must wait until others have taken theirs, in the order in which they came. */
   waiting: Set<Connection>;
+  /** Of those, the one who came first goes on next, not the one who came last. */
+  firstIsNext: boolean;
 }
 
 export type Direction = "incoming" | "outgoing";
@@ -34,7 +36,7 @@ const STEP = 64 * 1024;
 const STALL = 5000;
 
 export function newLoad(): Load {
-  return { input: 0, output: 0, refused: false, waiting: new Set() };
+  return { input: 0, output: 0, refused: false, waiting: new Set(), firstIsNext: true };
 }
 
 export function newShare(): Share {
@@ -51,11 +53,22 @@ export function isCrowded(load: Load): boolean {
   return load.output > MOST_OUTPUT;
 }
 
-/** Who waits and may go on now, if anybody may. */
-export function nextWaiting({ waiting, output }: Load): Connection | undefined {
-  // The half that is left over is for those who come and read: they are not to wait behind those who don't.
-  if (waiting.size === 0 || output > MOST_OUTPUT / 2) return undefined;
-  return [...waiting].at(-1);
+/**
+ * Who waits and may go on now, if anybody may: the one who came first and the one who came last by turns. So everybody
+ * has a turn some time, and who comes and reads does not wait behind hundreds who don't.
+ */
+export function nextWaiting(load: Load): Connection | undefined {
+  // The half that is left over is for those who come only now.
+  if (load.output > MOST_OUTPUT / 2) return undefined;
+  let next: Connection | undefined;
+  for (const connection of load.waiting) {
+    // Who has not taken what it was sent last is not sent more.
+    if (connection.outgoing.bytes > 0) continue;
+    next = connection;
+    if (load.firstIsNext) break;
+  }
+  if (next !== undefined) load.firstIsNext = !load.firstIsNext;
+  return next;
 }
 
 export function setInput(load: Load, share: Share, bytes: number): void {

@@ -7,6 +7,7 @@ import {
   type Load,
   newLoad,
   newShare,
+  nextWaiting,
   relieve,
   setInput,
   setOutput,
@@ -69,6 +70,45 @@ describe("where there is no room for answers", () => {
   test("nobody gives way when nobody waits", () => {
     const load = newLoad();
     expect(relieved(load, [holder(load, { out: 100 * MB, still: LONG })])).toEqual([]);
+  });
+});
+
+describe("those who wait for room", () => {
+  test("go on from both ends, by turns", () => {
+    const load = newLoad();
+    const all = Array.from({ length: 7 }, () => holder(load, {}));
+    for (const connection of all) load.waiting.add(connection);
+    const order: number[] = [];
+    for (;;) {
+      const next = nextWaiting(load);
+      if (next === undefined) break;
+      load.waiting.delete(next);
+      order.push(all.indexOf(next));
+    }
+    expect(order).toEqual([0, 6, 1, 5, 2, 4, 3]);
+  });
+
+  test("do not go on before they have taken what they were sent, nor keep others from it", () => {
+    const load = newLoad();
+    const [first, second, third] = [{ out: 10 }, {}, { out: 10 }].map((parts) =>
+      holder(load, parts),
+    ) as [Connection, Connection, Connection];
+    for (const connection of [first, second, third]) load.waiting.add(connection);
+    expect(nextWaiting(load)).toBe(second);
+    expect(nextWaiting(load)).toBe(second);
+    load.waiting.delete(second);
+    expect(nextWaiting(load)).toBeUndefined();
+    setOutput(load, first.outgoing, 0);
+    expect(nextWaiting(load)).toBe(first);
+  });
+
+  test("do not go on while half of it is taken", () => {
+    const load = newLoad();
+    load.waiting.add(holder(load, {}));
+    const other = holder(load, { out: 17 * MB });
+    expect(nextWaiting(load)).toBeUndefined();
+    setOutput(load, other.outgoing, 16 * MB);
+    expect(nextWaiting(load)).toBeDefined();
   });
 });
 
