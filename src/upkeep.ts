@@ -64,11 +64,21 @@ function garbageCollector(bytes: number): () => void {
   let level = bytes;
   let collected = false;
   return () => {
-    const taken = process.memoryUsage.rss();
+    const taken = residentBytes();
+    if (taken === undefined) return;
     // What is collected goes back to the system a moment later.
     if (taken <= bytes) level = bytes;
     else if (collected) level = taken + STEP;
     collected = taken > level;
     if (collected) Bun.gc(true);
   };
+}
+
+/** Undefined when there is no descriptor left to read it with. */
+function residentBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
 }
