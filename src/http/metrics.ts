@@ -144,8 +144,8 @@ function processMetrics(server: Server, loopDelays: Histogram): string {
 
 /** Each kind of command with what became of it. */
 function commands({ stats }: Server): Sample[] {
-  const { counters, setHits, getCommands, getHits } = stats;
-  const { setsNotStored, setsFailed, getsFailed, deleteHits, others } = counters;
+  const { counters, setHits, getHits } = stats;
+  const { setsNotStored, setsFailed, getsFailed, getsMissed, deleteHits, others } = counters;
   const { delete: deletes = 0, refused = 0, "refused set": setsRefused = 0, ...rest } = others;
   const of = (command: string, result: string, value: number): Sample => [
     { command, result },
@@ -157,7 +157,7 @@ function commands({ stats }: Server): Sample[] {
     of("set", "refused", setsRefused),
     of("set", "failed", setsFailed),
     of("get", "hit", getHits),
-    of("get", "miss", Math.max(0, getCommands - getHits - getsFailed)),
+    of("get", "miss", getsMissed),
     of("get", "failed", getsFailed),
     of("delete", "deleted", deleteHits),
     of("delete", "not_found", deletes - deleteHits),
