@@ -15,6 +15,7 @@ import {
   StoreError,
 } from "./store.ts";
 import {
+  hasSwept,
   hasWork,
   newSweep,
   noteDone,
@@ -297,14 +298,19 @@ function listed(held: readonly number[]): string {
   return text;
 }
 
-function transact<T>(sqlite: Sqlite, work: () => T): T {
+/** @param hasWritten whether the work left something to write, for which the disk is waited for */
+function transact<T>(
+  sqlite: Sqlite,
+  work: () => T,
+  hasWritten: (result: T) => boolean = () => true,
+): T {
   const { statements, database } = sqlite;
   statements.begin.run();
   try {
     const result = work();
     const since = performance.now();
     statements.commit.run();
-    if (sqlite.sync) observeTime(sqlite.syncs, since);
+    if (sqlite.sync && hasWritten(result)) observeTime(sqlite.syncs, since);
     return result;
   } catch (error) {
     // Some failures, such as a full disk, have rolled back already (https://sqlite.org/lang_transaction.html).
@@ -388,7 +394,7 @@ function tidy(sqlite: Sqlite): boolean {
 /** Clears up behind queues: true while there is more. What goes by while messages are taken waits for the next time. */
 function sweep(sqlite: Sqlite): boolean {
   if (!hasWork(sqlite.sweep)) return false;
-  const done = transact(sqlite, () => sweepPortion(sqlite.sweep));
+  const done = transact(sqlite, () => sweepPortion(sqlite.sweep), hasSwept);
   for (const id of done.dropped) sqlite.ids.delete(id);
   return noteDone(sqlite.sweep, done);
 }
