@@ -13,9 +13,9 @@ const MOST_LISTED = 1000;
 const ROOM = 100 * 1024 * 1024;
 /** How often that is looked at, in ms, and how many bytes more make another collection worthwhile. */
 const WATCH = 100;
+const STEP = 16 * 1024 * 1024;
 /** How often those are looked for who have much memory taken and do nothing, in ms. */
 const LOAD_WATCH = 1000;
-const STEP = 16 * 1024 * 1024;
 
 /** Starts everything that is done by the clock. The returned function ends it. */
 export function startUpkeep(server: Server): () => void {
