@@ -4,7 +4,7 @@ import license from "../LICENSE" with { type: "text" };
 import { drain } from "./drain/drain.ts";
 import type { Address } from "./drain/peer.ts";
 import { openSource } from "./drain/source.ts";
-import { listenHttp } from "./http/listen.ts";
+import { listenHttp, MOST_CONNECTIONS } from "./http/listen.ts";
 import { setVerbosity, warn } from "./log.ts";
 import { isOwed, receiveEnd } from "./net/connection.ts";
 import { type Listener, listenTcp, listenUnix } from "./net/listen.ts";
@@ -70,7 +70,8 @@ async function run(asked: Options, args: string[]): Promise<void> {
   setVerbosity(options.verbosity);
   const stopping = stopOnSignals();
   if (options.coreFiles) raiseCoreFiles();
-  raiseOpenFiles(options.connections + OTHER_FILES);
+  const webClients = options.http === undefined ? 0 : MOST_CONNECTIONS;
+  raiseOpenFiles(options.connections + webClients + OTHER_FILES);
   const user = lookUpUser(options.user);
   const listeners = await listen(options);
   stopping.cleanly = async () => cleanUp(options, listeners);

@@ -157,7 +157,7 @@ const table: { [K in keyof Options]: Flag<Options[K]> } = {
   ),
   logBuffer: flag(
     "-L <num>",
-    "log that is gathered before a commit is forced, kilobytes",
+    "log that forces a commit when gathering it took as long as the last commit, kilobytes; 1024 always do",
     scaled(KILO, integer("the log buffer is a number of kilobytes", 1, MEGA)),
     "32",
   ),

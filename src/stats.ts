@@ -7,6 +7,8 @@ export interface Stats {
   /** Milliseconds since 1970. */
   startedAt: number;
   currentConnections: number;
+  /** How far the counters were that `stats reset` sets back: they themselves only grow, as metrics must. */
+  resetAt: Partial<Record<Resettable, number>>;
   totalConnections: number;
   /** The most connections there have been at once: each has left a record behind for the next. */
   connectionRecords: number;
@@ -20,13 +22,27 @@ export interface Stats {
   commits: Commits;
 }
 
-/** What `stats` has no names for; nothing sets it back. */
+/** What `stats reset` sets back. */
+const RESETTABLE = [
+  "totalConnections",
+  "getCommands",
+  "getHits",
+  "setCommands",
+  "setHits",
+  "bytesRead",
+  "bytesWritten",
+] as const;
+type Resettable = (typeof RESETTABLE)[number];
+
+/** What `stats` has no names for. */
 export interface Counters {
   /** Sets that a limit forbids. */
   setsNotStored: number;
   /** Messages whose set or get was executed, and then not committed. */
   setsFailed: number;
   getsFailed: number;
+  /** Gets that were answered without a message. */
+  getsMissed: number;
   deleteHits: number;
   /** How often each command came that is neither a set nor a get. */
   others: Partial<Record<Command["kind"], number>>;
@@ -48,6 +64,7 @@ export function newStats(): Stats {
   return {
     startedAt: Date.now(),
     currentConnections: 0,
+    resetAt: {},
     totalConnections: 0,
     connectionRecords: 0,
     getCommands: 0,
@@ -60,6 +77,7 @@ export function newStats(): Stats {
       setsNotStored: 0,
       setsFailed: 0,
       getsFailed: 0,
+      getsMissed: 0,
       deleteHits: 0,
       others: {},
     },
@@ -75,19 +93,14 @@ export function newStats(): Stats {
 
 /** What `stats reset` does; what is so at this moment stays. */
 export function resetStats(stats: Stats): void {
-  stats.totalConnections = 0;
-  stats.getCommands = 0;
-  stats.getHits = 0;
-  stats.setCommands = 0;
-  stats.setHits = 0;
-  stats.bytesRead = 0;
-  stats.bytesWritten = 0;
+  for (const name of RESETTABLE) stats.resetAt[name] = stats[name];
 }
 
 /** The general statistics under their names in the protocol, in its order. */
 export function listStats(stats: Stats): [name: string, value: string | number][] {
   const now = Date.now();
   const { user, system } = process.cpuUsage();
+  const sinceReset = (name: Resettable) => stats[name] - (stats.resetAt[name] ?? 0);
   return [
     ["pid", process.pid],
     ["uptime", Math.floor((now - stats.startedAt) / 1000)],
@@ -97,14 +110,14 @@ export function listStats(stats: Stats): [name: string, value: string | number][
     ["rusage_user", seconds(user)],
     ["rusage_system", seconds(system)],
     ["curr_connections", stats.currentConnections],
-    ["total_connections", stats.totalConnections],
+    ["total_connections", sinceReset("totalConnections")],
     ["connection_structures", stats.connectionRecords],
-    ["get_cmds", stats.getCommands],
-    ["get_hits", stats.getHits],
-    ["set_cmds", stats.setCommands],
-    ["set_hits", stats.setHits],
-    ["bytes_read", stats.bytesRead],
-    ["bytes_written", stats.bytesWritten],
+    ["get_cmds", sinceReset("getCommands")],
+    ["get_hits", sinceReset("getHits")],
+    ["set_cmds", sinceReset("setCommands")],
+    ["set_hits", sinceReset("setHits")],
+    ["bytes_read", sinceReset("bytesRead")],
+    ["bytes_written", sinceReset("bytesWritten")],
     // One thread serves all connections, whatever -t asks for.
     ["threads", 1],
   ];

@@ -13,9 +13,9 @@ const MOST_LISTED = 1000;
 const ROOM = 100 * 1024 * 1024;
 /** How often that is looked at, in ms, and how many bytes more make another collection worthwhile. */
 const WATCH = 100;
+const STEP = 16 * 1024 * 1024;
 /** How often those are looked for who have much memory taken and do nothing, in ms. */
 const LOAD_WATCH = 1000;
-const STEP = 16 * 1024 * 1024;
 
 /** Starts everything that is done by the clock. The returned function ends it. */
 export function startUpkeep(server: Server): () => void {
@@ -64,11 +64,21 @@ function garbageCollector(bytes: number): () => void {
   let level = bytes;
   let collected = false;
   return () => {
-    const taken = process.memoryUsage.rss();
+    const taken = residentBytes();
+    if (taken === undefined) return;
     // What is collected goes back to the system a moment later.
     if (taken <= bytes) level = bytes;
     else if (collected) level = taken + STEP;
     collected = taken > level;
     if (collected) Bun.gc(true);
   };
+}
+
+/** Undefined when there is no descriptor left to read it with. */
+function residentBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss();
+  } catch {
+    return undefined;
+  }
 }

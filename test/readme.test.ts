@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 import { help } from "../src/options.ts";
+import { version } from "../src/version.ts";
 import { codeBlock, readme } from "./clients/readme.ts";
 import { start, suite } from "./server/harness.ts";
 
@@ -35,6 +36,14 @@ test("the tests that prove the promises are there", () => {
   );
   expect(named.length).toBeGreaterThan(30);
   expect(named.filter((path) => !existsSync(join(import.meta.dir, "..", path)))).toEqual([]);
+});
+
+test("the release that is named is this one", () => {
+  const versions = [...readme.matchAll(/memcacheq[-:](\d+\.\d+\.\d+)/g)].map(
+    ([, number]) => number,
+  );
+  expect(versions.length).toBeGreaterThan(3);
+  expect(new Set(versions)).toEqual(new Set([version]));
 });
 
 test("the table of flags is that of -h", () => {

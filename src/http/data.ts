@@ -9,9 +9,9 @@ import { orWarn, type Server } from "../server.ts";
 import { version } from "../version.ts";
 import { ailment } from "./health.ts";
 import { type Course, courseOf, type History } from "./history.ts";
-import { stateOf } from "./metrics.ts";
 import { shownName } from "./name.ts";
 import { isSliceOver, newPace, pause } from "./pace.ts";
+import { countStates } from "./states.ts";
 
 /** More queues than this are not listed: those with the most messages are. */
 const MOST_LISTED = 1000;
@@ -31,7 +31,7 @@ export async function overview(
   const queue = chosen === undefined ? undefined : server.broker.queues.get(chosen);
   return {
     ...(await listQueues(server, filter.toLowerCase())),
-    server: describe(server),
+    server: await describe(server),
     history: history.all,
     course: queue === undefined ? ([] satisfies Course) : courseOf(history, queue),
   };
@@ -77,11 +77,9 @@ function deepest(queues: Listed[]): Listed[] {
   return sorted.slice(0, MOST_LISTED);
 }
 
-function describe(server: Server): object {
-  const { stats, options, broker, store, connections } = server;
+async function describe(server: Server): Promise<object> {
+  const { stats, options, broker, store } = server;
   const { commits } = stats;
-  const states = { ready: 0, waiting: 0, blocked: 0, ending: 0 };
-  for (const connection of connections) states[stateOf(connection)]++;
   return {
     version,
     pid: process.pid,
@@ -89,7 +87,7 @@ function describe(server: Server): object {
     startedAt: stats.startedAt,
     admin: options.httpAdmin,
     ailment: ailment(server),
-    connections: { ...states, most: options.connections },
+    connections: { ...(await countStates(server)), most: options.connections },
     memory: {
       rss: process.memoryUsage().rss,
       budget: options.memory,

@@ -1,4 +1,5 @@
 import type { Broker } from "../queue/broker.ts";
+import { countsOf } from "../queue/details.ts";
 import { countMessages, type Queue } from "../queue/queue.ts";
 import { isSliceOver, newPace, pause } from "./pace.ts";
 
@@ -59,7 +60,6 @@ function add(course: Course, moment: Moment): void {
 }
 
 function momentOf(queue: Queue): Moment {
-  const sets = queue.tail - 1;
-  const messages = countMessages(queue);
-  return [Date.now(), messages, sets, sets - messages];
+  const { sets, gets } = countsOf(queue);
+  return [Date.now(), countMessages(queue), sets, gets];
 }

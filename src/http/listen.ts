@@ -1,6 +1,7 @@
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../histogram.ts";
 import { explain, type Listener, placeName } from "../net/listen.ts";
 import type { HttpAddress } from "../options.ts";
+import { freeDescriptor } from "../process/limits.ts";
 import { reasonOf, type Server } from "../server.ts";
 import { messages, overview } from "./data.ts";
 import { strangeHost, strangeOrigin } from "./guard.ts";
@@ -13,12 +14,19 @@ import { page, PAGE_HEADERS } from "./page.ts";
 /** What is watched for those who look, beside what the server counts anyhow. */
 interface Watch {
   server: Server;
+  http: Bun.Server<undefined>;
   address: HttpAddress;
+  /** Descriptors in use before the first connection. */
+  files: number;
   history: History;
   /** Seconds that the event loop was late. */
   loopDelays: Histogram;
 }
 
+/** So many connections may be open, and so many requests unanswered. */
+export const MOST_CONNECTIONS = 64;
+/** How often it is seen to that, in milliseconds. */
+const CROWD_INTERVAL = 100;
 /** Nothing is sent here. */
 const MOST_BODY = 1024;
 /** Seconds after which a connection is closed on which nothing moves. */
@@ -47,7 +55,14 @@ export function listenHttp(address: HttpAddress): Listener {
     return {
       place: `http ${placeName(hostname, http.port ?? port)}`,
       serve(server) {
-        watch = { server, address, history: newHistory(), loopDelays: newHistogram(DURATIONS) };
+        watch = {
+          server,
+          http,
+          address,
+          files: freeDescriptor(),
+          history: newHistory(),
+          loopDelays: newHistogram(DURATIONS),
+        };
         endWatch = startWatch(watch);
       },
       stop() {
@@ -60,7 +75,8 @@ export function listenHttp(address: HttpAddress): Listener {
   }
 }
 
-function startWatch({ server, history, loopDelays }: Watch): () => void {
+function startWatch(watch: Watch): () => void {
+  const { server, history, loopDelays } = watch;
   let expected = performance.now() + DELAY_INTERVAL;
   let busy = false;
   const clocks = [
@@ -73,15 +89,23 @@ function startWatch({ server, history, loopDelays }: Watch): () => void {
       busy = true;
       void remember(history, server.broker).finally(() => (busy = false));
     }, INTERVAL),
+    setInterval(() => endCrowd(watch), CROWD_INTERVAL),
   ];
   return () => clocks.forEach((clock) => clearInterval(clock));
+}
+
+/** Lest descriptors run out for the queues' clients. The connections here are only known by theirs. */
+function endCrowd({ server, http, files }: Watch): void {
+  const connections = freeDescriptor() - files - server.connections.size;
+  if (connections > MOST_CONNECTIONS) http.closeIdleConnections();
 }
 
 function answer(watch: Watch, request: Request): Response | Promise<Response> {
   const { pathname } = new URL(request.url);
   const isRead = request.method === "GET" || request.method === "HEAD";
-  if (pathname === "/metrics" && isRead) return answerMetrics(watch);
   if (pathname === "/healthz" && isRead) return answerHealth(watch);
+  if (watch.http.pendingRequests > MOST_CONNECTIONS) return refuse(503, "too many are asking");
+  if (pathname === "/metrics" && isRead) return answerMetrics(watch);
   const strange = strangeHost(request, watch.address.hostname);
   if (strange !== undefined) return refuse(403, strange);
   if (pathname.startsWith("/admin/")) return answerAdmin(watch, request);

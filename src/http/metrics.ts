@@ -1,11 +1,13 @@
 import type { Histogram } from "../histogram.ts";
-import type { Connection } from "../net/connection.ts";
-import { absentNames, countWaiters, oldestArrival } from "../queue/overview.ts";
+import { countsOf } from "../queue/details.ts";
+import { absentNames, oldestArrival } from "../queue/overview.ts";
 import { countMessages, type Queue } from "../queue/queue.ts";
+import { countWaiters } from "../queue/waiters.ts";
 import { orWarn, type Server } from "../server.ts";
 import { version } from "../version.ts";
 import { shownName } from "./name.ts";
 import { isSliceOver, newPace, pause } from "./pace.ts";
+import { countStates } from "./states.ts";
 
 /** https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
@@ -42,13 +44,13 @@ const queueFamilies: QueueFamily[] = [
     name: "sets_total",
     kind: "counter",
     help: "Messages ever set.",
-    value: (_, { tail }) => tail - 1,
+    value: (_, queue) => countsOf(queue).sets,
   },
   {
     name: "gets_total",
     kind: "counter",
     help: "Messages that are gone for good: taken, closed or flushed.",
-    value: (_, queue) => queue.tail - 1 - countMessages(queue),
+    value: (_, queue) => countsOf(queue).gets,
   },
   {
     name: "open",
@@ -144,8 +146,8 @@ function processMetrics(server: Server, loopDelays: Histogram): string {
 
 /** Each kind of command with what became of it. */
 function commands({ stats }: Server): Sample[] {
-  const { counters, setHits, getCommands, getHits } = stats;
-  const { setsNotStored, setsFailed, getsFailed, deleteHits, others } = counters;
+  const { counters, setHits, getHits } = stats;
+  const { setsNotStored, setsFailed, getsFailed, getsMissed, deleteHits, others } = counters;
   const { delete: deletes = 0, refused = 0, "refused set": setsRefused = 0, ...rest } = others;
   const of = (command: string, result: string, value: number): Sample => [
     { command, result },
@@ -157,7 +159,7 @@ function commands({ stats }: Server): Sample[] {
     of("set", "refused", setsRefused),
     of("set", "failed", setsFailed),
     of("get", "hit", getHits),
-    of("get", "miss", Math.max(0, getCommands - getHits - getsFailed)),
+    of("get", "miss", getsMissed),
     of("get", "failed", getsFailed),
     of("delete", "deleted", deleteHits),
     of("delete", "not_found", deletes - deleteHits),
@@ -167,20 +169,11 @@ function commands({ stats }: Server): Sample[] {
 }
 
 async function* connectionMetrics(server: Server): AsyncGenerator<string> {
-  const states = { ready: 0, waiting: 0, blocked: 0, ending: 0 };
-  const pace = newPace();
-  for (const connection of server.connections) {
-    states[stateOf(connection)]++;
-    if (isSliceOver(pace)) await pause(pace);
-  }
-  const samples = Object.entries(states).map(([state, count]): Sample => [{ state }, count]);
+  const samples = Object.entries(await countStates(server)).map(([state, count]): Sample => [
+    { state },
+    count,
+  ]);
   yield family("connections", "gauge", "Connections by what they do.", samples);
-}
-
-export function stateOf(connection: Connection): "ready" | "waiting" | "blocked" | "ending" {
-  if (connection.phase !== "open") return "ending";
-  if (connection.patience.waiter !== undefined) return "waiting";
-  return connection.blocked ? "blocked" : "ready";
 }
 
 async function* queueMetrics(server: Server, family: QueueFamily): AsyncGenerator<string> {
@@ -208,7 +201,7 @@ async function* waiterMetrics({ broker }: Server): AsyncGenerator<string> {
   const names = [broker.queues.keys(), absentNames(broker)];
   for (const some of names) {
     for (const queue of some) {
-      text += `${name}{queue="${label(queue)}"} ${countWaiters(broker, queue)}\n`;
+      text += `${name}{queue="${label(queue)}"} ${countWaiters(broker.waiters, queue)}\n`;
       if (text.length >= PIECE) {
         yield text;
         text = "";

@@ -1,3 +1,5 @@
+import { closeSync, openSync } from "node:fs";
+
 import { getLimit, setLimit, unlimited } from "./libc.ts";
 
 /**
@@ -14,6 +16,17 @@ export function raiseOpenFiles(wanted: number): void {
     `${wanted} open files are needed, but the limit is ${hard} ` +
       "(raise it with ulimit -n, or take fewer connections with -c)",
   );
+}
+
+/** The lowest descriptor that is not in use, so at least as many are; Infinity when there is none left. */
+export function freeDescriptor(): number {
+  try {
+    const descriptor = openSync("/dev/null", "r");
+    closeSync(descriptor);
+    return descriptor;
+  } catch {
+    return Infinity;
+  }
 }
 
 /** Lets core files be as large as this process may: without limit for root. */

@@ -1,5 +1,6 @@
 import type { Broker } from "./broker.ts";
 import { countMessages, oldestNumber, type Queue } from "./queue.ts";
+import { countWaiters } from "./waiters.ts";
 
 /** A queue's counters: messages ever set, and messages gone for good. */
 export interface QueueCounts {
@@ -49,13 +50,13 @@ export function queueDetails(broker: Broker, name: string): QueueDetails | undef
     messages: countMessages(queue),
     bytes: queue.bytes,
     open: queue.open.size,
-    waiters: broker.waiters.get(name)?.size ?? 0,
+    waiters: countWaiters(broker.waiters, name),
     age: Math.max(0, Date.now() - arrived),
     memory: queue.segments.reduce((total, { used, cursor }) => total + used - cursor, 0),
   };
 }
 
-function countsOf(queue: Queue): QueueCounts {
+export function countsOf(queue: Queue): QueueCounts {
   const sets = queue.tail - 1;
   return { name: queue.name, sets, gets: sets - countMessages(queue) };
 }

@@ -1,16 +1,15 @@
 import type { Store } from "../store/store.ts";
 import type { Broker } from "./broker.ts";
+import { countsOf, type QueueCounts } from "./details.ts";
 import { newMessage } from "./message.ts";
 import { countMessages, find, positionOf, type Queue } from "./queue.ts";
+import { countWaiters } from "./waiters.ts";
 
 /** A queue at a glance. */
-export interface Overview {
-  name: string;
+export interface Overview extends QueueCounts {
   messages: number;
   /** Of the bodies. */
   bytes: number;
-  sets: number;
-  gets: number;
   open: number;
   waiters: number;
   /** When its oldest message was committed, in milliseconds since 1970; 0 when there is none. */
@@ -30,32 +29,27 @@ export interface Sight {
   open: boolean;
 }
 
+/** Large messages are read whole to show their beginnings: after so many bytes no further one is. */
+const MOST_READ = 1024 * 1024;
+
 /** When the oldest message came, of each queue: that is asked once a message. */
 const arrivals = new WeakMap<Queue, { number: number; arrived: number }>();
 
 export function overviewOf(broker: Broker, queue: Queue): Overview {
-  const sets = queue.tail - 1;
-  const messages = countMessages(queue);
   return {
-    name: queue.name,
-    messages,
+    ...countsOf(queue),
+    messages: countMessages(queue),
     bytes: queue.bytes,
-    sets,
-    gets: sets - messages,
     open: queue.open.size,
-    waiters: countWaiters(broker, queue.name),
+    waiters: countWaiters(broker.waiters, queue.name),
     oldest: oldestArrival(broker.store, queue),
   };
 }
 
 /** A queue that is not there, but waited for: its name may be a mistake. */
 export function absentOverview(broker: Broker, name: string): Overview {
-  const waiters = countWaiters(broker, name);
+  const waiters = countWaiters(broker.waiters, name);
   return { name, messages: 0, bytes: 0, sets: 0, gets: 0, open: 0, waiters, oldest: 0 };
-}
-
-export function countWaiters(broker: Broker, name: string): number {
-  return broker.waiters.get(name)?.size ?? 0;
 }
 
 /** The names that are waited for though there is no such queue. */
@@ -74,9 +68,6 @@ export function oldestArrival(store: Store, queue: Queue): number {
   arrivals.set(queue, { number, arrived });
   return arrived;
 }
-
-/** Large messages are read whole to show their beginnings: after so many bytes no further one is. */
-const MOST_READ = 1024 * 1024;
 
 /**
  * The oldest messages of the queue, open ones too, without taking them.

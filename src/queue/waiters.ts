@@ -37,6 +37,10 @@ export function removeWaiter(waiters: Waiters, waiter: Waiter): void {
   if (line?.size === 0) waiters.delete(waiter.name);
 }
 
+export function countWaiters(waiters: Waiters, name: string): number {
+  return waiters.get(name)?.size ?? 0;
+}
+
 /** The one that has waited longest for the queue. */
 export function firstWaiter(waiters: Waiters, name: string): Waiter | undefined {
   const line = waiters.get(name);

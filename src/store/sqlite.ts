@@ -15,6 +15,7 @@ import {
   StoreError,
 } from "./store.ts";
 import {
+  hasSwept,
   hasWork,
   newSweep,
   noteDone,
@@ -87,7 +88,7 @@ type LogState = { busy: number; log: number; checkpointed: number };
 const LONG_LOG = 4 * 1024 * 1024;
 /** What a segment takes beside its body, at least, so that empty ones are not all read at once. */
 export const ROW_BYTES = 64;
-/** How often it is made sure that the file is still in its place, in milliseconds. */
+/** How often a commit makes sure that the file is still in its place, in milliseconds. */
 const LOOK_EVERY = 10;
 /** Pages given back at a time, and how many of them make it worthwhile to shorten the file. */
 const SHRINK_PAGES = 256;
@@ -154,7 +155,7 @@ function seenFromOutside(sqlite: Sqlite): Store {
     tidy: () => failing(() => tidy(sqlite)),
     checkpoint: (how) => failing(() => checkpoint(sqlite, how)),
     syncs: sqlite.syncs,
-    probe: () => failing(() => transact(sqlite, () => void sqlite.statements.probe.run())),
+    probe: () => failing(() => probe(sqlite)),
     extent: () => failing(() => extent(sqlite)),
     checkpointed: () => failing(() => checkpointed(sqlite)),
     close: () => close(sqlite),
@@ -186,11 +187,10 @@ function prepare(database: Database) {
     logState: database.prepare<LogState, []>("PRAGMA wal_checkpoint(NOOP)"),
     freePages: database.prepare<{ freelist_count: number }, []>("PRAGMA freelist_count"),
     shrink: database.prepare(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`),
-    // The same again: a page is written all the same.
-    probe: database.prepare(`PRAGMA user_version = ${VERSION}`),
     begin: database.prepare("BEGIN IMMEDIATE"),
     commit: database.prepare("COMMIT"),
     rollback: database.prepare("ROLLBACK"),
+    // The same again: a page is written all the same.
     changeNothing: database.prepare(`PRAGMA user_version = ${VERSION}`),
     queues: database.prepare<QueueRow, []>(
       "SELECT id, name, head, tail, bytes, held FROM queue ORDER BY id",
@@ -240,7 +240,7 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {
-  lookForFile(sqlite);
+  if (performance.now() - sqlite.seen >= LOOK_EVERY) lookForFile(sqlite);
   const swept = transact(sqlite, () => write(sqlite, batch));
   for (const queue of batch.dropped) noteDropped(sqlite.sweep, queue);
   for (const { queue } of batch.created) sqlite.ids.add(queue);
@@ -251,12 +251,15 @@ function commit(sqlite: Sqlite, batch: Batch): void {
 
 /** A file that was removed, or moved with its directory, is written to all the same, and nobody would find it again. */
 function lookForFile(sqlite: Sqlite): void {
-  const now = performance.now();
-  if (now - sqlite.seen < LOOK_EVERY) return;
   if (fileInPlace(sqlite.home) !== sqlite.inode) {
     throw new StoreError("the database file is gone from its directory");
   }
-  sqlite.seen = now;
+  sqlite.seen = performance.now();
+}
+
+function probe(sqlite: Sqlite): void {
+  lookForFile(sqlite);
+  transact(sqlite, () => void sqlite.statements.changeNothing.run());
 }
 
 /** @returns the queues that were swept on the way */
@@ -295,14 +298,19 @@ function listed(held: readonly number[]): string {
   return text;
 }
 
-function transact<T>(sqlite: Sqlite, work: () => T): T {
+/** @param hasWritten whether the work left something to write, for which the disk is waited for */
+function transact<T>(
+  sqlite: Sqlite,
+  work: () => T,
+  hasWritten: (result: T) => boolean = () => true,
+): T {
   const { statements, database } = sqlite;
   statements.begin.run();
   try {
     const result = work();
     const since = performance.now();
     statements.commit.run();
-    if (sqlite.sync) observeTime(sqlite.syncs, since);
+    if (sqlite.sync && hasWritten(result)) observeTime(sqlite.syncs, since);
     return result;
   } catch (error) {
     // Some failures, such as a full disk, have rolled back already (https://sqlite.org/lang_transaction.html).
@@ -386,7 +394,7 @@ function tidy(sqlite: Sqlite): boolean {
 /** Clears up behind queues: true while there is more. What goes by while messages are taken waits for the next time. */
 function sweep(sqlite: Sqlite): boolean {
   if (!hasWork(sqlite.sweep)) return false;
-  const done = transact(sqlite, () => sweepPortion(sqlite.sweep));
+  const done = transact(sqlite, () => sweepPortion(sqlite.sweep), hasSwept);
   for (const id of done.dropped) sqlite.ids.delete(id);
   return noteDone(sqlite.sweep, done);
 }

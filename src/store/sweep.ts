@@ -65,10 +65,11 @@ export function newSweep(database: Database, queues: StoredQueue[]): Sweep {
   };
 }
 
-/** What is left of a portion. */
+/** What is left of a portion, and whether it has removed anything. */
 interface Portion {
   segments: number;
   bytes: number;
+  hasRemoved: boolean;
 }
 
 /**
@@ -113,12 +114,13 @@ export interface Swept {
   dropped: number[];
   /** The portion did not suffice, or only just. */
   usedUp: boolean;
+  portion: Portion;
 }
 
 /** Inside a transaction: does one portion of what is waiting. */
 export function sweepPortion(sweep: Sweep): Swept {
   const portion = newPortion();
-  const done: Swept = { passes: [], dropped: [], usedUp: true };
+  const done: Swept = { passes: [], dropped: [], usedUp: true, portion };
   for (const pass of sweep.waiting.values()) {
     if (isUsedUp(portion)) return done;
     if (pass.from === 0) pass.begun = pass.latest;
@@ -133,6 +135,11 @@ export function sweepPortion(sweep: Sweep): Swept {
   }
   done.usedUp = isUsedUp(portion);
   return done;
+}
+
+/** Whether there is something to commit. */
+export function hasSwept({ portion, dropped }: Swept): boolean {
+  return portion.hasRemoved || dropped.length > 0;
 }
 
 /**
@@ -166,7 +173,7 @@ function newPass(position: Position): Pass {
 }
 
 function newPortion(): Portion {
-  return { segments: PORTION_SEGMENTS, bytes: PORTION_BYTES };
+  return { segments: PORTION_SEGMENTS, bytes: PORTION_BYTES, hasRemoved: false };
 }
 
 function isUsedUp({ segments, bytes }: Portion): boolean {
@@ -194,7 +201,9 @@ function sweepFrom(sweep: Sweep, position: Position, from: number, portion: Port
   let first = -1;
   let last = -1;
   const removeRun = () => {
-    if (first >= 0) sweep.remove.run(queue, first, last);
+    if (first < 0) return;
+    sweep.remove.run(queue, first, last);
+    portion.hasRemoved = true;
     first = -1;
   };
   const rows = sweep.find.all(queue, from, head, PORTION_SEGMENTS);

@@ -1,6 +1,7 @@
 /** /healthz: whether the server can commit. */
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
+import { renameSync } from "node:fs";
 import { join } from "node:path";
 
 import { set } from "../server/client.ts";
@@ -34,6 +35,18 @@ test("whether it can is tried when nothing tells, and again until it can", async
   expect(well).toBe(200);
   const client = await server.connect();
   await client.put("q", "x");
+  await server.stop();
+});
+
+test("a database that was moved away is no health", async () => {
+  const server = await startWeb();
+  const file = join(server.home, "memcacheq.db");
+  renameSync(file, `${file}.away`);
+  const ill = await server.get("/healthz");
+  expect([ill.status, await ill.text()]).toEqual([
+    503,
+    "the database file is gone from its directory\n",
+  ]);
   await server.stop();
 });
 

@@ -1,5 +1,6 @@
 /** A commit that fails leaves nothing behind, and the store goes on. */
 import { describe, expect, test } from "bun:test";
+import { renameSync } from "node:fs";
 
 import type { Store } from "../../src/store/store.ts";
 import {
@@ -58,6 +59,15 @@ function bitOfEverything(store: Store, a: number, b: number) {
     positions: [position(a, 11, 16, [3], 5), position(made, 1, 2)],
   };
 }
+
+test("a probe sees at once that the file is gone, and that it is back", () => {
+  const { directory, store } = stocked();
+  store.probe();
+  renameSync(fileIn(directory), `${fileIn(directory)}.away`);
+  expect(failure(() => store.probe())).toBe("the database file is gone from its directory");
+  renameSync(`${fileIn(directory)}.away`, fileIn(directory));
+  store.probe();
+});
 
 describe("while another connection writes", () => {
   test("a commit fails without waiting, and works afterwards", () => {

@@ -54,6 +54,24 @@ function portions(directory: string, store: Store): number[] {
   return removed;
 }
 
+test("only what removes something waits for the disk", () => {
+  const store = open(newHome(), { sync: true });
+  const syncs = () => store.syncs.counts.reduce((sum, count) => sum + count);
+  const queue = make(store, "q");
+  put(store, queue, 1, numberedBodies("m", 10));
+  take(store, queue, 5, 11);
+  const before = syncs();
+  expect(before).toBe(3);
+  tidyAll(store);
+  expect(syncs()).toBe(before);
+  take(store, queue, 11, 11);
+  tidyAll(store);
+  expect(syncs()).toBe(before + 2);
+  commit(store, { dropped: [queue] });
+  tidyAll(store);
+  expect(syncs()).toBe(before + 4);
+});
+
 test("without work there is none", () => {
   const store = open(newHome());
   expect(store.tidy()).toBe(false);
