@@ -56,6 +56,7 @@ function takeKeys(server: Server, client: Client, command: Command, listed: Key[
       if (!key.plain) settle(server, client, key);
       if (key.action !== "none" && !takeFor(server, client, command, key)) {
         if (key.wait > 0 && waitFor(server, client, command, key)) return;
+        server.stats.counters.getsMissed++;
       }
       const isLast = i + 1 === keys.length && command.later.length === 0;
       if (isLast || !isTurnLarge(server)) continue;
@@ -177,7 +178,7 @@ function waitFor(server: Server, client: Client, command: Command, key: Key): bo
   patience.waiter = addWaiter(server.broker.waiters, key.wait, {
     name: key.queue,
     wake: () => stopWaiting(() => takeFor(server, client, command, key)),
-    giveUp: () => stopWaiting(() => {}),
+    giveUp: () => stopWaiting(() => void server.stats.counters.getsMissed++),
   });
   return true;
 }

@@ -3,8 +3,8 @@ import type { Socket } from "bun";
 import { execute } from "../handler.ts";
 import { verbosity } from "../log.ts";
 import { writeFailure } from "../protocol/binary/reply.ts";
-import { newBytes } from "../protocol/bytes.ts";
-import { feed, giveUp, heldBytes, type Input, newInput } from "../protocol/input.ts";
+import { newBytes, release } from "../protocol/bytes.ts";
+import { feed, giveUp, heldBytes, type Input, newInput, settle } from "../protocol/input.ts";
 import { nextCommand } from "../protocol/parser.ts";
 import { refusalLine, writeLine } from "../protocol/text/reply.ts";
 import { dismiss } from "../queue/broker.ts";
@@ -61,8 +61,6 @@ const MOST_BEHIND = 64 * 1024;
 /** So many requests of one client are executed in a turn in which others are answered, too, and in one of its own. */
 const MOST_BESIDE = 32;
 const MOST_ALONE = 128;
-/** From so many bytes on a chunk is worth being given back by hand. */
-const LARGE_CHUNK = 32 * 1024;
 /** How long a client has to close after the server did, in seconds. */
 const LINGER_SECONDS = 2;
 
@@ -234,6 +232,7 @@ function serve(connection: Connection): void {
   if (!connection.yielding) executeArrived(connection);
   regulate(connection);
   if (connection.input.chunk !== chunk) release(chunk);
+  settle(connection.input);
   weigh(connection);
   scheduleEnd(server);
 }
@@ -260,14 +259,6 @@ function executeArrived(connection: Connection): void {
       return;
     }
   }
-}
-
-/** Gives the memory of a large chunk back at once: chunks can come faster than garbage is collected. */
-function release(chunk: Buffer): void {
-  // For a small one the mere look at its memory would cost more than it gives back.
-  if (chunk.length < LARGE_CHUNK) return;
-  const { buffer } = chunk;
-  if (buffer.byteLength === chunk.length && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Lets the other connections be served before this one goes on. */

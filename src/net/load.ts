@@ -26,7 +26,7 @@ export interface Share {
 
 const MB = 1024 * 1024;
 /** Beyond so many bytes of input, and of the largest body, whoever adds much to it is refused. */
-const MOST_INPUT = 32 * MB;
+const MOST_INPUT = 64 * MB;
 /** Beyond so many bytes of output nobody is sent much more. */
 const MOST_OUTPUT = 32 * MB;
 /** What is not much, in bytes: a share up to this size is left alone as long as there are larger ones. */

@@ -91,8 +91,8 @@ export const ROW_BYTES = 64;
 /** How often a commit makes sure that the file is still in its place, in milliseconds. */
 const LOOK_EVERY = 10;
 /** Pages given back at a time, and how many of them make it worthwhile to shorten the file. */
-const SHRINK_PAGES = 256;
-const SHORTEN_PAGES = 4096;
+const SHRINK_PAGES = 32;
+const SHORTEN_PAGES = 1024;
 
 /**
  * @param home the directory of the options, when this process has locked it already

@@ -390,7 +390,7 @@ describe("disk space", () => {
     expect(size(directory)).toBeLessThan(200_000);
   });
 
-  test("a portion gives back at most 256 pages", () => {
+  test("a portion gives back at most 32 pages", () => {
     const { directory, store } = fillAndDrop(0);
     store.close();
     const later = open(directory, { extentPages: 1 });
@@ -400,7 +400,7 @@ describe("disk space", () => {
     expect(before).toBeGreaterThan(1000);
     while (later.tidy()) {
       const after = free();
-      expect(before - after).toBeWithin(0, 257);
+      expect(before - after).toBeWithin(0, 33);
       before = after;
     }
     expect(before).toBe(0);
