@@ -1,5 +1,5 @@
 import { Database, SQLiteError } from "bun:sqlite";
-import { closeSync, existsSync, openSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 
 import { HEAD } from "./batch.ts";
 import { reasonIn, StoreError } from "./store.ts";
@@ -10,6 +10,9 @@ const APPLICATION = 0x4d435131;
 export const VERSION = 1;
 /** Bytes of the smallest database there can be, one page. */
 const SMALLEST_FILE = 512;
+/** Bytes of the head of a rollback journal, and where in it is how many pages there were before. */
+const JOURNAL_HEAD = 28;
+const PAGES_BEFORE = 16;
 /** A file up to this size, in bytes, is checked whole at the start: about 1 ms a megabyte. */
 const CHECKED_WHOLE = 32 * 1024 * 1024;
 
@@ -77,6 +80,7 @@ const TABLES = `
  */
 export function openDatabase(file: string, pageSize: number, lockWait: number): Database {
   try {
+    if (wasBeingMade(file)) takeBack(file, lockWait);
     if (existsSync(file) && statSync(file).size > 0) inspect(file, lockWait);
     else closeSync(openSync(file, "a", 0o600));
     const database = new Database(file, { readwrite: true, strict: true });
@@ -87,6 +91,24 @@ export function openDatabase(file: string, pageSize: number, lockWait: number): 
     if (error instanceof StoreError) throw error;
     throw new StoreError(explain(file, error));
   }
+}
+
+/**
+ * Whether a process ended while it made the file: then there is a rollback journal of a database that had no pages
+ * before (https://sqlite.org/fileformat.html#the_rollback_journal). A file of ours has none any more once it is made.
+ */
+function wasBeingMade(file: string): boolean {
+  const journal = `${file}-journal`;
+  if (!existsSync(file) || !existsSync(journal)) return false;
+  const bytes = readFileSync(journal);
+  return bytes.length >= JOURNAL_HEAD && bytes.readUInt32BE(PAGES_BEFORE) === 0;
+}
+
+/** Makes the file empty again. SQLite does so before it reads the first page, if only it may write. */
+function takeBack(file: string, lockWait: number): void {
+  using database = new Database(file, { readwrite: true, strict: true });
+  database.run(`PRAGMA busy_timeout = ${lockWait}`);
+  hasTables(database);
 }
 
 /** Looks at a file that is there, without changing it. */
@@ -141,5 +163,8 @@ function explain(file: string, error: unknown): string {
   const code = error instanceof SQLiteError ? error.code : undefined;
   if (code === "SQLITE_NOTADB") return `${file} is no database of memcacheq`;
   if (code?.startsWith("SQLITE_CORRUPT")) return `${file} is damaged`;
+  if (code === "SQLITE_READONLY_ROLLBACK") {
+    return `${file} was being changed by another application that ended in the middle of it`;
+  }
   return `cannot open ${file}: ${reasonIn(error)}`;
 }

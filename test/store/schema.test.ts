@@ -141,6 +141,46 @@ describe("a new database", () => {
   });
 });
 
+/** A directory with what a kill leaves of a database, and of the journal, in the middle of a transaction. */
+function halfway(...before: string[]): string {
+  const [directory, other] = [newHome(), newHome()];
+  const database = new Database(fileIn(other));
+  for (const statement of before) database.run(statement);
+  // Without room for its pages a transaction writes them before it ends.
+  database.run("PRAGMA cache_size = 1");
+  database.run("BEGIN");
+  database.run("CREATE TABLE filling (bytes)");
+  for (let n = 0; n < 100; n++) database.run("INSERT INTO filling VALUES (zeroblob(10000))");
+  for (const file of [fileIn, journalIn]) copyFileSync(file(other), file(directory));
+  database.close();
+  expect(statSync(fileIn(directory)).size).toBeGreaterThan(100_000);
+  expect(statSync(journalIn(directory)).size).toBeGreaterThan(0);
+  return directory;
+}
+
+const journalIn = (directory: string) => `${fileIn(directory)}-journal`;
+
+describe("a file whose making was broken off", () => {
+  test.each([0, 100, 512, 5000, Infinity])("after %d bytes of it is made anew", (length) => {
+    const directory = halfway();
+    const { size } = statSync(fileIn(directory));
+    truncateSync(fileIn(directory), Math.min(size, length));
+    const store = open(directory, { pageSize: 512 });
+    make(store, "q");
+    store.close();
+    expect(existsSync(journalIn(directory))).toBe(false);
+    expect(pragma(directory, "integrity_check")).toBe("ok");
+    expect(pragma(directory, "page_size")).toBe(512);
+    expect(open(directory).queues()).toHaveLength(1);
+  });
+
+  test("of which there was something before is left alone", () => {
+    expect(expectRefused(halfway("CREATE TABLE note (text)"))).toBe(
+      "FILE was being changed by another application that ended in the middle of it",
+    );
+  });
+});
+
 describe("a file that is none of ours", () => {
   test.each([
     ["a short text", "Dear diary,\n"],
