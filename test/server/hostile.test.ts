@@ -168,7 +168,7 @@ test("a set of 1 MB that there is no memory for is refused in step, and stored w
       Buffer.from(`set half 0 0 ${MB}\r\n`),
       Buffer.alloc(MB - 100_000, "x"),
     ]);
-    const first = await idlers(server, 50, () => half, true);
+    const first = await idlers(server, 80, () => half, true);
     const client = await server.connect();
     await eventually("all of it to arrive", async () =>
       (await statistic(client, "bytes_read")) >= first.length * half.length ? true : undefined,
@@ -201,9 +201,9 @@ test("a line that there is no memory for is refused, and its connection closed",
 test("who waits and sends much meanwhile is not kept waiting where memory is short", async () => {
   await withServer(["-N", "-c", "2000"], async (server) => {
     const text = Buffer.from(`get q/t=1000000\r\n${"get q\r\n".repeat(10_000)}`);
-    const waiting = await idlers(server, 1000, () => text, true);
+    const waiting = await idlers(server, 1500, () => text, true);
     await Promise.all(waiting.map(({ sent }) => sent));
-    const answers = await waiting[999]?.read(10_001 * "END\r\n".length);
+    const answers = await waiting[1499]?.read(10_001 * "END\r\n".length);
     expect(answers === "END\r\n".repeat(10_001)).toBe(true);
     expect(peak(server)).toBeLessThan(LIMIT);
     for (const one of waiting) one.end();
