@@ -165,10 +165,10 @@ function lighten(connection: Connection): void {
 /** Where memory is short, lets go of those who have the server hold much and have stalled. */
 export function relieveLoad({ load, connections }: Server): void {
   relieve(load, connections, (connection, which) => {
-    // Who waits for a message or for others is not the one that has stalled.
-    const isKept = connection.patience.waiter !== undefined || load.waiting.has(connection);
+    // Who waits for a message is told that it waits no longer.
+    const isTold = which === "incoming" && connection.patience.waiter !== undefined;
     if (which === "incoming") lighten(connection);
-    if (!isKept && connection[which].bytes > FEW_BYTES) connection.socket.terminate();
+    if (!isTold && connection[which].bytes > 0) connection.socket.terminate();
   });
 }
 
@@ -231,8 +231,8 @@ function serve(connection: Connection): void {
   const { chunk } = connection.input;
   if (!connection.yielding) executeArrived(connection);
   regulate(connection);
-  if (connection.input.chunk !== chunk) release(chunk);
   settle(connection.input);
+  if (connection.input.chunk !== chunk) release(chunk);
   weigh(connection);
   scheduleEnd(server);
 }
