@@ -7,7 +7,7 @@ import { scheduleEnd, type Server } from "../server.ts";
 import type { Client } from "../turn.ts";
 
 /**
- * Has the server execute a command of one line, as any client can, and resolves to its answer, without the end of the
+ * Has the server execute a command of one line, as every client can, and resolves to its answer, without the end of the
  * line, once that is true.
  */
 export function ask(server: Server, command: string): Promise<string> {
