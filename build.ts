@@ -4,8 +4,8 @@
  */
 import { mkdir, rm } from "node:fs/promises";
 
-import { manual } from "./src/manual.ts";
-import { program, version } from "./src/version.ts";
+import { manual } from "./src/config/manual.ts";
+import { program, version } from "./src/util/version.ts";
 
 const folder = `${import.meta.dir}/dist`;
 

@@ -1,32 +1,32 @@
 import { chownSync } from "node:fs";
 
 import license from "../LICENSE" with { type: "text" };
-import { drain } from "./drain/drain.ts";
-import type { Address } from "./drain/peer.ts";
-import { openSource } from "./drain/source.ts";
+import { startUpkeep } from "./app/maintenance.ts";
+import { ping } from "./app/ping.ts";
+import { help, type Options, parseCommandLine } from "./config/options.ts";
+import { endTurn, newServer, reasonOf, type Server } from "./engine/server.ts";
 import { listenHttp, MOST_CONNECTIONS } from "./http/listen.ts";
-import { setVerbosity, warn } from "./log.ts";
+import { drain } from "./import/drain.ts";
+import type { Address } from "./import/peer.ts";
+import { openSource } from "./import/source.ts";
 import { isOwed, receiveEnd } from "./net/connection.ts";
-import { type Listener, listenTcp, listenUnix } from "./net/listen.ts";
+import { type Listener, listenTcp, listenUnix } from "./net/tcp.ts";
 import { listenUdp } from "./net/udp.ts";
-import { help, type Options, parseCommandLine } from "./options.ts";
-import { ping } from "./ping.ts";
 import {
   isDaemonChild,
   leaveDirectory,
   reportFailure,
   reportReady,
   startDaemon,
-} from "./process/daemon.ts";
-import { raiseCoreFiles, raiseOpenFiles } from "./process/limits.ts";
-import { notify } from "./process/notify.ts";
-import { removePidFile, writePidFile } from "./process/pidfile.ts";
-import { becomeUser, lookUpUser, type User } from "./process/user.ts";
-import { endTurn, newServer, reasonOf, type Server } from "./server.ts";
-import { makeHome, openHome } from "./store/home.ts";
+} from "./os/daemon.ts";
+import { raiseCoreFiles, raiseOpenFiles } from "./os/limits.ts";
+import { notify } from "./os/notify.ts";
+import { removePidFile, writePidFile } from "./os/pidfile.ts";
+import { becomeUser, lookUpUser, type User } from "./os/user.ts";
+import { makeHome, openHome } from "./store/directory.ts";
 import { openStore, type StoreOptions } from "./store/sqlite.ts";
-import { startUpkeep } from "./upkeep.ts";
-import { program, version } from "./version.ts";
+import { setVerbosity, warn } from "./util/log.ts";
+import { program, version } from "./util/version.ts";
 
 /** Descriptors that the server needs beside those of its clients: files, listeners, the runtime's own. */
 const OTHER_FILES = 64;

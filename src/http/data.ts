@@ -1,12 +1,12 @@
+import { orWarn, type Server } from "../engine/server.ts";
 import {
   absentNames,
   absentOverview,
   oldestMessages,
   type Overview,
   overviewOf,
-} from "../queue/overview.ts";
-import { orWarn, type Server } from "../server.ts";
-import { version } from "../version.ts";
+} from "../queues/local/overview.ts";
+import { version } from "../util/version.ts";
 import { ailment } from "./health.ts";
 import { type Course, courseOf, type History } from "./history.ts";
 import { shownName } from "./name.ts";

@@ -1,4 +1,4 @@
-import { reasonOf, type Server } from "../server.ts";
+import { reasonOf, type Server } from "../engine/server.ts";
 
 /** A commit within so many milliseconds is proof enough, of success and of failure. */
 const RECENT = 1000;

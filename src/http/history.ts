@@ -1,6 +1,6 @@
-import type { Broker } from "../queue/broker.ts";
-import { countsOf } from "../queue/details.ts";
-import { countMessages, type Queue } from "../queue/queue.ts";
+import type { Broker } from "../queues/local/broker.ts";
+import { countsOf } from "../queues/local/details.ts";
+import { countMessages, type Queue } from "../queues/local/queue.ts";
 import { isSliceOver, newPace, pause } from "./pace.ts";
 
 /** What was at some moments, oldest first. */

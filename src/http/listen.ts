@@ -1,8 +1,8 @@
-import { DURATIONS, type Histogram, newHistogram, observeTime } from "../histogram.ts";
-import { explain, type Listener, placeName } from "../net/listen.ts";
-import type { HttpAddress } from "../options.ts";
-import { freeDescriptor } from "../process/limits.ts";
-import { reasonOf, type Server } from "../server.ts";
+import type { HttpAddress } from "../config/options.ts";
+import { reasonOf, type Server } from "../engine/server.ts";
+import { explain, type Listener, placeName } from "../net/tcp.ts";
+import { freeDescriptor } from "../os/limits.ts";
+import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
 import { messages, overview } from "./data.ts";
 import { strangeHost, strangeOrigin } from "./guard.ts";
 import { ailment } from "./health.ts";

@@ -1,10 +1,10 @@
-import { execute } from "../handler.ts";
+import { execute } from "../engine/handler.ts";
+import { scheduleEnd, type Server } from "../engine/server.ts";
+import type { Client } from "../engine/turn.ts";
+import { nextRequest } from "../protocol/decoder.ts";
 import { feed, newInput } from "../protocol/input.ts";
-import { nextCommand } from "../protocol/parser.ts";
-import { refusalLine } from "../protocol/text/reply.ts";
-import { newConsumer } from "../queue/consumer.ts";
-import { scheduleEnd, type Server } from "../server.ts";
-import type { Client } from "../turn.ts";
+import { refusalLine } from "../protocol/text/encoder.ts";
+import { newConsumer } from "../queues/local/consumer.ts";
 
 /**
  * Has the server execute a command of one line, as every client can, and resolves to its answer, without the end of the
@@ -26,7 +26,7 @@ export function ask(server: Server, command: string): Promise<string> {
   };
   const input = newInput(server.options.maxBody, false);
   feed(input, Buffer.from(`${command}\r\n`, "latin1"));
-  if (nextCommand(input)) execute(server, client, input.command);
+  if (nextRequest(input)) execute(server, client, input.request);
   scheduleEnd(server);
   return promise;
 }

@@ -1,10 +1,10 @@
-import type { Histogram } from "../histogram.ts";
-import { countsOf } from "../queue/details.ts";
-import { absentNames, oldestArrival } from "../queue/overview.ts";
-import { countMessages, type Queue } from "../queue/queue.ts";
-import { countWaiters } from "../queue/waiters.ts";
-import { orWarn, type Server } from "../server.ts";
-import { version } from "../version.ts";
+import { orWarn, type Server } from "../engine/server.ts";
+import { countWaiters } from "../engine/waiters.ts";
+import { countsOf } from "../queues/local/details.ts";
+import { absentNames, oldestArrival } from "../queues/local/overview.ts";
+import { countMessages, type Queue } from "../queues/local/queue.ts";
+import type { Histogram } from "../util/histogram.ts";
+import { version } from "../util/version.ts";
 import { shownName } from "./name.ts";
 import { isSliceOver, newPace, pause } from "./pace.ts";
 import { countStates } from "./states.ts";

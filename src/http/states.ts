@@ -1,5 +1,5 @@
+import type { Server } from "../engine/server.ts";
 import type { Connection } from "../net/connection.ts";
-import type { Server } from "../server.ts";
 import { isSliceOver, newPace, pause } from "./pace.ts";
 
 /** What a connection does. Who is blocked is not served until answers were taken, its own or those of others. */

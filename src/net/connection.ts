@@ -1,19 +1,26 @@
 import type { Socket } from "bun";
 
-import { execute } from "../handler.ts";
-import { verbosity } from "../log.ts";
-import { writeFailure } from "../protocol/binary/reply.ts";
-import { newBytes, release } from "../protocol/bytes.ts";
+import { execute } from "../engine/handler.ts";
+import {
+  endTurn,
+  failTurn,
+  guard,
+  isTurnLarge,
+  scheduleEnd,
+  type Server,
+} from "../engine/server.ts";
+import { countConnection } from "../engine/stats.ts";
+import type { Client, Patience } from "../engine/turn.ts";
+import { removeWaiter } from "../engine/waiters.ts";
+import { writeFailure } from "../protocol/binary/encoder.ts";
+import { newBytes, release } from "../protocol/buffer.ts";
+import { nextRequest } from "../protocol/decoder.ts";
 import { feed, giveUp, heldBytes, type Input, newInput, settle } from "../protocol/input.ts";
-import { nextCommand } from "../protocol/parser.ts";
-import { refusalLine, writeLine } from "../protocol/text/reply.ts";
-import { dismiss } from "../queue/broker.ts";
-import { newConsumer } from "../queue/consumer.ts";
-import { LARGE_BODY } from "../queue/segment.ts";
-import { removeWaiter } from "../queue/waiters.ts";
-import { endTurn, failTurn, guard, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
-import { countConnection } from "../stats.ts";
-import type { Client, Patience } from "../turn.ts";
+import { refusalLine, writeLine } from "../protocol/text/encoder.ts";
+import { dismiss } from "../queues/local/broker.ts";
+import { newConsumer } from "../queues/local/consumer.ts";
+import { LARGE_BODY } from "../queues/local/segment.ts";
+import { verbosity } from "../util/log.ts";
 import {
   FEW_BYTES,
   isCrowded,
@@ -25,8 +32,8 @@ import {
   setInput,
   setOutput,
   type Share,
-} from "./load.ts";
-import { isBehind, sendOrKeep, sendUnsent, type Unsent } from "./outbox.ts";
+} from "./backpressure.ts";
+import { isBehind, sendOrKeep, sendUnsent, type Unsent } from "./output.ts";
 
 /**
  * How far a connection is: it is served; it is done, and its last answers wait for the turn to end; they are being
@@ -272,7 +279,7 @@ function giveWay(connection: Connection): void {
 
 /** Executes the next request: false when it has not arrived. */
 function executeNext(connection: Connection): boolean {
-  if (!nextCommand(connection.input)) {
+  if (!nextRequest(connection.input)) {
     if (connection.patience.ended) finish(connection);
     return false;
   }
@@ -282,8 +289,8 @@ function executeNext(connection: Connection): boolean {
 
 function executeFound(connection: Connection): void {
   const { server, input } = connection;
-  const { kind, fatal } = input.command;
-  execute(server, connection, input.command);
+  const { kind, fatal } = input.request;
+  execute(server, connection, input.request);
   if (kind === "quit" || (kind === "refused" && fatal)) finish(connection);
 }
 

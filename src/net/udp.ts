@@ -1,15 +1,15 @@
-import { refuse } from "../answers.ts";
-import { execute } from "../handler.ts";
-import { trace, verbosity } from "../log.ts";
-import { clear, newBytes, writeBytes } from "../protocol/bytes.ts";
-import { newCommand } from "../protocol/command.ts";
+import { refuse } from "../engine/answers.ts";
+import { execute } from "../engine/handler.ts";
+import { endTurn, isTurnLarge, scheduleEnd, type Server } from "../engine/server.ts";
+import type { Client } from "../engine/turn.ts";
+import { clear, newBytes, writeBytes } from "../protocol/buffer.ts";
+import { nextRequest } from "../protocol/decoder.ts";
 import { feed, isIncomplete, newInput } from "../protocol/input.ts";
-import { nextCommand } from "../protocol/parser.ts";
-import { refusalLine, writeLine } from "../protocol/text/reply.ts";
-import { newConsumer } from "../queue/consumer.ts";
-import { endTurn, isTurnLarge, scheduleEnd, type Server } from "../server.ts";
-import type { Client } from "../turn.ts";
-import { explain, type Listener, placeName } from "./listen.ts";
+import { newRequest } from "../protocol/request.ts";
+import { refusalLine, writeLine } from "../protocol/text/encoder.ts";
+import { newConsumer } from "../queues/local/consumer.ts";
+import { trace, verbosity } from "../util/log.ts";
+import { explain, type Listener, placeName } from "./tcp.ts";
 
 /** memcached's frame header: request id, sequence number, number of datagrams, reserved; 16 bits each, big-endian. */
 const HEADER = 8;
@@ -89,7 +89,7 @@ function receive(server: Server, datagram: Buffer, send: (frames: Buffer[]) => v
     fail: (reason) => writeLine(answers, refusalLine("failure", reason)),
   };
   if (datagram.readUInt16BE(4) > 1) {
-    refuse(server, client, newCommand(), "failure", "multi-packet request not supported");
+    refuse(server, client, newRequest(), "failure", "multi-packet request not supported");
   } else {
     serve(server, client, Buffer.from(datagram.subarray(HEADER)), request);
   }
@@ -108,15 +108,15 @@ function serve(server: Server, client: Client, requests: Buffer, request: { byte
   input.keepLines = verbosity() >= 2;
   feed(input, requests);
   let done = -HEADER;
-  while (nextCommand(input) && !isIncomplete(input)) {
-    if (input.command.kind === "quit") return;
+  while (nextRequest(input) && !isIncomplete(input)) {
+    if (input.request.kind === "quit") return;
     request.bytes = input.at - done;
     done = input.at;
-    execute(server, client, input.command);
+    execute(server, client, input.request);
     if (isTurnLarge(server)) endTurn(server);
   }
   if (isIncomplete(input))
-    refuse(server, client, newCommand(), "bad request", "incomplete request");
+    refuse(server, client, newRequest(), "bad request", "incomplete request");
 }
 
 /** As many of the datagrams as have not more than so many bytes together. */

@@ -1,18 +1,18 @@
-import { binary } from "./binary/reply.ts";
-import { type Bytes, release } from "./bytes.ts";
-import { accept, type Command, forgetBody, newCommand, refuse, refuseBad } from "./command.ts";
-import { BAD_CHUNK, NO_ROOM, NO_ROOM_FOR_LINE, type Refusal } from "./refusal.ts";
-import { text } from "./text/reply.ts";
+import { binary } from "./binary/encoder.ts";
+import { type Bytes, release } from "./buffer.ts";
+import { BAD_CHUNK, type ErrorKind, NO_ROOM, NO_ROOM_FOR_LINE } from "./errors.ts";
+import { accept, forgetBody, newRequest, refuse, refuseBad, type Request } from "./request.ts";
+import { text } from "./text/encoder.ts";
 
 /** What one client has sent and what of it is understood so far. Received bytes are looked at where they lie. */
 export interface Input {
   /** The request that was found last. */
-  command: Command;
+  request: Request;
   /** The largest body accepted, in bytes. */
   maxBody: number;
   /** Whether the client speaks the binary dialect or text: its first byte says it. */
   binary: boolean | undefined;
-  /** Keep each request in `command.line`, for the log. */
+  /** Keep each request in `request.line`, for the log. */
   keepLines: boolean;
   /** The bytes received last, and the first of them not yet looked at. */
   chunk: Buffer;
@@ -52,7 +52,7 @@ const LF = 10;
  */
 export function newInput(maxBody: number, binary?: boolean): Input {
   return {
-    command: newCommand(),
+    request: newRequest(),
     maxBody,
     binary,
     keepLines: false,
@@ -117,27 +117,27 @@ export function isIncomplete(input: Input): boolean {
 
 /** Bytes that are held for requests that have not arrived whole, or were not looked at or done to the end. */
 export function heldBytes(input: Input): number {
-  const { filling, line, command } = input;
-  const body = filling ? command.body.length : 0;
-  return body + command.later.length + (line?.buffer.length ?? 0) + chunkMemory(input);
+  const { filling, line, request } = input;
+  const body = filling ? request.body.length : 0;
+  return body + request.later.length + (line?.buffer.length ?? 0) + chunkMemory(input);
 }
 
 /**
- * Refuses the request that is arriving, because there is no memory for the rest of it: `input.command` is the refusal,
+ * Refuses the request that is arriving, because there is no memory for the rest of it: `input.request` is the refusal,
  * and nothing is held any more. False when none is arriving.
  */
 export function giveUp(input: Input): boolean {
-  const { command } = input;
+  const { request } = input;
   if (input.filling) {
-    input.skip = command.bodyEnd + endLength(input) - input.filled;
+    input.skip = request.bodyEnd + endLength(input) - input.filled;
     input.filling = false;
-    forgetBody(command);
-    refuse(command, "failure", NO_ROOM);
-    return accept(command, "refused set");
+    forgetBody(request);
+    refuse(request, "failure", NO_ROOM);
+    return accept(request, "refused set");
   }
   if (input.line === undefined) return false;
-  command.opcode = 0;
-  command.opaque = 0;
+  request.opcode = 0;
+  request.opaque = 0;
   return refuseForGood(input, "failure", NO_ROOM_FOR_LINE);
 }
 
@@ -145,14 +145,14 @@ export function giveUp(input: Input): boolean {
  * Refuses what nobody knows the end of: nothing more is read. What the request before it wanted has no part in that.
  * @param reason in words for the client
  */
-export function refuseForGood(input: Input, refusal: Refusal, reason: string): true {
-  const { command } = input;
+export function refuseForGood(input: Input, refusal: ErrorKind, reason: string): true {
+  const { request } = input;
   input.line = undefined;
   input.ended = true;
-  command.dialect = input.binary === true ? binary : text;
-  command.wanted = "all";
-  command.line = `(${reason})`;
-  return refuse(command, refusal, reason, true);
+  request.encoder = input.binary === true ? binary : text;
+  request.wanted = "all";
+  request.line = `(${reason})`;
+  return refuse(request, refusal, reason, true);
 }
 
 /** An idle connection holds on to no received bytes. */
@@ -166,22 +166,22 @@ export function dropChunk(input: Input): false {
 
 /** Takes the body where it lies when all of it has arrived, or else starts a buffer for it. */
 export function takeBody(input: Input, bytes: number): boolean {
-  const { command, chunk, at } = input;
+  const { request, chunk, at } = input;
   const end = at + bytes;
   const whole = end + endLength(input);
   if (whole <= chunk.length) {
     input.at = whole;
-    if (whole > end && (chunk[end] !== CR || chunk[end + 1] !== LF)) return refuseBody(command);
-    command.body = chunk;
-    command.bodyStart = at;
-    command.bodyEnd = end;
-    command.bodyAlone = false;
+    if (whole > end && (chunk[end] !== CR || chunk[end + 1] !== LF)) return refuseBody(request);
+    request.body = chunk;
+    request.bodyStart = at;
+    request.bodyEnd = end;
+    request.bodyAlone = false;
     return true;
   }
-  command.body = Buffer.allocUnsafeSlow(Math.min(bytes, SMALL_BODY));
-  command.bodyStart = 0;
-  command.bodyEnd = bytes;
-  command.bodyAlone = true;
+  request.body = Buffer.allocUnsafeSlow(Math.min(bytes, SMALL_BODY));
+  request.bodyStart = 0;
+  request.bodyEnd = bytes;
+  request.bodyAlone = true;
   input.filling = true;
   input.filled = 0;
   input.badEnd = false;
@@ -194,12 +194,12 @@ function endLength({ binary }: Input): number {
 }
 
 export function fillBody(input: Input): boolean {
-  const { command, chunk } = input;
-  const bytes = command.bodyEnd;
+  const { request, chunk } = input;
+  const bytes = request.bodyEnd;
   const whole = bytes + endLength(input);
   if (input.filled < bytes) {
     makeRoom(input);
-    const copied = chunk.copy(command.body, input.filled, input.at);
+    const copied = chunk.copy(request.body, input.filled, input.at);
     input.filled += copied;
     input.at += copied;
   }
@@ -210,23 +210,23 @@ export function fillBody(input: Input): boolean {
   }
   if (input.filled < whole) return dropChunk(input);
   input.filling = false;
-  return input.badEnd ? refuseBody(command) : true;
+  return input.badEnd ? refuseBody(request) : true;
 }
 
 /** Bodies are announced in a few bytes, so that memory is taken only for what has arrived. */
-function makeRoom({ command, chunk, at, filled }: Input): void {
-  const needed = Math.min(command.bodyEnd, filled + chunk.length - at);
-  if (needed <= command.body.length) return;
-  const larger = Buffer.allocUnsafeSlow(Math.min(command.bodyEnd, needed * AMPLE));
-  command.body.copy(larger, 0, 0, filled);
-  command.body = larger;
+function makeRoom({ request, chunk, at, filled }: Input): void {
+  const needed = Math.min(request.bodyEnd, filled + chunk.length - at);
+  if (needed <= request.body.length) return;
+  const larger = Buffer.allocUnsafeSlow(Math.min(request.bodyEnd, needed * AMPLE));
+  request.body.copy(larger, 0, 0, filled);
+  request.body = larger;
 }
 
 /** The body is not followed by what it must be followed by. */
-function refuseBody(command: Command): true {
-  forgetBody(command);
-  refuseBad(command, BAD_CHUNK);
-  return accept(command, "refused set");
+function refuseBody(request: Request): true {
+  forgetBody(request);
+  refuseBad(request, BAD_CHUNK);
+  return accept(request, "refused set");
 }
 
 /** Throws refused bytes away: false when there are more to come. */

@@ -1,4 +1,4 @@
-import { BAD_FORMAT, SLASH } from "./refusal.ts";
+import { BAD_FORMAT, SLASH } from "./errors.ts";
 
 /**
  * What a `get` names: a queue, and options after slashes that say how to take from it. Keys are made once and never

@@ -1,9 +1,9 @@
 import { constants, type Database, SQLiteError, type Statement } from "bun:sqlite";
 import { statSync } from "node:fs";
 
-import { DURATIONS, type Histogram, newHistogram, observeTime } from "../histogram.ts";
+import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
 import type { Batch, StoredSegment } from "./batch.ts";
-import { closeHome, fileInPlace, type Home, openHome } from "./home.ts";
+import { closeHome, fileInPlace, type Home, openHome } from "./directory.ts";
 import { rowsOf } from "./rows.ts";
 import { MAX_QUEUES, NUMBER_BITS, NUMBER_MASK, openDatabase, VERSION } from "./schema.ts";
 import {
@@ -24,7 +24,7 @@ import {
   type Sweep,
   sweepIfDue,
   sweepPortion,
-} from "./sweep.ts";
+} from "./vacuum.ts";
 
 export interface StoreOptions {
   directory: string;

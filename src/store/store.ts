@@ -1,4 +1,4 @@
-import type { Histogram } from "../histogram.ts";
+import type { Histogram } from "../util/histogram.ts";
 import type { Batch, NamedQueue, Position, StoredSegment } from "./batch.ts";
 
 export type StoredQueue = NamedQueue & Position;

@@ -1,10 +1,10 @@
 import { type Address, dial } from "./address.ts";
-import type { Dialect } from "./load/dialect/dialect.ts";
+import type { Encoder } from "./load/dialect/dialect.ts";
 
 const TIMEOUT_SECONDS = 60;
 
 /** Drops the queue and what is in it, where the dialect can. Rejects when the server does not do it. */
-export async function clearQueue(address: Address, { clear }: Dialect): Promise<void> {
+export async function clearQueue(address: Address, { clear }: Encoder): Promise<void> {
   if (clear === null) return;
   const answered = await ask(address, clear.command, "\n");
   if (!clear.answered.test(answered)) throw new Error(`the queue was not cleared: ${answered}`);

@@ -6,7 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
-import { version } from "../../src/version.ts";
+import { version } from "../../src/util/version.ts";
 import { cleanUpAtExit } from "../bench/cleanup.ts";
 import { makeFolder } from "../bench/folder.ts";
 import { findProgram, type Program } from "../bench/program.ts";

@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { parseCommandLine } from "../../src/config/options.ts";
+import { newServer, type Server } from "../../src/engine/server.ts";
 import { closeConnection, type Connection, receive } from "../../src/net/connection.ts";
-import { listenTcp } from "../../src/net/listen.ts";
-import { parseCommandLine } from "../../src/options.ts";
-import { newServer, type Server } from "../../src/server.ts";
+import { listenTcp } from "../../src/net/tcp.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { type Client, connect, set } from "../server/client.ts";
 

@@ -1,20 +1,20 @@
-/** Reads a client's bytes as a connection does, whatever the dialect. */
-import type { Command } from "../../src/protocol/command.ts";
+import { nextRequest } from "../../src/protocol/decoder.ts";
 import { feed, newInput } from "../../src/protocol/input.ts";
-import { nextCommand } from "../../src/protocol/parser.ts";
+/** Reads a client's bytes as a connection does, whatever the dialect. */
+import type { Request } from "../../src/protocol/request.ts";
 
 /** What `look` makes of each request that is found in the pieces, which arrive one after the other. */
 export function requestsIn<T>(
   pieces: Iterable<Buffer>,
   maxBody: number,
-  look: (command: Command) => T,
+  look: (request: Request) => T,
 ): T[] {
   const input = newInput(maxBody);
   const found: T[] = [];
   for (const piece of pieces) {
     feed(input, piece);
-    while (nextCommand(input)) {
-      found.push(look(input.command));
+    while (nextRequest(input)) {
+      found.push(look(input.request));
       // Bytes that are read over and over again would be an endless loop.
       if (found.length > 100_000) throw new Error("no progress");
     }

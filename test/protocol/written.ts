@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 
-import { type Bytes, newBytes, writeText } from "../../src/protocol/bytes.ts";
+import { type Bytes, newBytes, writeText } from "../../src/protocol/buffer.ts";
 
 /** What a writer writes: the same behind something else, with room for all of it and with room for nothing. */
 export function written(write: (bytes: Bytes) => void): Buffer {

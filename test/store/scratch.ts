@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type Batch, newBatch, type Position, type StoredSegment } from "../../src/store/batch.ts";
-import { makeHome } from "../../src/store/home.ts";
+import { makeHome } from "../../src/store/directory.ts";
 import { openStore, type StoreOptions } from "../../src/store/sqlite.ts";
 import { type Store, StoreError } from "../../src/store/store.ts";
 

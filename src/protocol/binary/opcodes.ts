@@ -1,4 +1,4 @@
-import type { CommandKind, Wanted } from "../command.ts";
+import type { RequestKind, Wanted } from "../request.ts";
 
 /** A packet's header, in bytes. */
 export const HEADER = 24;
@@ -9,7 +9,7 @@ export const GETKQ = 0x0d;
 /** What a request means, and what must be in its packet. */
 export interface Opcode {
   name: string;
-  kind: CommandKind;
+  kind: RequestKind;
   wanted: Wanted;
   /** Bytes of extras, one of these. */
   extras: readonly number[];
@@ -29,16 +29,16 @@ const opcodes = new Map<number, Opcode>([
   [0x04, { ...GET, name: "delete", kind: "delete", wanted: "all" }],
   [0x07, { ...BARE, name: "quit", kind: "quit", wanted: "all" }],
   [0x08, { ...FLUSH, name: "flush", kind: "flush_all", wanted: "all" }],
-  [0x09, { ...GET, name: "getq", kind: "get", wanted: "unusual" }],
+  [0x09, { ...GET, name: "getq", kind: "get", wanted: "quiet" }],
   [0x0a, { ...BARE, name: "noop", kind: "noop", wanted: "all" }],
   [0x0b, { ...BARE, name: "version", kind: "version", wanted: "all" }],
   [GETK, { ...GET, name: "getk", kind: "get", wanted: "all" }],
-  [GETKQ, { ...GET, name: "getkq", kind: "get", wanted: "unusual" }],
+  [GETKQ, { ...GET, name: "getkq", kind: "get", wanted: "quiet" }],
   [0x10, { ...BARE, key: "possible", name: "stat", kind: "stats", wanted: "all" }],
-  [0x11, { ...SET, name: "setq", kind: "set", wanted: "unusual" }],
-  [0x14, { ...GET, name: "deleteq", kind: "delete", wanted: "unusual" }],
-  [0x17, { ...BARE, name: "quitq", kind: "quit", wanted: "unusual" }],
-  [0x18, { ...FLUSH, name: "flushq", kind: "flush_all", wanted: "unusual" }],
+  [0x11, { ...SET, name: "setq", kind: "set", wanted: "quiet" }],
+  [0x14, { ...GET, name: "deleteq", kind: "delete", wanted: "quiet" }],
+  [0x17, { ...BARE, name: "quitq", kind: "quit", wanted: "quiet" }],
+  [0x18, { ...FLUSH, name: "flushq", kind: "flush_all", wanted: "quiet" }],
   [0x1b, { ...BARE, extras: [4], name: "verbosity", kind: "verbosity", wanted: "all" }],
 ]);
 

@@ -1,7 +1,7 @@
 import type { Socket } from "bun";
 
 import { type Address, dial } from "../address.ts";
-import type { Dialect } from "./dialect/dialect.ts";
+import type { Encoder } from "./dialect/dialect.ts";
 
 const CHUNK_BYTES = 256 * 1024;
 
@@ -13,7 +13,7 @@ export type Greedy = {
 };
 
 /** Connects and begins. Rejects when nothing listens there. */
-export async function openGreedy(address: Address, { set, get }: Dialect): Promise<Greedy> {
+export async function openGreedy(address: Address, { set, get }: Encoder): Promise<Greedy> {
   const pair = Buffer.concat([set, get]);
   const chunk = Buffer.concat(Array<Buffer>(Math.ceil(CHUNK_BYTES / pair.length)).fill(pair));
   let from = 0;

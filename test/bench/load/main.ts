@@ -2,7 +2,7 @@
 import { clearQueue } from "../ask.ts";
 import { type Job, type Measurement, QUEUE, type Report, type Spread } from "../job.ts";
 import { cpuOf, memoryOf } from "../usage.ts";
-import type { Dialect } from "./dialect/dialect.ts";
+import type { Encoder } from "./dialect/dialect.ts";
 import { dialectOf } from "./dialect/dialects.ts";
 import { type Greedy, openGreedy } from "./greedy.ts";
 import { microseconds, percentiles } from "./latency.ts";
@@ -25,7 +25,7 @@ function bodyOf(size: number): Buffer {
 }
 
 /** Gets are preceded by sets: as many messages as the run can take. Returns how many. */
-async function fill(traffic: Traffic, dialect: Dialect, job: Job, rate: number): Promise<number> {
+async function fill(traffic: Traffic, dialect: Encoder, job: Job, rate: number): Promise<number> {
   const wanted = job.ops ?? Math.ceil(rate * job.seconds * FILL_MARGIN);
   const messages = job.ops ?? Math.min(wanted, Math.max(1, Math.floor(FILL_BYTES / job.size)));
   const depth = Math.min(FILL_DEPTH, Math.ceil(FILL_BATCH_BYTES / dialect.set.length));
@@ -37,7 +37,7 @@ async function fill(traffic: Traffic, dialect: Dialect, job: Job, rate: number):
 }
 
 /** Lets compilers and caches settle on both sides. Returns the operations per second. */
-async function warmUp(traffic: Traffic, dialect: Dialect, job: Job): Promise<number> {
+async function warmUp(traffic: Traffic, dialect: Encoder, job: Job): Promise<number> {
   const operation = job.operation === "set" ? "set" : "mixed";
   const limit = { ops: job.ops ?? WARM_UP_OPS, seconds: WARM_UP_SECONDS, pace: null };
   const latencies = new Uint32Array(limit.ops);
@@ -52,7 +52,7 @@ function refuse({ firstError }: Tally, when: string): void {
 }
 
 /** Leaves both sides warm, and the queue with what the run takes. Returns the most operations that it can be. */
-async function prepare(traffic: Traffic, dialect: Dialect, job: Job): Promise<number> {
+async function prepare(traffic: Traffic, dialect: Encoder, job: Job): Promise<number> {
   if (!job.prepare) return Infinity;
   await clearQueue(job.address, dialect);
   const rate = await warmUp(traffic, dialect, job);
@@ -69,7 +69,7 @@ function limitOf({ ops, pace, seconds }: Job, filled: number): Limit {
   };
 }
 
-async function measure(traffic: Traffic, dialect: Dialect, job: Job): Promise<Measurement> {
+async function measure(traffic: Traffic, dialect: Encoder, job: Job): Promise<Measurement> {
   const limit = limitOf(job, await prepare(traffic, dialect, job));
   const latencies = new Uint32Array(limit.ops);
   const script = scriptOf(dialect, job.operation, job.depth);
@@ -91,7 +91,7 @@ async function measure(traffic: Traffic, dialect: Dialect, job: Job): Promise<Me
   };
 }
 
-function beside({ dialect, size }: Job): Dialect {
+function beside({ dialect, size }: Job): Encoder {
   return dialectOf(dialect, `${QUEUE}-greedy`, bodyOf(size));
 }
 

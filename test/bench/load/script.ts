@@ -1,5 +1,5 @@
 import type { Pattern } from "../job.ts";
-import type { Dialect, ReadAnswer } from "./dialect/dialect.ts";
+import type { Encoder, ReadAnswer } from "./dialect/dialect.ts";
 
 /** The commands that a connection sends at once, and how each of them is answered. */
 export type Batch = {
@@ -26,7 +26,7 @@ const COMMANDS: Record<Pattern, readonly Command[]> = {
   drain: ["set", "get", "get"],
 };
 
-export function scriptOf(dialect: Dialect, pattern: Pattern, depth: number): Script {
+export function scriptOf(dialect: Encoder, pattern: Pattern, depth: number): Script {
   const commands = COMMANDS[pattern];
   const batch = (turn: number): Batch => {
     const those = Array.from({ length: depth }, (_, i) => {

@@ -1,5 +1,5 @@
 /** Requests as plain values, and the description of the binary dialect once more, in the plainest way. */
-import type { Command, Wanted } from "../../../src/protocol/command.ts";
+import type { Request, Wanted } from "../../../src/protocol/request.ts";
 import { type Packet, parse } from "./packet.ts";
 
 /** The largest value that is accepted here: small, since requests are read in many thousand ways. */
@@ -7,9 +7,9 @@ export const MAX_BODY = 40;
 export const INVALID = "bad request";
 
 /** One request: its kind with what it is about, and what belongs to the kind. */
-export type Request = { wanted: Wanted; opaque?: number } & Record<string, unknown>;
+export type Asked = { wanted: Wanted; opaque?: number } & Record<string, unknown>;
 
-export function requestOf(command: Command): Request {
+export function requestOf(command: Request): Asked {
   const { kind, name, flags, body, bodyStart, bodyEnd, opaque, opcode, wanted } = command;
   switch (kind) {
     case "get":
@@ -37,8 +37,8 @@ export function requestOf(command: Command): Request {
 }
 
 /** The reference knows that a request is refused, and not in which words. */
-export function withoutReason({ reason: _, ...rest }: Request): Request {
-  return rest as Request;
+export function withoutReason({ reason: _, ...rest }: Asked): Asked {
+  return rest as Asked;
 }
 
 const known = new Map<number, [kind: string, extras: number[], hasKey: boolean | undefined]>([
@@ -55,11 +55,11 @@ const known = new Map<number, [kind: string, extras: number[], hasKey: boolean |
 const quiet = [0x09, 0x0d, 0x11, 0x14, 0x17, 0x18];
 
 /** What is in the bytes, as {@link requestOf} puts it but for the reasons of refusals. */
-export function reference(bytes: Buffer): Request[] {
-  const found: Request[] = [];
+export function reference(bytes: Buffer): Asked[] {
+  const found: Asked[] = [];
   for (let at = 0; at < bytes.length;) {
     const refused = (refusal: string, more: object) =>
-      ({ refused: refusal, fatal: false, ...more }) as unknown as Request;
+      ({ refused: refusal, fatal: false, ...more }) as unknown as Asked;
     if (bytes[at] !== 0x80) {
       return [...found, refused(INVALID, { fatal: true, opaque: 0, wanted: "all" })];
     }
@@ -70,7 +70,7 @@ export function reference(bytes: Buffer): Request[] {
     if (before > header.length || header.length - before > 2_147_483_645) {
       return [...found, refused(INVALID, { fatal: true, opaque, wanted: "all" })];
     }
-    const wanted: Wanted = quiet.includes(opcode) ? "unusual" : "all";
+    const wanted: Wanted = quiet.includes(opcode) ? "quiet" : "all";
     // Nothing is understood before extras and key are there, and no value of a set before it is there as a whole.
     if (bytes.length - at < 24 + before) return found;
     const packet = parse(bytes.subarray(at, at + 24 + header.length));

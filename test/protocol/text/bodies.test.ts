@@ -1,7 +1,7 @@
 /** Bodies: where they lie, and what is kept of them. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { forgetBody, newCommand } from "../../../src/protocol/command.ts";
+import { nextRequest } from "../../../src/protocol/decoder.ts";
 import {
   feed,
   giveUp,
@@ -11,7 +11,7 @@ import {
   newInput,
   settle,
 } from "../../../src/protocol/input.ts";
-import { nextCommand } from "../../../src/protocol/parser.ts";
+import { forgetBody, newRequest } from "../../../src/protocol/request.ts";
 import { dangerous, everyByte, get, refused, set, TOO_LARGE, wrongEnd } from "./conversations.ts";
 import { foundIn, readAvailable, readCut, readWhole } from "./reading.ts";
 
@@ -25,12 +25,12 @@ function bytesOf(text: string): Buffer {
 
 function fed(input: Input, piece: Buffer): boolean {
   feed(input, piece);
-  return nextCommand(input);
+  return nextRequest(input);
 }
 
-/** The body of the command, and nothing else. */
-function bodyOf({ command }: Input): Buffer {
-  return command.body.subarray(command.bodyStart, command.bodyEnd);
+/** The body of the request, and nothing else. */
+function bodyOf({ request }: Input): Buffer {
+  return request.body.subarray(request.bodyStart, request.bodyEnd);
 }
 
 describe("a body that arrived whole", () => {
@@ -38,13 +38,13 @@ describe("a body that arrived whole", () => {
     const input = newInput(1024);
     const piece = bytesOf("set q 0 0 5\r\nHello\r\nset q 0 0 5\r\nWorld\r\n");
     expect(fed(input, piece)).toBe(true);
-    expect(input.command.body).toBe(piece);
+    expect(input.request.body).toBe(piece);
     expect(bodyOf(input).toString()).toBe("Hello");
-    expect(input.command.bodyAlone).toBe(false);
-    expect(nextCommand(input)).toBe(true);
-    expect(input.command.body).toBe(piece);
+    expect(input.request.bodyAlone).toBe(false);
+    expect(nextRequest(input)).toBe(true);
+    expect(input.request.body).toBe(piece);
     expect(bodyOf(input).toString()).toBe("World");
-    expect(input.command.bodyAlone).toBe(false);
+    expect(input.request.bodyAlone).toBe(false);
   });
 
   test("also when its line came before", () => {
@@ -52,9 +52,9 @@ describe("a body that arrived whole", () => {
     expect(fed(input, bytesOf("set q 0 0 "))).toBe(false);
     const piece = bytesOf("5\r\nHello\r\n");
     expect(fed(input, piece)).toBe(true);
-    expect(input.command.body).toBe(piece);
+    expect(input.request.body).toBe(piece);
     expect(bodyOf(input).toString()).toBe("Hello");
-    expect(input.command.bodyAlone).toBe(false);
+    expect(input.request.bodyAlone).toBe(false);
   });
 });
 
@@ -66,7 +66,7 @@ describe("a body that arrives in pieces", () => {
       const input = newInput(1024);
       expect(fed(input, bytesOf(text.slice(0, place)))).toBe(false);
       expect(fed(input, bytesOf(`${text.slice(place)}get q\r\n`))).toBe(true);
-      const { body, bodyStart, bodyEnd, bodyAlone } = input.command;
+      const { body, bodyStart, bodyEnd, bodyAlone } = input.request;
       // Between its line and its first byte there is nothing yet that would have to be kept.
       expect(bodyAlone).toBe(true);
       expect([bodyStart, bodyEnd, body.length]).toEqual([0, 5, 5]);
@@ -81,7 +81,7 @@ describe("a body that arrives in pieces", () => {
     expect(fed(input, bytesOf("set q 0 0 0\r\n\r"))).toBe(false);
     expect(fed(input, bytesOf("\n"))).toBe(true);
     expect(bodyOf(input).length).toBe(0);
-    expect(input.command.bodyAlone).toBe(true);
+    expect(input.request.bodyAlone).toBe(true);
   });
 
   test("each one has its own buffer, so the last is not overwritten", () => {
@@ -89,7 +89,7 @@ describe("a body that arrives in pieces", () => {
     const bodies = ["Hello", "World"].map((body) => {
       fed(input, bytesOf("set q 0 0 5\r\n"));
       expect(fed(input, bytesOf(`${body}\r\n`))).toBe(true);
-      return input.command.body;
+      return input.request.body;
     });
     expect(bodies.map(String)).toEqual(["Hello", "World"]);
   });
@@ -98,9 +98,9 @@ describe("a body that arrives in pieces", () => {
     const input = newInput(1024);
     fed(input, bytesOf("set q 0 0 5\r\nHe"));
     expect(fed(input, bytesOf("llo\r\nset q 0 0 5\r\nWorld\r\n"))).toBe(true);
-    expect(input.command.bodyAlone).toBe(true);
-    expect(nextCommand(input)).toBe(true);
-    expect(input.command.bodyAlone).toBe(false);
+    expect(input.request.bodyAlone).toBe(true);
+    expect(nextRequest(input)).toBe(true);
+    expect(input.request.bodyAlone).toBe(false);
     expect(bodyOf(input).toString()).toBe("World");
   });
 
@@ -136,21 +136,21 @@ describe("64 MB in pieces of 64 KB", () => {
     expect(fed(input, bytesOf(line))).toBe(false);
     expect(heldBytes(input)).toBeLessThan(20_000);
     expect(fed(input, piece.subarray(0, 1000))).toBe(false);
-    const bodies = new Set([input.command.body]);
+    const bodies = new Set([input.request.body]);
     feedBody(input, 1000, () => {
-      bodies.add(input.command.body);
+      bodies.add(input.request.body);
       const held = heldBytes(input);
-      if (held !== input.command.body.length) expect(held).toBe(input.command.body.length);
+      if (held !== input.request.body.length) expect(held).toBe(input.request.body.length);
       if (held > 4 * input.filled) expect(held).toBeLessThanOrEqual(4 * input.filled);
     });
     expect(bodies.size).toBeLessThan(10);
-    const { body } = input.command;
+    const { body } = input.request;
     expect(body.length).toBe(size);
     expect(isIncomplete(input)).toBe(true);
     expect(fed(input, bytesOf("\r"))).toBe(false);
     expect(fed(input, bytesOf("\nget q\r\n"))).toBe(true);
-    expect(input.command.body).toBe(body);
-    expect(input.command).toMatchObject({
+    expect(input.request.body).toBe(body);
+    expect(input.request).toMatchObject({
       kind: "set",
       bodyStart: 0,
       bodyEnd: size,
@@ -159,7 +159,7 @@ describe("64 MB in pieces of 64 KB", () => {
     for (let at = 0; at < size; at += piece.length) {
       expect(body.compare(piece, 0, piece.length, at, at + piece.length)).toBe(0);
     }
-    forgetBody(input.command);
+    forgetBody(input.request);
     expect(readAvailable(input)).toEqual([get("q")]);
   });
 
@@ -168,7 +168,7 @@ describe("64 MB in pieces of 64 KB", () => {
     expect(giveUp(input)).toBe(false);
     expect(fed(input, Buffer.concat([bytesOf(line), piece.subarray(0, 1000)]))).toBe(false);
     expect(giveUp(input)).toBe(true);
-    expect(foundIn(input.command)).toMatchObject({
+    expect(foundIn(input.request)).toMatchObject({
       kind: "refused set",
       answer: "SERVER_ERROR out of memory storing object",
       noreply: false,
@@ -179,45 +179,45 @@ describe("64 MB in pieces of 64 KB", () => {
       if (heldBytes(input) > 0) expect(heldBytes(input)).toBe(0);
     });
     expect(fed(input, bytesOf("\r\nget q\r\n"))).toBe(true);
-    expect(foundIn(input.command)).toEqual(get("q"));
+    expect(foundIn(input.request)).toEqual(get("q"));
   });
 
   test("are given up in the middle of what follows the body", () => {
     const input = newInput(size);
     expect(fed(input, bytesOf("set q 0 0 5 noreply\r\nHello\r"))).toBe(false);
     expect(giveUp(input)).toBe(true);
-    expect(foundIn(input.command)).toMatchObject({ kind: "refused set", noreply: true });
+    expect(foundIn(input.request)).toMatchObject({ kind: "refused set", noreply: true });
     expect(fed(input, bytesOf("\nget q\r\n"))).toBe(true);
-    expect(foundIn(input.command)).toEqual(get("q"));
+    expect(foundIn(input.request)).toEqual(get("q"));
   });
 
   test("are thrown away as they come when they are too many", () => {
     const input = newInput(size - 1);
     expect(fed(input, bytesOf(line))).toBe(true);
-    expect(foundIn(input.command)).toEqual(refused(TOO_LARGE));
-    expect(nextCommand(input)).toBe(false);
+    expect(foundIn(input.request)).toEqual(refused(TOO_LARGE));
+    expect(nextRequest(input)).toBe(false);
     feedBody(input, 0, () => {
-      const kept = [input.chunk.length, input.command.body.length, input.line?.length ?? 0];
+      const kept = [input.chunk.length, input.request.body.length, input.line?.length ?? 0];
       expect(kept).toEqual([0, 0, 0]);
     });
     expect(fed(input, bytesOf("\r"))).toBe(false);
     expect(fed(input, bytesOf("\nget q\r\n"))).toBe(true);
-    expect(foundIn(input.command)).toEqual(get("q"));
+    expect(foundIn(input.request)).toEqual(get("q"));
   });
 });
 
 test("the largest number of bytes there is, thrown away piece by piece", () => {
   const input = newInput(1024);
   expect(fed(input, bytesOf("set q 0 0 2147483645\r\n"))).toBe(true);
-  expect(foundIn(input.command)).toEqual(refused(TOO_LARGE));
+  expect(foundIn(input.request)).toEqual(refused(TOO_LARGE));
   const piece = Buffer.alloc(MEGABYTE, dangerous);
   for (let left = 2_147_483_645 + 2; left > 0; left -= piece.length) {
     const part = left < piece.length ? piece.subarray(0, left) : piece;
-    if (fed(input, part)) expect(foundIn(input.command)).toBe("nothing" as never);
+    if (fed(input, part)) expect(foundIn(input.request)).toBe("nothing" as never);
   }
   expect(isIncomplete(input)).toBe(false);
   expect(fed(input, bytesOf("get q\r\n"))).toBe(true);
-  expect(foundIn(input.command)).toEqual(get("q"));
+  expect(foundIn(input.request)).toEqual(get("q"));
 });
 
 test("a body of the largest size that is accepted, and one byte more", () => {
@@ -232,12 +232,12 @@ test("a body of the largest size that is accepted, and one byte more", () => {
   }
 });
 
-test("a body that is forgotten is not held by its command any more", () => {
-  const command = newCommand();
-  expect(command.body.length).toBe(0);
-  command.body = Buffer.alloc(10);
-  forgetBody(command);
-  expect(command.body.length).toBe(0);
+test("a body that is forgotten is not held by its request any more", () => {
+  const request = newRequest();
+  expect(request.body.length).toBe(0);
+  request.body = Buffer.alloc(10);
+  forgetBody(request);
+  expect(request.body.length).toBe(0);
 });
 
 test.each([
@@ -273,7 +273,7 @@ test("of a refused body nothing is missing when all of it lies there", () => {
     ["add q 0 0 5\r\nHello\r\n", false],
   ] as const) {
     feed(input, bytesOf(piece));
-    nextCommand(input);
+    nextRequest(input);
     expect(isIncomplete(input)).toBe(missing);
     readAvailable(input);
     expect(isIncomplete(input)).toBe(missing);
@@ -284,7 +284,7 @@ test("an input that has understood everything holds no received bytes", () => {
   const input = newInput(1024);
   feed(input, bytesOf("get q\r\nset q 0 0 5\r\nHello\r\n"));
   readAvailable(input);
-  expect([input.chunk.length, input.command.body.length]).toEqual([0, 0]);
+  expect([input.chunk.length, input.request.body.length]).toEqual([0, 0]);
   expect(input.line).toBeUndefined();
 });
 
@@ -319,7 +319,7 @@ test("bytes that arrive while others are looked at are in one buffer that does n
   const input = newInput(1024);
   feed(input, bytesOf("get a\r\nget a\r\n"));
   for (let n = 0; n < 100_000; n++) {
-    expect(nextCommand(input)).toBe(true);
+    expect(nextRequest(input)).toBe(true);
     feed(input, bytesOf("get a\r\n"));
   }
   expect(heldBytes(input)).toBeLessThan(1000);
@@ -338,7 +338,7 @@ describe("settled", () => {
       // What arrives behind something else is in a buffer of the input's own.
       if (before !== "") feed(input, bytesOf(before));
       feed(input, Buffer.concat([looked, bytesOf(rest)]));
-      for (let n = 0; n < looked.length + before.length; n++) nextCommand(input);
+      for (let n = 0; n < looked.length + before.length; n++) nextRequest(input);
       settle(input);
       expect(heldBytes(input)).toBeLessThanOrEqual(most);
       feed(input, bytesOf("t c\r\n"));
@@ -350,11 +350,11 @@ describe("settled", () => {
     const input = newInput(1024);
     const chunk = Buffer.alloc(7 * 10_000, line);
     feed(input, chunk);
-    for (let n = 0; n < 5000; n++) nextCommand(input);
+    for (let n = 0; n < 5000; n++) nextRequest(input);
     settle(input);
     expect(input.chunk).toBe(chunk);
     expect(heldBytes(input)).toBe(chunk.length);
-    for (let n = 0; n < 4000; n++) nextCommand(input);
+    for (let n = 0; n < 4000; n++) nextRequest(input);
     settle(input);
     expect(heldBytes(input)).toBe(7000);
     expect(readAvailable(input)).toHaveLength(1000);
@@ -364,12 +364,12 @@ describe("settled", () => {
 test("bytes that arrive between two requests wait, too", () => {
   const input = newInput(1024);
   expect(fed(input, bytesOf("get a\r\nget b\r\nget"))).toBe(true);
-  expect(foundIn(input.command)).toEqual(get("a"));
+  expect(foundIn(input.request)).toEqual(get("a"));
   expect(fed(input, bytesOf(" c\r\n"))).toBe(true);
-  expect(foundIn(input.command)).toEqual(get("b"));
-  expect(nextCommand(input)).toBe(true);
-  expect(foundIn(input.command)).toEqual(get("c"));
-  expect(nextCommand(input)).toBe(false);
+  expect(foundIn(input.request)).toEqual(get("b"));
+  expect(nextRequest(input)).toBe(true);
+  expect(foundIn(input.request)).toEqual(get("c"));
+  expect(nextRequest(input)).toBe(false);
 });
 
 test("a wrong end in pieces", () => {
@@ -386,9 +386,9 @@ test("a body that came in pieces and has a wrong end is not held any longer", ()
   const input = newInput(1_000_000);
   expect(fed(input, bytesOf("set q 0 0 1000000\r\n"))).toBe(false);
   expect(fed(input, Buffer.alloc(1_000_002, "x"))).toBe(true);
-  expect(foundIn(input.command)).toEqual(wrongEnd());
-  expect(nextCommand(input)).toBe(false);
-  expect(input.command.body.length).toBe(0);
+  expect(foundIn(input.request)).toEqual(wrongEnd());
+  expect(nextRequest(input)).toBe(false);
+  expect(input.request.body.length).toBe(0);
 });
 
 test("the line is kept for the log, if that is wanted", () => {
@@ -400,11 +400,11 @@ test("the line is kept for the log, if that is wanted", () => {
     const lines: string[] = [];
     for (const piece of [text.slice(0, place), text.slice(place)]) {
       feed(input, bytesOf(piece));
-      while (nextCommand(input)) lines.push(input.command.line);
+      while (nextRequest(input)) lines.push(input.request.line);
     }
     expect(lines).toEqual(expected);
   }
   const input = newInput(1024);
   fed(input, bytesOf(text));
-  expect(input.command.line).toBe("");
+  expect(input.request.line).toBe("");
 });

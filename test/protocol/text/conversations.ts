@@ -88,8 +88,8 @@ const names: Row[] = [
     "get \0 \xff\x80 \x01\x7f\xa0 \t\r\n",
     get("\0", "\xff\x80", "\x01\x7f\xa0", "\t"),
   ],
-  ["a name that is a command", "get get set noreply\r\n", get("get", "set", "noreply")],
-  ["a name as long as a command", "get ge gett\r\n", get("ge", "gett")],
+  ["a name that is a request", "get get set noreply\r\n", get("get", "set", "noreply")],
+  ["a name as long as a request", "get ge gett\r\n", get("ge", "gett")],
 ];
 
 const sets: Row[] = [

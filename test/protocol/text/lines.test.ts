@@ -1,9 +1,9 @@
 /** How long a line may be. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
+import { nextRequest } from "../../../src/protocol/decoder.ts";
 import { feed, newInput } from "../../../src/protocol/input.ts";
-import { nextCommand } from "../../../src/protocol/parser.ts";
-import { MAX_LINE } from "../../../src/protocol/text/parser.ts";
+import { MAX_LINE } from "../../../src/protocol/text/decoder.ts";
 import { newRandom, seeds } from "../random.ts";
 import { fatal, get, refused, set, TOO_LONG } from "./conversations.ts";
 import {
@@ -129,10 +129,10 @@ describe("a line without an end", () => {
   test("is refused with its byte 65,536, and not before", () => {
     const input = newInput(1024);
     feed(input, Buffer.alloc(LONGEST - 1, "x"));
-    expect(nextCommand(input)).toBe(false);
+    expect(nextRequest(input)).toBe(false);
     feed(input, Buffer.from("x"));
-    expect(nextCommand(input)).toBe(true);
-    expect(foundIn(input.command)).toEqual(fatal(TOO_LONG));
+    expect(nextRequest(input)).toBe(true);
+    expect(foundIn(input.request)).toEqual(fatal(TOO_LONG));
   });
 
   test.each([LONGEST, LONGEST + 1, 1_000_000])("%d bytes in one piece", (length) => {
@@ -145,7 +145,7 @@ describe("a line without an end", () => {
     expect(readAvailable(input)).toEqual([fatal(TOO_LONG)]);
     for (const text of ["\r\n", "get q\r\n", "set q 0 0 1\r\nx\r\n", "x".repeat(100_000)]) {
       feed(input, Buffer.from(text));
-      expect(nextCommand(input)).toBe(false);
+      expect(nextRequest(input)).toBe(false);
       expect(input.chunk.length).toBe(0);
     }
   });
@@ -155,7 +155,7 @@ describe("a line without an end", () => {
     const buffers = new Set<Buffer | undefined>();
     for (let i = 1; i < LONGEST; i++) {
       feed(input, Buffer.from("x"));
-      expect(nextCommand(input)).toBe(false);
+      expect(nextRequest(input)).toBe(false);
       buffers.add(input.line?.buffer);
     }
     expect(buffers.size).toBeLessThanOrEqual(17);
@@ -209,9 +209,9 @@ describe("what is refused leaves nothing long behind", () => {
   test.each(lines.map((line) => [line.slice(0, 20), line]))("%s…", (_start, line) => {
     const input = newInput(1024);
     feed(input, Buffer.from(`${line}\n`));
-    expect(nextCommand(input)).toBe(true);
-    expect(input.command.kind).toBe("refused");
-    const { keys, name, tokens, reason, line: kept } = input.command;
+    expect(nextRequest(input)).toBe(true);
+    expect(input.request.kind).toBe("refused");
+    const { keys, name, tokens, reason, line: kept } = input.request;
     const texts = [...keys.map(({ text }) => text), name, ...tokens, reason, kept];
     expect(texts.join("").length).toBeLessThan(300);
   });

@@ -1,13 +1,13 @@
-import { newBytes } from "../../../src/protocol/bytes.ts";
-/** Reads a client's bytes as a connection does, and notes what was asked for. */
-import { type Command, type CommandKind, forgetBody } from "../../../src/protocol/command.ts";
+import { newBytes } from "../../../src/protocol/buffer.ts";
+import { nextRequest } from "../../../src/protocol/decoder.ts";
 import { feed, type Input, newInput } from "../../../src/protocol/input.ts";
-import { nextCommand } from "../../../src/protocol/parser.ts";
+/** Reads a client's bytes as a connection does, and notes what was asked for. */
+import { forgetBody, type Request, type RequestKind } from "../../../src/protocol/request.ts";
 
 /** One request, as plain values; a body is a character a byte. */
 export interface Found {
   /** `gets` is a get that asks for the messages' numbers. */
-  kind: CommandKind | "gets";
+  kind: RequestKind | "gets";
   name?: string;
   names?: string[];
   flags?: number;
@@ -21,17 +21,17 @@ export interface Found {
 /** The largest body that the inputs here accept: small, since they are read in many thousand ways. */
 export const MAX_BODY = 256;
 
-export function foundIn(command: Command): Found {
-  const { kind, name } = command;
-  const noreply = command.wanted === "none";
+export function foundIn(request: Request): Found {
+  const { kind, name } = request;
+  const noreply = request.wanted === "none";
   switch (kind) {
     case "set": {
-      const body = command.body.toString("latin1", command.bodyStart, command.bodyEnd);
-      return { kind, name, flags: command.flags, body, noreply };
+      const body = request.body.toString("latin1", request.bodyStart, request.bodyEnd);
+      return { kind, name, flags: request.flags, body, noreply };
     }
     case "get": {
-      const names = command.keys.map(({ text }) => text);
-      return { kind: command.numbered ? "gets" : "get", names };
+      const names = request.keys.map(({ text }) => text);
+      return { kind: request.numbered ? "gets" : "get", names };
     }
     case "delete":
     case "flush":
@@ -41,19 +41,19 @@ export function foundIn(command: Command): Found {
     case "stats queue":
       return { kind, name };
     case "verbosity":
-      return { kind, level: command.level, noreply };
+      return { kind, level: request.level, noreply };
     case "refused":
     case "refused set":
-      return { kind, answer: refusalOf(command), noreply, fatal: command.fatal };
+      return { kind, answer: refusalOf(request), noreply, fatal: request.fatal };
     default:
       return { kind };
   }
 }
 
 /** The line that a refused request is answered with, without its end. */
-function refusalOf(command: Command): string {
+function refusalOf(request: Request): string {
   const bytes = newBytes(64);
-  command.dialect.refusal(bytes, command, command.refusal, command.reason);
+  request.encoder.refusal(bytes, request, request.refusal, request.reason);
   return bytes.buffer.toString("latin1", 0, bytes.length).replace(/\r\n$/, "");
 }
 
@@ -61,9 +61,9 @@ function refusalOf(command: Command): string {
 export function readAvailable(input: Input): Found[] {
   const found: Found[] = [];
   let left = input.chunk.length - input.at;
-  while (nextCommand(input)) {
-    found.push(foundIn(input.command));
-    if (input.command.kind === "set") forgetBody(input.command);
+  while (nextRequest(input)) {
+    found.push(foundIn(input.request));
+    if (input.request.kind === "set") forgetBody(input.request);
     const now = input.chunk.length - input.at;
     if (now >= left && !input.ended) throw new Error(`no progress: ${now} bytes were left before`);
     left = now;

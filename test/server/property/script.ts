@@ -14,13 +14,13 @@ export const endings = ["reset", "end", "shutdown", "quit"] as const;
 
 export function newScript(random: Random, mood: Mood, most: number): Volley[] {
   return times(random.between(1, 4), () =>
-    times(random.between(1, most), () => newCommand(random, mood)),
+    times(random.between(1, most), () => newRequest(random, mood)),
   );
 }
 
 /** The same, with a wait at the end that only a message ends. */
 export function waitingScript(random: Random, mood: Mood): Volley[] {
-  const behind = times(random.below(3), () => newCommand(random, mood));
+  const behind = times(random.below(3), () => newRequest(random, mood));
   return [
     ...newScript(random, mood, 3),
     [{ keys: [longWait(random, random.pick(queues))] }, ...behind],
@@ -31,7 +31,7 @@ export function newSet(random: Random, queue: string): Command {
   return { queue, size: newSize(random) };
 }
 
-function newCommand(random: Random, mood: Mood): Command {
+function newRequest(random: Random, mood: Mood): Command {
   if (random.below(100) < moods[mood]) return newSet(random, random.pick(queues));
   if (random.below(4) > 0) return { keys: [newKey(random, random.pick(queues), true)] };
   const named = times(random.between(2, 3), () => random.pick(queues));

@@ -1,5 +1,5 @@
 import { holds, lineLength, lineText } from "./bytes.ts";
-import { type Answer, type Dialect, HIT, MISS, MORE, UNEXPECTED } from "./dialect.ts";
+import { type Answer, type Encoder, HIT, MISS, MORE, UNEXPECTED } from "./dialect.ts";
 
 const INSERTED = Buffer.from("INSERTED ");
 const RESERVED = Buffer.from("RESERVED ");
@@ -11,7 +11,7 @@ const CRLF = Buffer.from("\r\n");
  * A tube as a queue: put appends a message; what is reserved is taken when it is deleted, which is one get. It is the
  * tube `default`, whatever the queue is called, so that a connection has nothing to say before it begins.
  */
-export function beanstalkd(_queue: string, body: Buffer): Dialect {
+export function beanstalkd(_queue: string, body: Buffer): Encoder {
   const data = Buffer.concat([body, CRLF]);
   return {
     set: Buffer.concat([Buffer.from(`put 0 0 120 ${body.length}\r\n`), data]),

@@ -18,7 +18,7 @@ export type Answer = {
 export type ReadAnswer = (answer: Answer, bytes: Buffer, from: number, to: number) => number;
 
 /** How one protocol appends a message to a queue, takes one, and drops the queue. */
-export type Dialect = {
+export type Encoder = {
   set: Buffer;
   get: Buffer;
   readSet: ReadAnswer;

@@ -1,11 +1,11 @@
 import { holds, lineLength, lineText } from "./bytes.ts";
-import { type Answer, type Dialect, HIT, MISS, UNEXPECTED } from "./dialect.ts";
+import { type Answer, type Encoder, HIT, MISS, UNEXPECTED } from "./dialect.ts";
 
 const STORED = Buffer.from("STORED\r\n");
 const END = Buffer.from("END\r\n");
 const AFTER_BODY = "\r\nEND\r\n".length;
 
-export function memcached(queue: string, body: Buffer): Dialect {
+export function memcached(queue: string, body: Buffer): Encoder {
   const crlf = Buffer.from("\r\n");
   const head = Buffer.from(`VALUE ${queue} 0 ${body.length}\r\n`);
   const value = Buffer.concat([head, body, crlf, END]);

@@ -1,11 +1,11 @@
 import { holds, lineLength, lineText } from "./bytes.ts";
-import { type Answer, type Dialect, HIT, MISS, UNEXPECTED } from "./dialect.ts";
+import { type Answer, type Encoder, HIT, MISS, UNEXPECTED } from "./dialect.ts";
 
 const COLON = 58;
 const NIL = Buffer.from("$-1\r\n");
 
 /** A Redis list as a queue: RPUSH appends a message, LPOP takes the oldest. */
-export function redis(queue: string, body: Buffer): Dialect {
+export function redis(queue: string, body: Buffer): Encoder {
   const value = bulk(body);
   return {
     set: command("RPUSH", queue, body),

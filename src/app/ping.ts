@@ -1,0 +1,52 @@
+import type { Options } from "../config/options.ts";
+import { placeName } from "../net/tcp.ts";
+
+/** How long the server has for its answer, in milliseconds. */
+const PATIENCE = 1000;
+
+/**
+ * Asks the server that these options would start for its version.
+ * @throws Error when it does not answer in time
+ */
+export async function ping(options: Options): Promise<void> {
+  const answer = Promise.withResolvers<string>();
+  const fail = (error: unknown) => answer.reject(error);
+  const timer = setTimeout(fail, PATIENCE, new Error(`no answer within ${PATIENCE} ms`));
+  connect(options, answer).catch(fail);
+  try {
+    const line = await answer.promise;
+    if (!line.startsWith("VERSION ")) throw new Error(`it is no queue server, it says ${line}`);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new Error(`--ping ${placeOf(options)}: ${code ?? message}`);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function connect(options: Options, answer: PromiseWithResolvers<string>): Promise<unknown> {
+  let received = "";
+  const socket: Bun.SocketHandler = {
+    open: (opened) => void opened.write("version\r\n"),
+    data(opened, chunk) {
+      received += chunk.toString("latin1");
+      const end = received.indexOf("\r\n");
+      if (end < 0) return;
+      answer.resolve(received.slice(0, end));
+      opened.terminate();
+    },
+    close: () => answer.reject(new Error("the connection was closed")),
+  };
+  if (options.socket !== undefined) return Bun.connect({ unix: options.socket, socket });
+  return Bun.connect({ hostname: hostOf(options), port: options.port, socket });
+}
+
+/** Where a server on this machine is reached: one that listens everywhere is here, too. */
+function hostOf({ address }: Options): string {
+  if (address === undefined || address === "0.0.0.0") return "127.0.0.1";
+  return address === "::" ? "::1" : address;
+}
+
+function placeOf(options: Options): string {
+  return options.socket ?? placeName(hostOf(options), options.port);
+}

@@ -1,0 +1,139 @@
+import type { Request } from "../protocol/request.ts";
+import { DURATIONS, type Histogram, newHistogram, SIZES } from "../util/histogram.ts";
+import { version } from "../util/version.ts";
+
+/** What the server counts of itself; the queues' own counters are theirs. */
+export interface Stats {
+  /** Milliseconds since 1970. */
+  startedAt: number;
+  currentConnections: number;
+  /** How far the counters were that `stats reset` sets back: they themselves only grow, as metrics must. */
+  resetAt: Partial<Record<Resettable, number>>;
+  totalConnections: number;
+  /** The most connections there have been at once: each has left a record behind for the next. */
+  connectionRecords: number;
+  getCommands: number;
+  getHits: number;
+  setCommands: number;
+  setHits: number;
+  bytesRead: number;
+  bytesWritten: number;
+  counters: Counters;
+  commits: Commits;
+}
+
+/** What `stats reset` sets back. */
+const RESETTABLE = [
+  "totalConnections",
+  "getCommands",
+  "getHits",
+  "setCommands",
+  "setHits",
+  "bytesRead",
+  "bytesWritten",
+] as const;
+type Resettable = (typeof RESETTABLE)[number];
+
+/** What `stats` has no names for. */
+export interface Counters {
+  /** Sets that a limit forbids. */
+  setsNotStored: number;
+  /** Messages whose set or get was executed, and then not committed. */
+  setsFailed: number;
+  getsFailed: number;
+  /** Gets that were answered without a message. */
+  getsMissed: number;
+  deleteHits: number;
+  /** How often each command came that is neither a set nor a get. */
+  others: Partial<Record<Request["kind"], number>>;
+}
+
+/** The commits of turns. */
+export interface Commits {
+  /** Seconds. */
+  times: Histogram;
+  /** Messages set and taken. */
+  sizes: Histogram;
+  /** When the last one succeeded and failed, in milliseconds since 1970, or 0; and why it failed. */
+  succeededAt: number;
+  failedAt: number;
+  failure: string;
+}
+
+export function newStats(): Stats {
+  return {
+    startedAt: Date.now(),
+    currentConnections: 0,
+    resetAt: {},
+    totalConnections: 0,
+    connectionRecords: 0,
+    getCommands: 0,
+    getHits: 0,
+    setCommands: 0,
+    setHits: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+    counters: {
+      setsNotStored: 0,
+      setsFailed: 0,
+      getsFailed: 0,
+      getsMissed: 0,
+      deleteHits: 0,
+      others: {},
+    },
+    commits: {
+      times: newHistogram(DURATIONS),
+      sizes: newHistogram(SIZES),
+      succeededAt: 0,
+      failedAt: 0,
+      failure: "",
+    },
+  };
+}
+
+/** What `stats reset` does; what is so at this moment stays. */
+export function resetStats(stats: Stats): void {
+  for (const name of RESETTABLE) stats.resetAt[name] = stats[name];
+}
+
+/** The general statistics under their names in the protocol, in its order. */
+export function listStats(stats: Stats): [name: string, value: string | number][] {
+  const now = Date.now();
+  const { user, system } = process.cpuUsage();
+  const sinceReset = (name: Resettable) => stats[name] - (stats.resetAt[name] ?? 0);
+  return [
+    ["pid", process.pid],
+    ["uptime", Math.floor((now - stats.startedAt) / 1000)],
+    ["time", Math.floor(now / 1000)],
+    ["version", version],
+    ["pointer_size", 64],
+    ["rusage_user", seconds(user)],
+    ["rusage_system", seconds(system)],
+    ["curr_connections", stats.currentConnections],
+    ["total_connections", sinceReset("totalConnections")],
+    ["connection_structures", stats.connectionRecords],
+    ["get_cmds", sinceReset("getCommands")],
+    ["get_hits", sinceReset("getHits")],
+    ["set_cmds", sinceReset("setCommands")],
+    ["set_hits", sinceReset("setHits")],
+    ["bytes_read", sinceReset("bytesRead")],
+    ["bytes_written", sinceReset("bytesWritten")],
+    // One thread serves all connections, whatever -t asks for.
+    ["threads", 1],
+  ];
+}
+
+/** `<seconds>.<microseconds>` */
+function seconds(microseconds: number): string {
+  return (microseconds / 1e6).toFixed(6);
+}
+
+export function countOther({ counters: { others } }: Stats, kind: Request["kind"]): void {
+  others[kind] = (others[kind] ?? 0) + 1;
+}
+
+export function countConnection(stats: Stats): void {
+  stats.currentConnections++;
+  stats.totalConnections++;
+  stats.connectionRecords = Math.max(stats.connectionRecords, stats.currentConnections);
+}

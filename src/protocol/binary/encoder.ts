@@ -1,0 +1,143 @@
+import { type Bytes, reserve, writeText } from "../buffer.ts";
+import type { ErrorKind } from "../errors.ts";
+import type { Encoder, Outcome } from "../reply.ts";
+import type { Request } from "../request.ts";
+import { GETK, GETKQ, HEADER, opcodeName } from "./opcodes.ts";
+
+/** What stands in an answer's header: 0, or what kind of problem there is. */
+type Status = number;
+
+const MAGIC = 0x81;
+const NO_ERROR: Status = 0x00;
+const NOT_FOUND: Status = 0x01;
+
+const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> = {
+  stored: [NO_ERROR, ""],
+  "not stored": [0x05, "Not stored"],
+  deleted: [NO_ERROR, ""],
+  "not found": [NOT_FOUND, "Not found"],
+  flushed: [NO_ERROR, ""],
+  reset: [NO_ERROR, ""],
+  done: [NO_ERROR, ""],
+  alive: [NO_ERROR, ""],
+};
+
+/** The text is for those that need no further reason. */
+const REFUSALS: Record<ErrorKind, readonly [status: Status, text: string]> = {
+  "unknown command": [0x81, "Unknown command"],
+  "unknown statistics": [NOT_FOUND, "Not found"],
+  "bad request": [0x04, "Invalid arguments"],
+  "too large": [0x03, "Too large"],
+  failure: [0x84, "Internal error"],
+};
+
+/** What an answer repeats of its request. */
+type Repeated = Pick<Request, "opcode" | "opaque">;
+
+/** The binary dialect: packets of a header, extras, a key and a value. */
+export const binary: Encoder = {
+  usual: new Set(["stored", "deleted", "done"]),
+  outcome(bytes, request, outcome, number) {
+    const [status, text] = OUTCOMES[outcome];
+    writePlain(bytes, request, status, text, number);
+  },
+  head(bytes, request, { text }, { flags, number, start, end }) {
+    const key = isKeyWanted(request) ? text : "";
+    writeHeader(bytes, request, NO_ERROR, 4, key.length, 4 + key.length + end - start, number);
+    write32(bytes, flags);
+    writeText(bytes, key);
+  },
+  tail() {},
+  end(bytes, request, found) {
+    if (found) return;
+    const key = request.keys[0]?.text ?? "";
+    if (!isKeyWanted(request)) return writePlain(bytes, request, ...OUTCOMES["not found"], 0);
+    writeHeader(bytes, request, NOT_FOUND, 0, key.length, key.length, 0);
+    writeText(bytes, key);
+  },
+  /** A packet for each row, and an empty one behind them. */
+  statistics(bytes, request, rows) {
+    for (const row of rows) binary.row(bytes, request, row);
+    binary.rowsEnd(bytes, request);
+  },
+  row(bytes, request, [name, value]) {
+    const text = String(value);
+    writeHeader(bytes, request, NO_ERROR, 0, name.length, name.length + text.length, 0);
+    writeText(bytes, name);
+    writeText(bytes, text);
+  },
+  rowsEnd: (bytes, request) => writePlain(bytes, request, NO_ERROR, "", 0),
+  version: (bytes, request, version) => writePlain(bytes, request, NO_ERROR, version, 0),
+  refusal(bytes, request, refusal, reason) {
+    const [status, text] = REFUSALS[refusal];
+    writePlain(bytes, request, status, reason || text, 0);
+  },
+  describe(buffer, start, end) {
+    const packets: string[] = [];
+    for (let at = start; at < end; at += HEADER + buffer.readUInt32BE(at + 8)) {
+      const status = buffer.readUInt16BE(at + 6);
+      const keyStart = at + HEADER + (buffer[at + 4] as number);
+      const key = buffer.toString("latin1", keyStart, keyStart + buffer.readUInt16BE(at + 2));
+      packets.push(`${opcodeName(buffer[at + 1] as number)} status ${status} ${key}`.trimEnd());
+    }
+    return packets;
+  },
+};
+
+/**
+ * Writes what a client is told instead of a held answer, when nothing of what that says has happened.
+ * @param held the answer, from `start` on
+ * @param reason in words for the client
+ */
+export function writeFailure(bytes: Bytes, held: Buffer, start: number, reason: string): void {
+  const repeated = { opcode: held[start + 1] as number, opaque: held.readUInt32BE(start + 12) };
+  writePlain(bytes, repeated, REFUSALS.failure[0], reason, 0);
+}
+
+function isKeyWanted({ opcode }: Request): boolean {
+  return opcode === GETK || opcode === GETKQ;
+}
+
+/** A packet with neither extras nor key. */
+function writePlain(
+  bytes: Bytes,
+  repeated: Repeated,
+  status: Status,
+  text: string,
+  number: number,
+): void {
+  writeHeader(bytes, repeated, status, 0, 0, text.length, number);
+  writeText(bytes, text);
+}
+
+/**
+ * @param body bytes of extras, key and value together
+ * @param number the message's own, where other servers have what their `cas` compares with
+ */
+function writeHeader(
+  bytes: Bytes,
+  { opcode, opaque }: Repeated,
+  status: Status,
+  extras: number,
+  key: number,
+  body: number,
+  number: number,
+): void {
+  write32(bytes, (MAGIC << 24) | (opcode << 16) | key);
+  write32(bytes, (extras << 24) | status);
+  write32(bytes, body);
+  write32(bytes, opaque);
+  write32(bytes, Math.floor(number / 2 ** 32));
+  write32(bytes, number);
+}
+
+/** Big-endian; only the lowest 32 bits are looked at. */
+function write32(bytes: Bytes, value: number): void {
+  reserve(bytes, 4);
+  const { buffer, length } = bytes;
+  buffer[length] = value >>> 24;
+  buffer[length + 1] = value >>> 16;
+  buffer[length + 2] = value >>> 8;
+  buffer[length + 3] = value;
+  bytes.length += 4;
+}

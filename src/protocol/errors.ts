@@ -1,0 +1,18 @@
+/** What kind of thing is wrong with a request; each dialect has its own word for it. */
+export type ErrorKind =
+  | "unknown command"
+  | "unknown statistics"
+  | "bad request"
+  | "too large"
+  /** Nothing is wrong with the request: the server could not do it. */
+  | "failure";
+
+export const BAD_FORMAT = "bad command line format";
+export const BAD_CHUNK = "bad data chunk";
+export const TOO_LONG = "line too long";
+export const TOO_LARGE = "object too large for cache";
+export const NO_ROOM = "out of memory storing object";
+export const NO_ROOM_FOR_LINE = "out of memory reading request";
+export const SLASH = "a slash has no place in the name here, it begins the options of a get";
+export const ONE_WAIT = "option t= is allowed with a single queue only";
+export const NO_DELAY = "a delay other than 0 is not possible";

@@ -1,0 +1,172 @@
+import { HEAD } from "../../store/batch.ts";
+
+/**
+ * Consecutive messages of one queue, packed into one buffer: a message costs its body and 8 bytes, and the garbage
+ * collector sees one object for hundreds of them.
+ */
+export interface Segment {
+  /** Number of the first message, and the number after the last. */
+  first: number;
+  end: number;
+  /** Each message is a head (body length, flags; 32 bits each, little-endian) and its body. */
+  bytes: Buffer;
+  /** How many of `bytes` are written. */
+  used: number;
+  /** Where the next message to be taken starts. */
+  cursor: number;
+  /** Where the first message starts that is not in the store yet. */
+  saved: number;
+  /** The one message here is large: `bytes` is its body alone, and `flags` is beside it. */
+  large: boolean;
+  flags: number;
+}
+
+/** A segment takes messages until it holds this many bytes. */
+export const SEGMENT_BYTES = 64 * 1024;
+/** A body from this many bytes on gets a segment of its own, so that it need not be copied. */
+export const LARGE_BODY = 16 * 1024;
+
+const SMALLEST = 128;
+/** The engine keeps so few bytes beside the object itself, until somebody takes a view of them. */
+const FEW_BYTES = 1000;
+/** What a segment costs beside its bytes: the records and its place in the heap. */
+const OVERHEAD = 320;
+
+/** A segment without messages; `number` is the number that its first message will have. */
+export function newSegment(number: number, room: number): Segment {
+  return {
+    first: number,
+    end: number,
+    bytes: Buffer.allocUnsafeSlow(Math.max(SMALLEST, room)),
+    used: 0,
+    cursor: 0,
+    saved: 0,
+    large: false,
+    flags: 0,
+  };
+}
+
+/** The segment of one large message; `body` is kept, not copied. */
+export function largeSegment(number: number, flags: number, body: Buffer): Segment {
+  const used = body.length;
+  return {
+    first: number,
+    end: number + 1,
+    bytes: body,
+    used,
+    cursor: 0,
+    saved: 0,
+    large: true,
+    flags,
+  };
+}
+
+/** A segment made of messages that are packed already, as the store gives them back. */
+export function packedSegment(first: number, count: number, bytes: Buffer): Segment {
+  const used = bytes.length;
+  return {
+    first,
+    end: first + count,
+    bytes,
+    used,
+    cursor: 0,
+    saved: used,
+    large: false,
+    flags: 0,
+  };
+}
+
+/** How much memory the segment takes, in bytes. */
+export function segmentCost(segment: Segment): number {
+  return segment.bytes.length + OVERHEAD;
+}
+
+/** Whether a body of `length` bytes may be added. */
+export function hasRoom(segment: Segment, length: number): boolean {
+  return !segment.large && (segment.used === 0 || segment.used + HEAD + length <= SEGMENT_BYTES);
+}
+
+/** Adds a message: the bytes of `source` from `start` up to `end` are copied. */
+export function appendMessage(
+  segment: Segment,
+  flags: number,
+  source: Buffer,
+  start: number,
+  end: number,
+): void {
+  const length = end - start;
+  const at = segment.used;
+  if (at + HEAD + length > segment.bytes.length) grow(segment, at + HEAD + length);
+  const { bytes } = segment;
+  write32(bytes, at, length);
+  write32(bytes, at + 4, flags);
+  source.copy(bytes, at + HEAD, start, end);
+  segment.used = at + HEAD + length;
+  segment.end++;
+}
+
+/** Adds messages that are packed already. */
+export function appendPacked(segment: Segment, count: number, packed: Buffer): void {
+  const needed = segment.used + packed.length;
+  if (needed > segment.bytes.length) grow(segment, needed);
+  packed.copy(segment.bytes, segment.used);
+  segment.used = needed;
+  segment.end += count;
+}
+
+function grow(segment: Segment, needed: number): void {
+  const ample = Math.min(SEGMENT_BYTES, segment.bytes.length * 4);
+  const larger = Buffer.allocUnsafeSlow(Math.max(needed, ample));
+  segment.bytes.copy(larger, 0, 0, segment.used);
+  segment.bytes = larger;
+}
+
+/** Length in bytes of the body whose head is at `at`. */
+export function lengthAt(segment: Segment, at: number): number {
+  return segment.large ? segment.used : read32(segment.bytes, at);
+}
+
+export function flagsAt(segment: Segment, at: number): number {
+  return segment.large ? segment.flags : read32(segment.bytes, at + 4);
+}
+
+/** Where the body starts of the message whose head is at `at`. */
+export function bodyAt(segment: Segment, at: number): number {
+  return segment.large ? at : at + HEAD;
+}
+
+/** Where message `number`, which must be in the segment, starts. */
+export function placeOf(segment: Segment, number: number): number {
+  let at = 0;
+  for (let n = segment.first; n < number; n++) at = bodyAt(segment, at) + lengthAt(segment, at);
+  return at;
+}
+
+/** The bytes from `start` up to `end`, good until the segment changes. */
+export function part({ bytes }: Segment, start: number, end: number): Uint8Array {
+  // A view of few bytes makes them cost three times as much for as long as they live.
+  const isView = bytes.length > FEW_BYTES;
+  return isView ? bytes.subarray(start, end) : Uint8Array.prototype.slice.call(bytes, start, end);
+}
+
+/** Empties the segment for reuse; `number` is the number that its first message will have. */
+export function resetSegment(segment: Segment, number: number): void {
+  segment.first = number;
+  segment.end = number;
+  segment.used = 0;
+  segment.cursor = 0;
+  segment.saved = 0;
+}
+
+function write32(bytes: Buffer, at: number, value: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
+function read32(bytes: Buffer, at: number): number {
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+  const high = ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
+  return (low | high) >>> 0;
+}
