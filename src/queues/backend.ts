@@ -1,0 +1,108 @@
+import type { Operation } from "./operation.ts";
+
+/**
+ * What keeps the queues: the engine executes groups of operations against it and knows nothing else of it. One that
+ * answers at once (SQLite, in `local/`) returns a number, one that answers later a promise of it; the engine never has
+ * two calls on their way, and gathers the next group meanwhile.
+ */
+export interface Backend {
+  /** A client's hold on the messages that it has open. */
+  newConsumer(): Consumer;
+  /**
+   * Executes operations from number `from` up to `to`, in order, as one transaction: as many as its budget of time and
+   * bytes allows, and at least one. Each one that was executed has its outcome then, and what it says is true: it is on
+   * disk unless `-N`. When the transaction fails, each that saw or made a change has failed, and no change happened (or,
+   * after a failed sync, nobody knows, and the error says so).
+   * @returns how many were executed
+   */
+  execute(operations: readonly Operation[], from: number, to: number): number | Promise<number>;
+  /** The queues, oldest first, as they are now; made as it is read. */
+  summaries(): Iterable<QueueSummary>;
+  /** Undefined when there is no such queue. */
+  summary(name: string): QueueSummary | undefined;
+  /**
+   * When the oldest message of the queue was committed, in milliseconds since 1970; 0 when there is none.
+   * @throws BackendError when it cannot be read
+   */
+  oldestArrival(name: string): number;
+  /**
+   * The oldest messages of the queue, open ones too, without taking them; undefined when there is no such queue.
+   * @param most how many, and of each body how many bytes
+   * @throws BackendError when they cannot be read
+   */
+  previews(name: string, most: { messages: number; bytes: number }): MessagePreview[] | undefined;
+  usage(): Usage;
+  /** Commits something that changes nothing. @throws BackendError when that is not possible */
+  probe(): void;
+  /** Does a portion of the work that can wait, a few milliseconds: true while there is more. @throws BackendError */
+  maintain(): boolean;
+  /** What the clock asks for: -C, and -T with -e. @throws BackendError */
+  checkpoint(how: "full" | "trickle"): void;
+  /** Ends the use of the queues. What was answered is kept. */
+  close(): void;
+}
+
+/** A client as the queues see it. */
+export interface Consumer {
+  /** How many messages it has open. */
+  readonly open: { readonly size: number };
+}
+
+/** What the queues tell the engine between two groups. */
+export interface Watcher {
+  /** Whether a client waits for a message of the queue. */
+  isAwaited(queue: string): boolean;
+  /** So many messages of an awaited queue can be taken. */
+  ready(queue: string, messages: number): void;
+}
+
+/** A queue at a glance. Sets and gets count messages ever set, and messages that are gone for good. */
+export interface QueueSummary {
+  /** No other queue has it, and none will soon. */
+  id: number;
+  /** A byte of the name is a character from U+0000 to U+00FF. */
+  name: string;
+  /** Messages in the queue, open ones too, and bytes of their bodies. */
+  messages: number;
+  bytes: number;
+  open: number;
+  sets: number;
+  gets: number;
+}
+
+/** Everything there is to know about one queue, but for what the engine knows itself. */
+export interface QueueDetails extends QueueSummary {
+  /** Of the oldest message, in milliseconds; 0 when there is none. */
+  age: number;
+  /** Bytes that its messages take in memory. */
+  memory: number;
+}
+
+/** A message as it lies in its queue. */
+export interface MessagePreview {
+  number: number;
+  flags: number;
+  /** Of the body, in bytes; and as many of them as were asked for. */
+  length: number;
+  body: Buffer;
+  /** When it was committed, in milliseconds since 1970. */
+  arrived: number;
+  /** A consumer has it open. */
+  open: boolean;
+}
+
+/** What the queues take, in bytes unless said otherwise. */
+export interface Usage {
+  /** How many queues there are. */
+  queues: number;
+  /** Bodies of all messages. */
+  bytes: number;
+  /** Messages in memory, and what they may take. */
+  cached: number;
+  cacheLimit: number;
+  /** Messages that could not be read and were skipped, since the start. */
+  lost: number;
+}
+
+/** Why the queues could not do something, in words for the client. */
+export class BackendError extends Error {}
