@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { help } from "../src/config/options.ts";
+import { help } from "../src/config/help.ts";
 import { version } from "../src/util/version.ts";
 import { codeBlock, readme } from "./clients/readme.ts";
 import { start, suite } from "./server/harness.ts";

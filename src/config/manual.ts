@@ -1,11 +1,11 @@
 import { program, version } from "../util/version.ts";
-import { flagRows, type Row } from "./options.ts";
+import { listUsages, type Usage } from "./usage.ts";
 
 /** The manual page of section 1, in the language of man(7). */
 export function manual(): string {
   return [
     `.TH ${program.toUpperCase()} 1 "" "${program} ${version}"`,
-    // No hyphens within words, and no spaces to fill the lines: names are to be searched for.
+    // Without breaks within words and without spaces that fill the lines, names can be searched for.
     ".nh",
     ".ad l",
     ".SH NAME",
@@ -27,7 +27,7 @@ export function manual(): string {
     ".SH OPTIONS",
     "What no flag says is taken from the variable of the environment that is named in brackets.",
     "Of a flag without a value it is 1 or 0.",
-    ...flagRows().flatMap(paragraph),
+    ...listUsages().flatMap(paragraph),
     ".SH EXIT STATUS",
     "0 after a clean end, and for an answered",
     `${bold("--ping")}; 1 with a message on standard error when a flag is wrong or the server cannot start.`,
@@ -44,13 +44,13 @@ export function manual(): string {
   ].join("\n");
 }
 
-function paragraph({ name, hint, help, standard, variable }: Row): string[] {
+function paragraph({ name, hint, help, defaultText, variable }: Usage): string[] {
   const value = hint === undefined ? "" : ` \\fI${hint.slice(1, -1)}\\fR`;
   return [
     ".TP",
     `${bold(name)}${value}`,
     `${help.charAt(0).toUpperCase()}${escape(help.slice(1))}.`,
-    ...(standard === undefined ? [] : [`Default: ${escape(standard)}.`]),
+    ...(defaultText === undefined ? [] : [`Default: ${escape(defaultText)}.`]),
     ...(variable === undefined ? [] : [".br", `[${variable}]`]),
   ];
 }
@@ -59,7 +59,7 @@ function bold(text: string): string {
   return `\\fB${escape(text)}\\fR`;
 }
 
-/** A hyphen that is to be copied and typed, and characters that would be commands. */
+/** Keeps hyphens that users copy and type, and characters that would be commands. */
 function escape(text: string): string {
   return text.replaceAll("\\", "\\e").replaceAll("-", "\\-").replace(/^['.]/, "\\&$&");
 }

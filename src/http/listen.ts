@@ -1,4 +1,4 @@
-import type { HttpAddress } from "../config/options.ts";
+import type { Address } from "../config/address.ts";
 import { reasonOf, type Server } from "../engine/server.ts";
 import { explain, type Listener, placeName } from "../net/tcp.ts";
 import { freeDescriptor } from "../os/limits.ts";
@@ -15,7 +15,7 @@ import { page, PAGE_HEADERS } from "./page.ts";
 interface Watch {
   server: Server;
   http: Bun.Server<undefined>;
-  address: HttpAddress;
+  address: Address;
   /** Descriptors in use before the first connection. */
   files: number;
   history: History;
@@ -35,7 +35,7 @@ const IDLE = 30;
 const DELAY_INTERVAL = 100;
 
 /** Serves metrics, health and the page. @throws Error that names the address */
-export function listenHttp(address: HttpAddress): Listener {
+export function listenHttp(address: Address): Listener {
   const { hostname, port } = address;
   let watch: Watch | undefined;
   let endWatch = (): void => {};

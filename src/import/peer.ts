@@ -1,3 +1,4 @@
+import type { Address } from "../config/address.ts";
 import { reasonIn } from "../store/store.ts";
 
 /** The server that is asked. A byte of a text is a character from U+0000 to U+00FF. */
@@ -8,11 +9,6 @@ export interface Peer {
   /** So many bytes, which nobody else uses. @throws DrainError when they don't come */
   bytes(count: number): Promise<Buffer>;
   end(): void;
-}
-
-export interface Address {
-  hostname: string;
-  port: number;
 }
 
 /** Why a drain ends before its time, in words for the user. */

@@ -1,4 +1,5 @@
-import { type Address, connectPeer, DrainError, nameOf, type Peer } from "./peer.ts";
+import type { Address } from "../config/address.ts";
+import { connectPeer, DrainError, nameOf, type Peer } from "./peer.ts";
 
 /** A message on its way from the other server. */
 export interface Moved {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { parseCommandLine } from "../../src/config/options.ts";
+import { parseCommandLine } from "../../src/config/command_line.ts";
 import { newServer, type Server } from "../../src/engine/server.ts";
 import { closeConnection, type Connection, receive } from "../../src/net/connection.ts";
 import { listenTcp } from "../../src/net/tcp.ts";

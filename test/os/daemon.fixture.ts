@@ -6,7 +6,7 @@
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { parseCommandLine } from "../../src/config/options.ts";
+import { parseCommandLine } from "../../src/config/command_line.ts";
 import {
   isDaemonChild,
   leaveDirectory,

@@ -1,76 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
-import {
-  type Environment,
-  flagRows,
-  help,
-  OptionError,
-  type Options,
-  parseCommandLine,
-} from "../../src/config/options.ts";
-import { version } from "../../src/util/version.ts";
-
-const defaults: Options = {
-  port: 22201,
-  udpPort: 0,
-  socket: undefined,
-  socketMode: 0o700,
-  address: undefined,
-  daemon: false,
-  coreFiles: false,
-  user: undefined,
-  connections: 1024,
-  verbosity: 0,
-  pidFile: undefined,
-  threads: 4,
-  memory: 64 * 1024 * 1024,
-  pageSize: 4096,
-  home: "/data1/memcacheq",
-  logBuffer: 32 * 1024,
-  checkpointSeconds: 300,
-  trickleSeconds: 30,
-  statsSeconds: 30,
-  tricklePercent: 60,
-  extentPages: 16384,
-  maxBody: 1024,
-  lockWait: 100,
-  noSync: false,
-  removeLogs: false,
-  maxMessages: Infinity,
-  maxBytes: Infinity,
-  http: undefined,
-  httpAdmin: false,
-  drainFrom: undefined,
-  queues: undefined,
-};
-
-/** What a command line changes about the defaults. */
-function changes(args: string[]): Partial<Options> {
-  const line = parseCommandLine(args);
-  if (line.action !== "run") throw new Error(`${line.action} instead of run`);
-  return changed(line.options);
-}
-
-function changed(options: Options): Partial<Options> {
-  const entries = Object.entries(options);
-  return Object.fromEntries(
-    entries.filter(([key, value]) => value !== defaults[key as keyof Options]),
-  );
-}
-
-function words(line: string): string[] {
-  return line.split(" ");
-}
-
-function complaint(args: string[], environment: Environment = {}): string {
-  try {
-    parseCommandLine(args, environment);
-  } catch (error) {
-    if (error instanceof OptionError) return error.message;
-    throw error;
-  }
-  throw new Error(`accepted: ${args.join(" ")}`);
-}
+import { parseCommandLine } from "../../src/config/command_line.ts";
+import type { Options } from "../../src/config/options.ts";
+import { changes, complaint, defaults, words } from "./lines.ts";
 
 test("without flags everything has its default", () => {
   expect(parseCommandLine([])).toEqual({ action: "run", options: defaults });
@@ -317,70 +249,6 @@ test.each<[string, Partial<Options>]>([
   expect(changes(words(line))).toEqual(changed);
 });
 
-describe("the environment", () => {
-  function settings(environment: Environment, line = ""): Partial<Options> {
-    const commandLine = parseCommandLine(line === "" ? [] : words(line), environment);
-    if (commandLine.action !== "run") throw new Error(`${commandLine.action} instead of run`);
-    return changed(commandLine.options);
-  }
-
-  test("holds a variable for every flag that has a meaning for a server", () => {
-    const without = flagRows().filter(({ variable }) => variable === undefined);
-    expect(without.map(({ name }) => name)).toEqual(["-h", "-i", "--ping"]);
-    expect(flagRows().filter(({ variable }) => variable !== undefined)).toBeArrayOfSize(
-      Object.keys(defaults).length,
-    );
-  });
-
-  test.each<[Environment, Partial<Options>]>([
-    [{ MEMCACHEQ_PORT: "11211" }, { port: 11211 }],
-    [
-      { MEMCACHEQ_ADDRESS: "::1", MEMCACHEQ_SOCKET_MODE: "660" },
-      { address: "::1", socketMode: 0o660 },
-    ],
-    [{ MEMCACHEQ_MEMORY: "128" }, { memory: 128 * 1024 * 1024 }],
-    [{ MEMCACHEQ_CHECKPOINT_SECONDS: "0" }, { checkpointSeconds: 0 }],
-    [{ MEMCACHEQ_MAX_BYTES: "2g" }, { maxBytes: 2 ** 31 }],
-    [{ MEMCACHEQ_VERBOSITY: "2" }, { verbosity: 2 }],
-    [
-      { MEMCACHEQ_NO_SYNC: "1", MEMCACHEQ_DAEMON: "Yes" },
-      { noSync: true, daemon: true },
-    ],
-    [{ MEMCACHEQ_NO_SYNC: "0", MEMCACHEQ_DAEMON: "off" }, {}],
-    [{ MEMCACHEQ_PORT: "", MEMCACHEQ_NO_SYNC: "", MEMCACHEQ_USER: "" }, {}],
-    [{ MEMCACHEQ_PORT: "tcp://10.0.0.1:22201", MEMCACHEQ_SERVICE_HOST: "10.0.0.1" }, {}],
-    [{ PORT: "1", memcacheq_port: "1", MEMCACHEQ_CONSTRUCTOR: "1" }, {}],
-  ])("%p", (environment, expected) => {
-    expect(settings(environment)).toEqual(expected);
-  });
-
-  test("is overruled by the command line", () => {
-    expect(settings({ MEMCACHEQ_PORT: "1", MEMCACHEQ_HOME: "a" }, "-p 2")).toEqual({
-      port: 2,
-      home: "a",
-    });
-    expect(settings({ MEMCACHEQ_PORT: "wrong" }, "-p 2")).toEqual({ port: 2 });
-    expect(settings({ MEMCACHEQ_VERBOSITY: "2" }, "-v")).toEqual({ verbosity: 1 });
-    expect(settings({ MEMCACHEQ_NO_SYNC: "no" }, "-N")).toEqual({ noSync: true });
-  });
-
-  test.each<[variable: string, value: string, rule: string]>([
-    ["PORT", "70000", "a port is a number from 0 to 65535"],
-    ["PORT", " 5", "a port is a number from 0 to 65535"],
-    ["UDP_PORT", "tcp://10.0.0.1:22201", "a port is a number from 0 to 65535"],
-    ["VERBOSITY", "3", "how often it is given is a number from 0 to 2"],
-    ["NO_SYNC", "maybe", "1, true, yes, on is yes, and 0, false, no, off is no"],
-    ["NO_SYNC", "constructor", "1, true, yes, on is yes, and 0, false, no, off is no"],
-  ])("MEMCACHEQ_%s=%s is named when it is wrong", (variable, value, rule) => {
-    const name = `MEMCACHEQ_${variable}`;
-    expect(complaint([], { [name]: value })).toBe(`${name}=${value}: ${rule} (see memcacheq -h)`);
-  });
-
-  test("is not asked for help", () => {
-    expect(parseCommandLine(["-h"], { MEMCACHEQ_PORT: "wrong" })).toEqual({ action: "help" });
-  });
-});
-
 describe("--http", () => {
   test.each<[value: string, hostname: string, port: number]>([
     ["9150", "127.0.0.1", 9150],
@@ -461,65 +329,5 @@ describe("moving from another server", () => {
   test("--queues alone, and a daemon that drains, are refused", () => {
     expect(() => parseCommandLine(["--queues", "a"])).toThrow("it needs --drain-from");
     expect(() => parseCommandLine(["-d", "--drain-from", "a:1"])).toThrow("does not go with -d");
-  });
-});
-
-describe("help", () => {
-  const lines = help().split("\n");
-
-  test("begins with the version, and fits 80 columns", () => {
-    expect(lines[0]).toBe(`memcacheq ${version}`);
-    expect(lines.filter((line) => line.length > 80)).toEqual([]);
-    expect(lines.filter((line) => line !== line.trimEnd())).toEqual([]);
-  });
-
-  /** The lines about one flag, joined. */
-  function entry(flag: string): string {
-    const start = lines.findIndex((line) => line.startsWith(`  ${flag} `));
-    const rest = lines.slice(start + 1);
-    const length = rest.findIndex((line) => !line.startsWith("   "));
-    return [lines[start] ?? "", ...rest.slice(0, length)].map((line) => line.trim()).join(" ");
-  }
-
-  test.each([
-    ["-p <num>", "22201"],
-    ["-U <num>", "0"],
-    ["-s <file>", undefined],
-    ["-a <mask>", "0700"],
-    ["-l <addr>", "all"],
-    ["-d", undefined],
-    ["-r", undefined],
-    ["-u <user>", undefined],
-    ["-c <num>", "1024"],
-    ["-v", undefined],
-    ["-h", undefined],
-    ["-i", undefined],
-    ["-P <file>", undefined],
-    ["-t <num>", "4"],
-    ["-m <num>", "64"],
-    ["-A <num>", "4096"],
-    ["-H <dir>", "/data1/memcacheq"],
-    ["-L <num>", "32"],
-    ["-C <num>", "300"],
-    ["-T <num>", "30"],
-    ["-S <num>", "30"],
-    ["-e <num>", "60"],
-    ["-E <num>", "16384"],
-    ["-B <num>", "1024"],
-    ["-D <num>", "100"],
-    ["-N", undefined],
-    ["-R", undefined],
-  ])("%s has its line, and its default %p", (flag, standard) => {
-    const text = entry(flag);
-    expect(text).toMatch(/^-\w( <\w+>)? +\w.{5,}$/);
-    if (standard === undefined) expect(text).not.toContain("default");
-    else expect(text.replace(/ \[MEMCACHEQ_\w+\]$/, "")).toEndWith(` (default: ${standard})`);
-  });
-
-  test("has no flag that is not accepted", () => {
-    const flags = lines.flatMap((line) => /^ {2}(-\w)( <\w+>)? /.exec(line)?.[1] ?? []);
-    expect(flags).toBeArrayOfSize(27);
-    for (const flag of flags)
-      expect(() => parseCommandLine([flag, "1"])).not.toThrow("no such flag");
   });
 });

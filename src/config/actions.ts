@@ -1,0 +1,22 @@
+import type { HelpText } from "./option.ts";
+
+/** Something to do in place of serving. */
+export type Action = "ping" | "help" | "license";
+
+/** The flag that asks for an action. */
+export interface ActionFlag {
+  /** As it is typed: `-h`, `--ping`. */
+  name: string;
+  help: HelpText;
+  action: Action;
+}
+
+export const actionFlags: readonly ActionFlag[] = [
+  {
+    name: "--ping",
+    help: "ask the server at -s, or -l and -p, for its version: exit code 0 if it answers within a second",
+    action: "ping",
+  },
+  { name: "-h", help: "print this help", action: "help" },
+  { name: "-i", help: "print the licence", action: "license" },
+];
