@@ -1,17 +1,17 @@
 import type { Options } from "../config/options.ts";
 import { placeName } from "../net/tcp.ts";
 
-/** How long the server has for its answer, in milliseconds. */
-const PATIENCE = 1000;
+/** The maximum of milliseconds until the answer. */
+const MAX_WAIT = 1000;
 
 /**
  * Asks the server that these options would start for its version.
- * @throws Error when it does not answer in time
+ * @throws Error when it does not answer in time, or is another program
  */
 export async function ping(options: Options): Promise<void> {
   const answer = Promise.withResolvers<string>();
   const fail = (error: unknown) => answer.reject(error);
-  const timer = setTimeout(fail, PATIENCE, new Error(`no answer within ${PATIENCE} ms`));
+  const timer = setTimeout(fail, MAX_WAIT, new Error(`no answer within ${MAX_WAIT} ms`));
   connect(options, answer).catch(fail);
   try {
     const line = await answer.promise;
@@ -41,7 +41,7 @@ function connect(options: Options, answer: PromiseWithResolvers<string>): Promis
   return Bun.connect({ hostname: hostOf(options), port: options.port, socket });
 }
 
-/** Where a server on this machine is reached: one that listens everywhere is here, too. */
+/** Where a server on this machine is reached: one that listens on all interfaces is on this machine, too. */
 function hostOf({ address }: Options): string {
   if (address === undefined || address === "0.0.0.0") return "127.0.0.1";
   return address === "::" ? "::1" : address;

@@ -1,105 +1,119 @@
 import { closeSync, fstatSync, writeSync } from "node:fs";
 import { resolve } from "node:path";
 
-import type { Options } from "../config/options.ts";
 import { program } from "../util/version.ts";
 
-/** Tells the daemon that it is one: the id of the process that started it and waits for its word. */
-const MARK = "MEMCACHEQ_DAEMON_OF";
+/** The daemon's end of the channel to the process that started it, which waits for one report. */
+export interface StarterChannel {
+  /** Undefined in a process that is no daemon, and after the report. */
+  descriptor: number | undefined;
+}
+
+/** The paths that a daemon uses after its start. */
+export interface DaemonPaths {
+  home: string;
+  pidFile: string | undefined;
+  socket: string | undefined;
+}
+
+/** The variable of the environment that makes a process a daemon: the id of the process that started it. */
+const STARTER = "MEMCACHEQ_DAEMON_OF";
 const CHANNEL = 3;
 const READY = "ready";
 
-let channel = takeChannel();
-
-/** Whether {@link startDaemon} started this process, and it has not given its word yet. */
-export function isDaemonChild(): boolean {
-  return channel !== undefined;
-}
-
 /**
- * Starts this program again as a daemon (a session of its own, standard streams at /dev/null, the
- * output streams kept with `-v`) and waits until it listens or fails. `args` are the arguments that
- * the user typed. Resolves to the exit code for this process; a failure's reason is on stderr then.
+ * Starts this program again as a daemon (a session of its own, standard streams at /dev/null) and waits until it
+ * listens or fails. A failure's reason is on standard error then.
+ * @param args the arguments that the user typed
+ * @param keepsOutput the daemon keeps standard output and standard error
+ * @returns the exit code for this process
  */
-export async function startDaemon(options: Options, args: readonly string[]): Promise<number> {
-  const output = options.verbosity > 0 ? "inherit" : "ignore";
-  const child = Bun.spawn([...command(), ...args], {
+export async function startDaemon(args: readonly string[], keepsOutput: boolean): Promise<number> {
+  const output = keepsOutput ? "inherit" : "ignore";
+  const child = Bun.spawn([...ownCommand(), ...args], {
     detached: true,
-    env: { ...process.env, [MARK]: String(process.pid) },
+    env: { ...process.env, [STARTER]: String(process.pid) },
     stdio: ["ignore", output, output, "pipe"],
   });
-  const word = await readChannel(child.stdio[CHANNEL]);
-  if (word === READY) {
+  const report = await readReport(child.stdio[CHANNEL]);
+  if (report === READY) {
     child.unref();
     return 0;
   }
-  console.error(`${program}: ${word === "" ? await epitaph(child) : word}`);
-  // Who tries again at once is not to meet what is left of it.
+  console.error(`${program}: ${report === "" ? await describeExit(child) : report}`);
+  // The user may try again at once, and must not meet this one's lock and port.
   await child.exited;
   return 1;
 }
 
 /**
- * In the daemon: takes `/` as the working directory, so that no other is kept busy; stays with `-r`,
- * because core files go there. Returns the options with the paths that still mean what the user typed.
+ * The channel to the process that waits in {@link startDaemon}. Can be opened once: the variable that tells of it is
+ * removed, so that no process started from here takes itself for a daemon.
  */
-export function leaveDirectory(options: Options): Options {
-  if (options.coreFiles) return options;
-  const moved = {
-    ...options,
-    home: resolve(options.home),
-    pidFile: absolute(options.pidFile),
-    socket: absolute(options.socket),
-  };
+export function openStarterChannel(): StarterChannel {
+  const starter = process.env[STARTER];
+  delete process.env[STARTER];
+  // A user may have set the variable by accident.
+  const isStarted = starter === String(process.ppid) && isSocket(CHANNEL);
+  return { descriptor: isStarted ? CHANNEL : undefined };
+}
+
+/** Whether {@link startDaemon} started this process and still waits for its report. */
+export function isAwaited({ descriptor }: StarterChannel): boolean {
+  return descriptor !== undefined;
+}
+
+/** Reports that clients can connect. Does nothing in a process that is no daemon. */
+export function reportReady(channel: StarterChannel): void {
+  report(channel, READY);
+}
+
+/** Reports why the start failed, for the user. Does nothing in a process that is no daemon. */
+export function reportFailure(channel: StarterChannel, message: string): void {
+  report(channel, message);
+}
+
+/**
+ * Takes `/` as the working directory, so that no other file system is kept busy.
+ * @returns the paths, absolute, so that they still mean what the user typed
+ */
+export function leaveDirectory({ home, pidFile, socket }: DaemonPaths): DaemonPaths {
+  const paths = { home: resolve(home), pidFile: absolute(pidFile), socket: absolute(socket) };
   process.chdir("/");
-  return moved;
+  return paths;
 }
 
-/** In the daemon: tells the waiting process that clients can connect. Does nothing elsewhere. */
-export function reportReady(): void {
-  report(READY);
-}
-
-/** In the daemon: gives the waiting process the reason to print. Does nothing elsewhere. */
-export function reportFailure(message: string): void {
-  report(message);
-}
-
-/** The channel to the waiting process, if there is one: the mark can also be a user's accident. */
-function takeChannel(): number | undefined {
-  const parent = process.env[MARK];
-  delete process.env[MARK];
-  if (parent !== String(process.ppid)) return undefined;
+function report(channel: StarterChannel, text: string): void {
+  if (channel.descriptor === undefined) return;
   try {
-    return fstatSync(CHANNEL).isSocket() ? CHANNEL : undefined;
+    writeSync(channel.descriptor, text);
+    closeSync(channel.descriptor);
   } catch {
-    return undefined;
+    // The process that waited was killed; the daemon does not need it.
+  }
+  channel.descriptor = undefined;
+}
+
+function isSocket(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isSocket();
+  } catch {
+    return false;
   }
 }
 
-function report(word: string): void {
-  if (channel === undefined) return;
-  try {
-    writeSync(channel, word);
-    closeSync(channel);
-  } catch {
-    // The one who waited is gone (interrupted, killed); the daemon does not need it.
-  }
-  channel = undefined;
-}
-
-function command(): string[] {
+function ownCommand(): string[] {
   if (Bun.isStandaloneExecutable) return [process.execPath];
   return [process.execPath, ...process.execArgv, Bun.main];
 }
 
-async function readChannel(fd: number | null | undefined): Promise<string> {
-  if (typeof fd !== "number") throw new Error("no channel to the daemon could be opened");
-  return await Bun.file(fd).text();
+async function readReport(descriptor: number | null | undefined): Promise<string> {
+  if (typeof descriptor !== "number") throw new Error("no channel to the daemon could be opened");
+  return await Bun.file(descriptor).text();
 }
 
-/** Why a daemon that said nothing is gone. */
-async function epitaph(child: Bun.Subprocess): Promise<string> {
+/** How a daemon ended that reported nothing. */
+async function describeExit(child: Bun.Subprocess): Promise<string> {
   await child.exited;
   const end = child.signalCode === null ? `exit code ${child.exitCode}` : child.signalCode;
   return `the daemon ended before it was ready (${end})`;

@@ -1,7 +1,7 @@
 import { dlopen, type FFIFunction, read } from "bun:ffi";
 import { closeSync } from "node:fs";
 
-/** What a process may have: open file descriptors, or bytes of a core file. */
+/** What a process has a limit of: open file descriptors, or bytes of a core file. */
 export type Resource = "openFiles" | "coreFiles";
 
 /** A resource limit; {@link unlimited} stands for no limit. */
@@ -48,7 +48,7 @@ const functions = {
   initgroups: { args: ["cstring", "u32"], returns: "i32" },
 } as const satisfies Record<string, FFIFunction>;
 
-// Only Linux has it, and a library without a wanted function cannot be opened.
+// Apart, because a library that lacks one of the wanted functions cannot be opened, and only Linux has these.
 const linuxFunctions = {
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
@@ -69,10 +69,13 @@ function open<F extends Record<string, FFIFunction>>(wanted: F) {
   throw new Error(`the C library cannot be opened (tried ${libraries.join(", ")})`);
 }
 
-let opened: ReturnType<typeof open<typeof functions>> | undefined;
+type Library = ReturnType<typeof open<typeof functions>>;
 
-function libc() {
-  return (opened ??= open(functions));
+/** The library is opened at its first use: opening it takes time, and gives the same each time. */
+const cache: { library?: Library } = {};
+
+function libc(): Library {
+  return (cache.library ??= open(functions));
 }
 
 /**
@@ -83,9 +86,9 @@ export function lockFile(fd: number): boolean {
   return libc().flock(fd, LOCK_EX_NB) === 0;
 }
 
-/** Whether a write to the descriptor is done, or fails, without waiting for whoever reads what is written. */
+/** Whether a write to the descriptor is done, or fails, without waiting for its reader. */
 export function canWrite(fd: number): boolean {
-  // struct pollfd: the descriptor, and 16 bits each for what is asked and what is so.
+  // struct pollfd: the descriptor, and 16 bits each for the events asked for and those found.
   return libc().poll(new Int32Array([fd, POLLOUT]), 1, 0) !== 0;
 }
 
@@ -103,19 +106,19 @@ export function setLimit(resource: Resource, soft: bigint, hard: bigint): boolea
   return libc().setrlimit(resources[resource], new BigUint64Array([soft, hard])) === 0;
 }
 
-/** The user of that name, from whatever the system keeps its users in. */
+/** The user of that name, from any source that the system is configured to use. */
 export function findUser(name: string): User | undefined {
   const entry = libc().getpwnam(name);
   if (entry === null) return undefined;
   return { name, uid: read.u32(entry, UID_OFFSET), gid: read.u32(entry, GID_OFFSET) };
 }
 
-/** Takes on all the groups that a user is in. False when the system refuses it. */
+/** Joins all the groups of the user. False when the system refuses it. */
 export function joinGroups(user: User): boolean {
   return libc().initgroups(user.name, user.gid) === 0;
 }
 
-/** Lets this process leave core files again, which Linux ends when a process changes its user. */
+/** Allows core files of this process again: Linux forbids them when a process changes its user (prctl(2)). */
 export function allowCoreFiles(): void {
   if (process.platform === "linux") open(linuxFunctions).prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }

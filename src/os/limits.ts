@@ -3,14 +3,14 @@ import { closeSync, openSync } from "node:fs";
 import { getLimit, setLimit, unlimited } from "./libc.ts";
 
 /**
- * Makes room for `wanted` open descriptors, files and sockets together. Lowers nothing.
- * Throws an Error when the system does not allow so many.
+ * Allows `wanted` open descriptors, files and sockets together. Lowers nothing.
+ * @throws Error when the system does not allow as many
  */
 export function raiseOpenFiles(wanted: number): void {
   const { soft, hard } = getLimit("openFiles");
   const needed = BigInt(wanted);
   if (soft >= needed) return;
-  // Only root gets a higher hard limit; everyone may go up to the one there is.
+  // Only root gets a higher hard limit; others may go up to the one they have.
   if (setLimit("openFiles", needed, hard >= needed ? hard : needed)) return;
   throw new Error(
     `${wanted} open files are needed, but the limit is ${hard} ` +
@@ -29,7 +29,7 @@ export function freeDescriptor(): number {
   }
 }
 
-/** Lets core files be as large as this process may: without limit for root. */
+/** Allows the largest core files that this process may allow: without limit for root. */
 export function raiseCoreFiles(): void {
   if (setLimit("coreFiles", unlimited, unlimited)) return;
   const { hard } = getLimit("coreFiles");

@@ -4,8 +4,8 @@ import { sendDatagram } from "./libc.ts";
 const VARIABLE = "NOTIFY_SOCKET";
 
 /**
- * Tells the service manager that started this process how it is, a state each: `READY=1`, `STOPPING=1`
- * (https://www.freedesktop.org/software/systemd/man/sd_notify.html). Does nothing where nobody asked; never throws.
+ * Tells the service manager the states of this process: `READY=1`, `STOPPING=1`
+ * (https://www.freedesktop.org/software/systemd/man/sd_notify.html). Does nothing without one; never throws.
  */
 export function notify(...states: string[]): void {
   const path = process.env[VARIABLE] ?? "";

@@ -12,15 +12,15 @@ import {
   writeSync,
 } from "node:fs";
 
-// No link is followed: root would overwrite, and give away, whatever file it points to. Without
-// O_NONBLOCK a named pipe would hold the start up for ever.
+// No link is followed: root would overwrite, and give away, the file that it points to. Without O_NONBLOCK a named
+// pipe would block the start for ever.
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const MODE = 0o644;
 
 /**
- * Writes this process's id to `path` as one line, over a file left behind by an earlier one.
- * Everyone may read it; it belongs to `owner` when given, so that the server can still change it
- * after it has become that user. Throws an Error that names the path when it cannot be written.
+ * Writes this process's id to `path` as one line, over a file left behind by an earlier one. All users may read it; it
+ * belongs to `owner` when given, so that the server can still change it after it has become that user.
+ * @throws Error that names the path when it cannot be written
  */
 export function writePidFile(path: string, owner?: { uid: number; gid: number }): void {
   try {
@@ -49,7 +49,7 @@ function write(fd: number, owner?: { uid: number; gid: number }): void {
 export function removePidFile(path: string): void {
   if (!holdsOwnText(path)) return;
   if (attempt(() => unlinkSync(path))) return;
-  // The directory may belong to root. An empty file at least names no stranger's process later.
+  // The directory may belong to root. An empty file at least never names another program's process.
   attempt(() => truncateSync(path));
 }
 

@@ -3,9 +3,8 @@ import { allowCoreFiles, findUser, joinGroups, type User } from "./libc.ts";
 export type { User };
 
 /**
- * The user that `-u` asks to become; undefined when there is none to become, because only root can
- * change and everyone else stays who they are. Throws an Error for root without `-u`, and for a name
- * that the system does not know.
+ * The user that `-u` asks to become; undefined when this process is not root, because only root can change its user.
+ * @throws Error for root without `-u`, and for a name that the system does not know
  */
 export function lookUpUser(name: string | undefined): User | undefined {
   if (process.geteuid?.() !== 0) return undefined;
@@ -18,7 +17,7 @@ export function lookUpUser(name: string | undefined): User | undefined {
 
 /**
  * Gives root up for good: from here on this process is `user`, with that user's groups only.
- * Throws an Error when any of it fails; the process must not go on then.
+ * @throws Error when any of it fails; the process must not go on then
  */
 export function becomeUser(user: User): void {
   try {
@@ -31,7 +30,7 @@ export function becomeUser(user: User): void {
 }
 
 function change(user: User): void {
-  // The user goes last: without root the groups could not be changed any more.
+  // The user is changed last: without root the groups could not be changed any more.
   if (!joinGroups(user)) throw new Error("its groups are refused");
   process.setgid?.(user.gid);
   process.setuid?.(user.uid);

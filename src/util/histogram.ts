@@ -1,4 +1,4 @@
-/** How often values fell into each of some ranges: what is counted costs an increment, however often. */
+/** How often values fell into each of some ranges; counting one costs an increment. */
 export interface Histogram {
   /** The largest value of each range but the last, ascending. */
   readonly bounds: readonly number[];
@@ -7,7 +7,7 @@ export interface Histogram {
   sum: number;
 }
 
-/** Seconds: of what a disk does, and of what keeps the event loop busy. */
+/** Seconds: of work of the disk, and of delays of the event loop. */
 export const DURATIONS = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
 ] as const;
@@ -26,7 +26,7 @@ export function observe(histogram: Histogram, value: number): void {
   histogram.sum += value;
 }
 
-/** @param since what performance.now() said when it began */
+/** @param since performance.now() at the beginning */
 export function observeTime(histogram: Histogram, since: number): void {
   observe(histogram, (performance.now() - since) / 1000);
 }

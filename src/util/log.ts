@@ -1,35 +1,55 @@
 import { fstatSync, writeSync } from "node:fs";
 
-import { canWrite } from "../os/libc.ts";
+/** The log of events, on standard error. */
+interface Log {
+  level: number;
+  /** Lines that are not written yet, and their bytes. */
+  pending: Buffer[];
+  pendingBytes: number;
+  /** Lines that were dropped since the last one that was kept. */
+  dropped: number;
+  /** Set while standard error takes nothing. */
+  retry: Timer | undefined;
+  /** Whether standard error is a file, which takes everything at once; undefined before the first line. */
+  isFile: boolean | undefined;
+  canWrite: CanWrite;
+}
+
+/** Whether a write to the descriptor is done, or fails, without waiting. */
+export type CanWrite = (descriptor: number) => boolean;
 
 const STDERR = 2;
-
-// Terminals and line readers act on these; U+2028 and U+2029 end a line for some of them.
+/** Bytes of pending lines; lines beyond are dropped, and counted. */
+const MAX_PENDING = 256 * 1024;
+/** A pipe that takes any bytes takes as many without waiting (PIPE_BUF). */
+const PIPE_BYTES = process.platform === "darwin" ? 512 : 4096;
+/** Milliseconds before standard error is tried again when it takes nothing. */
+const RETRY_DELAY = 50;
+/** Terminals and programs that read lines act on these; U+2028 and U+2029 end a line for some of them. */
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
-/** Bytes of lines that nobody has read yet; what comes beyond is dropped, and counted. */
-const MOST_PENDING = 256 * 1024;
-/** A pipe that takes any bytes takes so many without waiting (PIPE_BUF). */
-const PIECE = process.platform === "darwin" ? 512 : 4096;
-/** How long before a reader that fell behind is tried again, in ms. */
-const RETRY = 50;
+const log: Log = {
+  level: 0,
+  pending: [],
+  pendingBytes: 0,
+  dropped: 0,
+  retry: undefined,
+  isFile: undefined,
+  canWrite: () => true,
+};
 
-let level = 0;
-/** What standard error had no room for yet. */
-let pending: Buffer[] = [];
-let pendingBytes = 0;
-let dropped = 0;
-let retry: Timer | undefined;
-/** Standard error is a file, which takes everything at once. */
-let isFile: boolean | undefined;
+/** From now on the log asks before it writes, and never waits. Before this call it waits like any write. */
+export function openLog(canWrite: CanWrite): void {
+  log.canWrite = canWrite;
+}
 
 /** 0 logs errors only, 1 warnings too, 2 also every command and reply. */
-export function setVerbosity(n: number): void {
-  level = n;
+export function setVerbosity(level: number): void {
+  log.level = level;
 }
 
 export function verbosity(): number {
-  return level;
+  return log.level;
 }
 
 /** Logs what went wrong, whatever the level. One line; never throws, never waits. */
@@ -39,15 +59,15 @@ export function error(text: string): void {
 
 /** Logs what an operator should look at, from level 1. One line; never throws, never waits. */
 export function warn(text: string): void {
-  if (level >= 1) write("warn", text);
+  if (log.level >= 1) write("warn", text);
 }
 
-/** Logs what clients say and are answered, from level 2. One line; never throws, never waits. */
+/** Logs requests and replies, from level 2. One line; never throws, never waits. */
 export function trace(text: string): void {
-  if (level >= 2) write("trace", text);
+  if (log.level >= 2) write("trace", text);
 }
 
-/** For work that others must not suffer from: what it throws goes into the log whole. */
+/** Does work that may fail without harm to its caller: what it throws is logged. */
 export function orLog(work: () => void): void {
   try {
     work();
@@ -56,61 +76,62 @@ export function orLog(work: () => void): void {
   }
 }
 
-/** Logs a mistake of ours. */
+/** Logs a mistake of this program, with its stack. */
 export function logInternal(cause: unknown): void {
   error(`internal error: ${cause instanceof Error ? cause.stack : String(cause)}`);
 }
 
 function write(kind: string, text: string): void {
-  if (pendingBytes >= MOST_PENDING) {
-    dropped++;
+  if (log.pendingBytes >= MAX_PENDING) {
+    log.dropped++;
     return;
   }
-  keep(kind, text);
-  if (retry === undefined) flush();
+  append(kind, text);
+  if (log.retry === undefined) flush();
 }
 
-function keep(kind: string, text: string): void {
+function append(kind: string, text: string): void {
   const line = `${new Date().toISOString()} ${kind} ${text.replace(control, escape)}\n`;
-  pending.push(Buffer.from(line));
-  pendingBytes += Buffer.byteLength(line);
+  log.pending.push(Buffer.from(line));
+  log.pendingBytes += Buffer.byteLength(line);
 }
 
-/** Writes what is pending, as far as nobody has to be waited for. */
+/** Writes pending lines as far as that needs no waiting. */
 function flush(): void {
-  retry = undefined;
+  log.retry = undefined;
   try {
-    while (pendingBytes > 0) {
-      if (!canWrite(STDERR)) return tryLater();
+    while (log.pendingBytes > 0) {
+      if (!log.canWrite(STDERR)) return flushLater();
       writePiece();
-      if (pendingBytes === 0 && dropped > 0) tellDropped();
+      if (log.pendingBytes === 0 && log.dropped > 0) reportDropped();
     }
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "EAGAIN") return tryLater();
-    // Nobody reads the log any more, or there is no room for it: the queue goes on without it.
-    pending = [];
-    pendingBytes = 0;
+    if ((cause as NodeJS.ErrnoException).code === "EAGAIN") return flushLater();
+    // The pipe is closed or the disk is full: the server goes on without its log.
+    log.pending = [];
+    log.pendingBytes = 0;
   }
 }
 
-function tryLater(): void {
-  retry = setTimeout(flush, RETRY);
-  retry.unref();
+function flushLater(): void {
+  log.retry = setTimeout(flush, RETRY_DELAY);
+  log.retry.unref();
 }
 
 function writePiece(): void {
-  const [line = Buffer.alloc(0)] = pending;
-  isFile ??= fstatSync(STDERR).isFile();
-  const written = writeSync(STDERR, line, 0, isFile ? line.length : Math.min(line.length, PIECE));
-  pendingBytes -= written;
-  if (written < line.length) pending[0] = line.subarray(written);
-  else pending.shift();
+  const [line = Buffer.alloc(0)] = log.pending;
+  log.isFile ??= fstatSync(STDERR).isFile();
+  const size = log.isFile ? line.length : Math.min(line.length, PIPE_BYTES);
+  const written = writeSync(STDERR, line, 0, size);
+  log.pendingBytes -= written;
+  if (written < line.length) log.pending[0] = line.subarray(written);
+  else log.pending.shift();
 }
 
-function tellDropped(): void {
-  const lines = dropped === 1 ? "1 line was" : `${dropped} lines were`;
-  dropped = 0;
-  keep("error", `${lines} dropped here: the log was not read fast enough`);
+function reportDropped(): void {
+  const lines = log.dropped === 1 ? "1 line was" : `${log.dropped} lines were`;
+  log.dropped = 0;
+  append("error", `${lines} dropped here: the log was not read fast enough`);
 }
 
 function escape(character: string): string {

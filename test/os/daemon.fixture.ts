@@ -8,8 +8,9 @@ import { join } from "node:path";
 
 import { parseCommandLine } from "../../src/config/command_line.ts";
 import {
-  isDaemonChild,
+  isAwaited,
   leaveDirectory,
+  openStarterChannel,
   reportFailure,
   reportReady,
   startDaemon,
@@ -40,15 +41,16 @@ function facts(): object {
 const args = process.argv.slice(2);
 const line = parseCommandLine(args);
 if (line.action !== "run") throw new Error("the fixture only runs");
-if (!isDaemonChild()) process.exit(await startDaemon(line.options, args));
+const { coreFiles, verbosity, ...paths } = line.options;
+const channel = openStarterChannel();
+if (!isAwaited(channel)) process.exit(await startDaemon(args, verbosity > 0));
 
-const options = leaveDirectory(line.options);
+const { home, pidFile, socket } = coreFiles ? paths : leaveDirectory(paths);
 
 function start(): void {
-  const { home, pidFile, socket } = options;
-  // Before the word: whoever waits for it reads the file next.
+  // Before the report: the test waits for it and reads the file next.
   writeFileSync(join(home, "facts"), JSON.stringify({ ...facts(), home, pidFile, socket }));
-  reportReady();
+  reportReady(channel);
   console.log("ready");
 }
 
@@ -57,7 +59,7 @@ setTimeout(() => process.exit(0), 60_000); // in case that nobody ends it
 
 switch (process.env["MODE"]) {
   case "failure":
-    reportFailure("port 1 is taken");
+    reportFailure(channel, "port 1 is taken");
     process.exit(1);
     break;
   case "exit":

@@ -1,10 +1,12 @@
 /**
  * Logs at every level, once the standard input ends; then says on the standard output that it lives.
  * With the path of a named pipe as argument, that pipe is its standard error, full, and never waits.
+ * With LOG=unopened the log stays as it is before openLog.
  */
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 
-import { error, setVerbosity, trace, verbosity, warn } from "../../src/util/log.ts";
+import { canWrite } from "../../src/os/libc.ts";
+import { error, openLog, setVerbosity, trace, verbosity, warn } from "../../src/util/log.ts";
 
 const STDERR = 2;
 
@@ -22,6 +24,7 @@ function fill(pipe: string): void {
 
 const [pipe] = process.argv.slice(2);
 if (pipe !== undefined) fill(pipe);
+if (process.env["LOG"] !== "unopened") openLog(canWrite);
 await Bun.stdin.text();
 for (const level of [0, 1, 2]) {
   setVerbosity(level);

@@ -5,9 +5,12 @@ import { join } from "node:path";
 
 const command = [process.execPath, `${import.meta.dir}/log.fixture.ts`];
 
-test("each level logs its lines, with the time and nothing that could forge a line", async () => {
+test.each([
+  ["opened", "with the time and nothing that could forge a line"],
+  ["unopened", "also before the log is opened"],
+])("each level logs its lines: %s, %s", async (state) => {
   const before = Date.now();
-  const child = Bun.spawn(command, { stderr: "pipe" });
+  const child = Bun.spawn(command, { stderr: "pipe", env: { ...process.env, LOG: state } });
   const lines = (await child.stderr.text()).split("\n");
   expect(lines.pop()).toBe("");
   expect(lines.map((line) => line.slice(25))).toEqual([

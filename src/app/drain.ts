@@ -1,0 +1,62 @@
+import type { Address } from "../config/address.ts";
+import type { Options } from "../config/options.ts";
+import type { Server } from "../engine/server.ts";
+import { drain } from "../import/drain.ts";
+import { openSource, type Source } from "../import/source.ts";
+import type { StarterChannel } from "../os/daemon.ts";
+import { lookUpUser } from "../os/user.ts";
+import { setVerbosity } from "../util/log.ts";
+import { program } from "../util/version.ts";
+import { composeServer } from "./compose.ts";
+import { exitWithFailure } from "./failure.ts";
+import { type Shutdown, stopOnSignals } from "./signals.ts";
+
+/**
+ * Brings over the messages of the server at `address`, and ends the process.
+ * @throws Error when not all of them were moved, in words for the user
+ */
+export async function bringOver(
+  options: Options,
+  address: Address,
+  channel: StarterChannel,
+): Promise<never> {
+  setVerbosity(options.verbosity);
+  const shutdown = stopOnSignals();
+  shutdown.begin = async () => exitWithFailure(channel, "stopped before anything was moved");
+  const user = lookUpUser(options.user);
+  const source = await openSource(address);
+  const server = composeServer(withoutLimits(options), user);
+  try {
+    const moved = await moveAll(server, source, options.queues, shutdown);
+    tell(`moved ${moved} messages from ${source.name}`);
+  } finally {
+    source.end();
+    server.store.close();
+  }
+  process.exit(0);
+}
+
+/** A message that the other server gave has its place here, whatever the limits. */
+function withoutLimits(options: Options): Options {
+  return { ...options, socket: undefined, maxMessages: Infinity, maxBytes: Infinity };
+}
+
+/** @returns how many messages were moved */
+function moveAll(
+  { broker }: Server,
+  source: Source,
+  queues: readonly string[] | undefined,
+  shutdown: Shutdown,
+): Promise<number> {
+  let stopped = false;
+  // The drain ends by itself, between two commits.
+  shutdown.begin = () => {
+    stopped = true;
+    return new Promise(() => undefined);
+  };
+  return drain({ source, broker, stopped: () => stopped, tell }, queues);
+}
+
+function tell(text: string): void {
+  console.error(`${program}: ${text}`);
+}

@@ -1,0 +1,84 @@
+import type { Options } from "../config/options.ts";
+import { listenHttp, MOST_CONNECTIONS } from "../http/listen.ts";
+import { type Listener, listenTcp, listenUnix } from "../net/tcp.ts";
+import { listenUdp } from "../net/udp.ts";
+import {
+  isAwaited,
+  leaveDirectory,
+  reportReady,
+  startDaemon,
+  type StarterChannel,
+} from "../os/daemon.ts";
+import { raiseCoreFiles, raiseOpenFiles } from "../os/limits.ts";
+import { notify } from "../os/notify.ts";
+import { lookUpUser } from "../os/user.ts";
+import { setVerbosity, warn } from "../util/log.ts";
+import { composeServer } from "./compose.ts";
+import { startMaintenance } from "./maintenance.ts";
+import { stopOnSignals } from "./signals.ts";
+import { closeListeners, stopServer } from "./stop.ts";
+
+/** Descriptors that the server needs beside those of its clients: files, listeners, the runtime's own. */
+const OTHER_FILES = 64;
+
+/**
+ * Serves until a signal, in this process or, with -d, in a daemon.
+ * @param args the arguments that the user typed
+ * @throws Error when the server cannot start, in words for the user
+ */
+export async function run(
+  options: Options,
+  args: readonly string[],
+  channel: StarterChannel,
+): Promise<void> {
+  if (!options.daemon) await serve(options, channel);
+  else if (isAwaited(channel)) await serve(withDaemonPaths(options), channel);
+  else process.exit(await startDaemon(args, options.verbosity > 0));
+}
+
+/** With -r the daemon stays in its directory, because core files go there. */
+function withDaemonPaths(options: Options): Options {
+  return options.coreFiles ? options : { ...options, ...leaveDirectory(options) };
+}
+
+async function serve(options: Options, channel: StarterChannel): Promise<void> {
+  setVerbosity(options.verbosity);
+  const shutdown = stopOnSignals();
+  raiseLimits(options);
+  const user = lookUpUser(options.user);
+  const listeners = await listen(options);
+  shutdown.begin = async () => closeListeners(options, listeners);
+  try {
+    const server = composeServer(options, user);
+    for (const listener of listeners) listener.serve(server);
+    const endMaintenance = startMaintenance(server);
+    shutdown.begin = () => stopServer(server, listeners, endMaintenance);
+  } catch (error) {
+    closeListeners(options, listeners);
+    throw error;
+  }
+  announce(listeners, channel);
+}
+
+function raiseLimits({ coreFiles, connections, http }: Options): void {
+  if (coreFiles) raiseCoreFiles();
+  const httpConnections = http === undefined ? 0 : MOST_CONNECTIONS;
+  raiseOpenFiles(connections + httpConnections + OTHER_FILES);
+}
+
+/** Takes the addresses, while this process may still be root. */
+async function listen(options: Options): Promise<Listener[]> {
+  const { socket, socketMode, address, port, udpPort, http } = options;
+  const web = http === undefined ? [] : [listenHttp(http)];
+  if (socket !== undefined) return [await listenUnix(socket, socketMode), ...web];
+  const udp = udpPort === 0 ? [] : [await listenUdp(address, udpPort)];
+  return [listenTcp(address, port), ...udp, ...web];
+}
+
+/** Tells the log, the process that started a daemon, and the service manager. */
+function announce(listeners: readonly Listener[], channel: StarterChannel): void {
+  const places = listeners.map(({ place }) => place);
+  for (const place of places) warn(`listening on ${place}`);
+  reportReady(channel);
+  notify("READY=1", `STATUS=listening on ${places.join(", ")}`);
+}
