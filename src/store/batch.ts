@@ -13,15 +13,19 @@ export interface StoredSegment {
   body: Uint8Array;
 }
 
-/** Which messages are in a queue: those from `head` up to, but without, `tail`, and those `held` back. */
+/** Which messages are in a queue: those from `head` up to, but without, `tail`, and those that are held below `head`. */
 export interface Position {
   queue: number;
   head: number;
   tail: number;
   /** Bytes of the bodies of all of them. */
   bytes: number;
-  /** Numbers below `head` of messages that are in the queue all the same, ascending: open, or put back. */
-  held: readonly number[];
+}
+
+/** A message below its queue's head that is in the queue all the same: it is open, or was put back. */
+export interface HeldMessage {
+  queue: number;
+  number: number;
 }
 
 export interface NamedQueue {
@@ -34,10 +38,15 @@ export interface NamedQueue {
 export interface Batch {
   dropped: number[];
   created: NamedQueue[];
+  /** New ones. A message that was put back before the store ever had it is one of its own, below the head. */
   segments: StoredSegment[];
+  /** Of each queue in which anything changed; a head never goes back. */
   positions: Position[];
+  /** Messages that are held from now on, and those that no longer are. */
+  held: HeldMessage[];
+  released: HeldMessage[];
 }
 
 export function newBatch(): Batch {
-  return { dropped: [], created: [], segments: [], positions: [] };
+  return { dropped: [], created: [], segments: [], positions: [], held: [], released: [] };
 }

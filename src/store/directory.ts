@@ -17,19 +17,21 @@ export interface Home {
   directory: string;
   /** The database file. */
   file: string;
+  /** Descriptors that hold the locks, of the directory and of the file. */
   lock: number;
+  fileLock: number | undefined;
 }
 
 const DATABASE = "memcacheq.db";
 
 /**
  * Makes the directory with mode 0750 if it is not there.
- * @param owner whose it is to be, when that is not this process's user
+ * @param owner its owner, when that is not this process's user
  * @throws StoreError
  */
 export function makeHome(directory: string, owner?: { uid: number; gid: number }): void {
   if (existsSync(directory)) return;
-  // The directories above it must let its owner through, whatever the umask of whoever starts the server.
+  // The directories above it must let its owner through, whatever the umask of the shell that starts the server.
   const umask = process.umask(0o022);
   try {
     mkdirSync(dirname(directory), { recursive: true });
@@ -45,24 +47,44 @@ export function makeHome(directory: string, owner?: { uid: number; gid: number }
 
 /** Locks the directory, which must be there. @throws StoreError when another server uses it */
 export function openHome(directory: string): Home {
-  const lock = reach(directory);
+  const lock = openDirectory(directory);
   if (!lockFile(lock)) {
     closeSync(lock);
     throw new StoreError(`another memcacheq is using the directory ${directory}`);
   }
-  return { directory, file: join(directory, DATABASE), lock };
+  return { directory, file: join(directory, DATABASE), lock, fileLock: undefined };
+}
+
+/**
+ * Locks the database file, which must be there, for as long as the home is open: a hard link in another directory is
+ * the same file with another log. SQLite's own locks don't see that in time, and when this process closes any
+ * descriptor of the file they are gone (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_),
+ * so that this one is opened before SQLite's and closed after them. Locks of flock and of fcntl are strangers to each
+ * other on Linux only (flock(2)); elsewhere the directory's lock must do.
+ * @throws StoreError when another server uses it
+ */
+export function lockDatabase(home: Home): void {
+  if (process.platform !== "linux" || home.fileLock !== undefined) return;
+  const lock = openSync(home.file, "r");
+  if (!lockFile(lock)) {
+    closeSync(lock);
+    throw new StoreError(`another memcacheq is using ${home.file}`);
+  }
+  home.fileLock = lock;
 }
 
 /** Which file is in the database's place: undefined when there is none. */
-export function fileInPlace({ file }: Home): number | undefined {
+export function databaseInode({ file }: Home): number | undefined {
   return statSync(file, { throwIfNoEntry: false })?.ino;
 }
 
 export function closeHome(home: Home): void {
+  if (home.fileLock !== undefined) closeSync(home.fileLock);
+  home.fileLock = undefined;
   closeSync(home.lock);
 }
 
-function reach(directory: string): number {
+function openDirectory(directory: string): number {
   try {
     return openSync(directory, "r");
   } catch (error) {

@@ -1,4 +1,5 @@
 import { HEAD, type StoredSegment } from "./batch.ts";
+import { MAX_QUEUES, NUMBER_MASK } from "./schema.ts";
 
 /** Pages that a segment must fill before it is one row, however long. */
 const WHOLE_PAGES = 4;
@@ -49,4 +50,30 @@ function row(
   if (count > 1) return { queue, first, count, flags: 0, body };
   const flags = new DataView(body.buffer, body.byteOffset).getUint32(4, true);
   return { queue, first, count, flags, body: body.subarray(HEAD) };
+}
+
+/**
+ * Whether the segment is one that can be kept and read again: its numbers are possible, and the lengths of its messages
+ * add up to its body. Asked before it is written, and after it is read.
+ */
+export function isWhole(segment: StoredSegment): boolean {
+  const { queue, first, count, body } = segment;
+  if (!isWithin(queue, 1, MAX_QUEUES) || !isWithin(first, 0, NUMBER_MASK)) return false;
+  if (!isWithin(count, 1, NUMBER_MASK - first + 1) || !(body instanceof Uint8Array)) return false;
+  return count === 1 ? isWithin(segment.flags, 0, 2 ** 32 - 1) : addsUp(body, count);
+}
+
+/** Whether the body is exactly so many heads, each with what it says. */
+function addsUp(body: Uint8Array, count: number): boolean {
+  const heads = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  let at = 0;
+  for (let n = 0; n < count; n++) {
+    if (at + HEAD > body.length) return false;
+    at += HEAD + heads.getUint32(at, true);
+  }
+  return at === body.length;
+}
+
+function isWithin(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 }

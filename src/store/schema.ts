@@ -1,26 +1,50 @@
-import { Database, SQLiteError } from "bun:sqlite";
-import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import type { Database } from "bun:sqlite";
 
 import { HEAD } from "./batch.ts";
-import { reasonIn, StoreError } from "./store.ts";
+
+/*
+ * The file, schema 2. All times are milliseconds since 1970, all lengths of time milliseconds.
+ *
+ *   queue     a row a queue           id | name  head  tail  bytes  paused  lost
+ *   dropped   a row a deleted queue   queue             of which something is left to be removed
+ *
+ *   Everything about messages has a key that begins with the queue's id, so that a queue is a range of keys:
+ *
+ *     62           43 42                     0
+ *    +---------------+------------------------+
+ *    |   queue's id  |   message's number     |
+ *    +---------------+------------------------+
+ *
+ *   segment   consecutive messages    key of the first | arrived  count  flags  body  expires
+ *               count = 1:  body is the message's, flags are its flags
+ *               count > 1:  body is  length flags body  length flags body ...   (32 bits each, little-endian)
+ *   held      a message below the head that is still in the queue     key | kind  deliveries  due  lease
+ *   moved     a message that came from another queue                  key | origin  number  reason
+ *   token     the ids that one commit brought to a queue              key of the first such message | arrived  hashes
+ *
+ *             1            head                  tail
+ *   numbers   |--- gone ----|---- in the queue ----|--- not used yet
+ *                 ^   ^
+ *                 held: in the queue, too
+ *
+ * What this version leaves NULL, or has no rows for, is there so that files need not change again: `paused` (until when
+ * nothing is delivered, 0 is until resumed), `lost` (messages that damage took), `expires`, every `kind` but 0,
+ * `deliveries`, `due` (end of a lease or a delay), `lease` (its length), `moved` and `token`.
+ */
 
 /** "MCQ1": tells our files from those of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
-const APPLICATION = 0x4d435131;
+export const APPLICATION = 0x4d435131;
 /** The version of the tables below, kept in the file's user_version. */
-export const VERSION = 1;
-/** Bytes of the smallest database there can be, one page. */
-const SMALLEST_FILE = 512;
-/** Bytes of the head of a rollback journal, and where in it is how many pages there were before. */
-const JOURNAL_HEAD = 28;
-const PAGES_BEFORE = 16;
-/** A file up to this size, in bytes, is checked whole at the start: about 1 ms a megabyte. */
-const CHECKED_WHOLE = 32 * 1024 * 1024;
+export const VERSION = 2;
 
-/** A segment's key is its queue's id and the number of its first message, 20 and 43 bits. */
+/** A message's key is its queue's id and its number, 20 and 43 bits. */
 export const NUMBER_BITS = 43;
 export const NUMBER_MASK = 2 ** NUMBER_BITS - 1;
 /** Ids begin at 1. */
 export const MAX_QUEUES = 2 ** 20 - 1;
+
+/** The tables whose rows go with their queue, beside `segment`. */
+export const MESSAGE_TABLES = ["held", "moved", "token"] as const;
 
 /** The four bytes at `at` of the packed `body`, little-endian: SQLite has no function for it. */
 function number32(at: string): string {
@@ -31,15 +55,15 @@ function number32(at: string): string {
   return shifted.join(" | ");
 }
 
-/** `message` shows one message a row, for people with an SQLite shell; the server doesn't use it. */
-const TABLES = `
+const QUEUE_TABLES = `
   CREATE TABLE queue (
-    id    INTEGER PRIMARY KEY,
-    name  BLOB NOT NULL UNIQUE,
-    head  INTEGER NOT NULL,
-    tail  INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    held  TEXT NOT NULL
+    id     INTEGER PRIMARY KEY,
+    name   BLOB NOT NULL UNIQUE,
+    head   INTEGER NOT NULL,
+    tail   INTEGER NOT NULL,
+    bytes  INTEGER NOT NULL,
+    paused INTEGER,
+    lost   INTEGER
   );
   CREATE TABLE dropped (
     queue INTEGER PRIMARY KEY
@@ -49,122 +73,76 @@ const TABLES = `
     arrived INTEGER NOT NULL,
     count   INTEGER NOT NULL,
     flags   INTEGER NOT NULL,
-    body    BLOB NOT NULL
+    body    BLOB NOT NULL,
+    expires INTEGER
   );
-  CREATE VIEW message AS
-    WITH RECURSIVE place (key, number, at, length, flags, rest) AS (
-      SELECT key, key & ${NUMBER_MASK}, 1, ${number32("1")}, ${number32("5")}, count - 1
-        FROM segment WHERE count > 1
-      UNION ALL
-      SELECT key, number + 1, at + ${HEAD} + length,
-             ${number32(`at + ${HEAD} + length`)}, ${number32(`at + ${HEAD + 4} + length`)}, rest - 1
-        FROM place JOIN segment USING (key) WHERE rest > 0
-    )
-    SELECT CAST(queue.name AS TEXT) AS queue, number, place.flags AS flags,
-           datetime(arrived / 1000, 'unixepoch') AS arrived, substr(body, at + ${HEAD}, length) AS body
-      FROM place JOIN segment USING (key) JOIN queue ON queue.id = key >> ${NUMBER_BITS}
-      WHERE number >= head OR number IN (SELECT value FROM json_each(held))
-    UNION ALL
-    SELECT CAST(name AS TEXT), key & ${NUMBER_MASK}, flags,
-           datetime(arrived / 1000, 'unixepoch'), body
-      FROM segment JOIN queue ON queue.id = key >> ${NUMBER_BITS}
-      WHERE count = 1
-        AND (key & ${NUMBER_MASK} >= head OR key & ${NUMBER_MASK} IN (SELECT value FROM json_each(held)));
 `;
 
-/**
- * Opens the database file, and makes it if it is not there.
- * @param pageSize bytes, of a new file
- * @param lockWait milliseconds to wait for another process's lock on it
- * @throws StoreError when the file is none of ours, damaged, or of a later version; it is not changed then
- */
-export function openDatabase(file: string, pageSize: number, lockWait: number): Database {
-  try {
-    if (wasBeingMade(file)) takeBack(file, lockWait);
-    if (existsSync(file) && statSync(file).size > 0) inspect(file, lockWait);
-    else closeSync(openSync(file, "a", 0o600));
-    const database = new Database(file, { readwrite: true, strict: true });
-    database.run(`PRAGMA busy_timeout = ${lockWait}`);
-    if (!hasTables(database)) create(database, pageSize);
-    return database;
-  } catch (error) {
-    if (error instanceof StoreError) throw error;
-    throw new StoreError(explain(file, error));
-  }
-}
+/** What schema 1 lacked whole. A held message's kind: 0 open or put back, 1 leased, 2 delayed, 3 waiting for a retry. */
+export const LATER_TABLES = `
+  CREATE TABLE held (
+    key        INTEGER PRIMARY KEY,
+    kind       INTEGER NOT NULL DEFAULT 0,
+    deliveries INTEGER NOT NULL DEFAULT 0,
+    due        INTEGER,
+    lease      INTEGER
+  );
+  CREATE TABLE moved (
+    key    INTEGER PRIMARY KEY,
+    origin BLOB NOT NULL,
+    number INTEGER NOT NULL,
+    reason TEXT NOT NULL
+  );
+  CREATE TABLE token (
+    key     INTEGER PRIMARY KEY,
+    arrived INTEGER NOT NULL,
+    hashes  BLOB NOT NULL
+  );
+`;
 
-/**
- * Whether a process ended while it made the file: then there is a rollback journal of a database that had no pages
- * before (https://sqlite.org/fileformat.html#the_rollback_journal). A file of ours has none any more once it is made.
- */
-function wasBeingMade(file: string): boolean {
-  const journal = `${file}-journal`;
-  if (!existsSync(file) || !existsSync(journal)) return false;
-  const bytes = readFileSync(journal);
-  return bytes.length >= JOURNAL_HEAD && bytes.readUInt32BE(PAGES_BEFORE) === 0;
-}
+/** `message` shows one message a row, for people with an SQLite shell; the server doesn't use it. */
+export const MESSAGE_VIEW = `
+  CREATE VIEW message AS
+    WITH RECURSIVE place (segment, key, at, length, flags, rest) AS (
+      SELECT key, key, 1, ${number32("1")}, ${number32("5")}, count - 1
+        FROM segment WHERE count > 1
+      UNION ALL
+      SELECT segment, place.key + 1, at + ${HEAD} + length,
+             ${number32(`at + ${HEAD} + length`)}, ${number32(`at + ${HEAD + 4} + length`)}, rest - 1
+        FROM place JOIN segment ON segment.key = place.segment WHERE rest > 0
+    ),
+    each (key, flags, arrived, expires, body) AS (
+      SELECT place.key, place.flags, arrived, expires, substr(body, at + ${HEAD}, length)
+        FROM place JOIN segment ON segment.key = place.segment
+      UNION ALL
+      SELECT key, flags, arrived, expires, body FROM segment WHERE count = 1
+    )
+    SELECT CAST(queue.name AS TEXT) AS queue, key & ${NUMBER_MASK} AS number, flags,
+           datetime(arrived / 1000, 'unixepoch') AS arrived, body,
+           CASE coalesce(kind, -1) WHEN -1 THEN 'ready' WHEN 1 THEN 'leased' WHEN 2 THEN 'delayed'
+             WHEN 3 THEN 'retry' ELSE 'held' END AS state,
+           coalesce(deliveries, 0) AS deliveries, datetime(due / 1000, 'unixepoch') AS due, lease,
+           datetime(expires / 1000, 'unixepoch') AS expires,
+           CAST(origin AS TEXT) AS origin, moved.number AS origin_number, reason
+      FROM each JOIN queue ON queue.id = key >> ${NUMBER_BITS}
+        LEFT JOIN held USING (key) LEFT JOIN moved USING (key)
+      WHERE key & ${NUMBER_MASK} >= head OR kind IS NOT NULL;
+`;
 
-/** Makes the file empty again. SQLite does so before it reads the first page, if only it may write. */
-function takeBack(file: string, lockWait: number): void {
-  using database = new Database(file, { readwrite: true, strict: true });
-  database.run(`PRAGMA busy_timeout = ${lockWait}`);
-  hasTables(database);
-}
-
-/** Looks at a file that is there, without changing it. */
-function inspect(file: string, lockWait: number): void {
-  const { size } = statSync(file);
-  // SQLite takes a file of a byte or two for an empty one, and would write over it.
-  if (size < SMALLEST_FILE) throw new StoreError(`${file} is no database of memcacheq`);
-  const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
-  using database = new Database(file, { readonly: true, strict: true });
-  database.run(`PRAGMA busy_timeout = ${lockWait}`);
-  const application = pragma(database, "application_id");
-  const version = pragma(database, "user_version");
-  if (application !== APPLICATION && (application !== 0 || hasTables(database))) {
-    throw new StoreError(`${file} is the database of another application`);
-  }
-  if (version > VERSION) {
-    throw new StoreError(
-      `${file} was made by a later memcacheq (schema ${version}, this one knows ${VERSION})`,
-    );
-  }
-  // With a log, the end of the file may be a page that a crash cut short: it is in the log, too.
-  if (!hasLog && size % pragma(database, "page_size") !== 0)
-    throw new StoreError(`${file} is damaged: its end is missing`);
-  if (size > CHECKED_WHOLE) return;
-  const result = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
-  if (result?.quick_check !== "ok") {
-    throw new StoreError(`${file} is damaged: ${result?.quick_check.split("\n").at(-1)}`);
-  }
-}
-
-function hasTables(database: Database): boolean {
-  return database.query("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== null;
-}
-
-function create(database: Database, pageSize: number): void {
+/** Makes the tables in an empty file, in one transaction. @param pageSize bytes */
+export function createTables(database: Database, pageSize: number): void {
   database.run(`PRAGMA page_size = ${pageSize}`);
   database.run("PRAGMA auto_vacuum = INCREMENTAL");
   database.run("PRAGMA journal_mode = WAL");
   database.transaction(() => {
-    database.run(TABLES);
+    database.run(QUEUE_TABLES);
+    database.run(LATER_TABLES);
+    database.run(MESSAGE_VIEW);
     database.run(`PRAGMA application_id = ${APPLICATION}`);
     database.run(`PRAGMA user_version = ${VERSION}`);
   })();
 }
 
-function pragma(database: Database, name: string): number {
-  const row = database.query<Record<string, number>, []>(`PRAGMA ${name}`).get();
-  return row?.[name] ?? 0;
-}
-
-function explain(file: string, error: unknown): string {
-  const code = error instanceof SQLiteError ? error.code : undefined;
-  if (code === "SQLITE_NOTADB") return `${file} is no database of memcacheq`;
-  if (code?.startsWith("SQLITE_CORRUPT")) return `${file} is damaged`;
-  if (code === "SQLITE_READONLY_ROLLBACK") {
-    return `${file} was being changed by another application that ended in the middle of it`;
-  }
-  return `cannot open ${file}: ${reasonIn(error)}`;
+export function hasTables(database: Database): boolean {
+  return database.query("SELECT 1 FROM sqlite_schema LIMIT 1").get() !== null;
 }

@@ -1,227 +1,319 @@
-import type { Database, Statement } from "bun:sqlite";
-
-import type { Position } from "./batch.ts";
-import { NUMBER_BITS, NUMBER_MASK } from "./schema.ts";
-import type { StoredQueue } from "./store.ts";
+import type { HeldMessage, Position } from "./batch.ts";
+import { NUMBER_MASK } from "./schema.ts";
+import { isDamage, nextBehindDamage } from "./segments.ts";
+import type { Statements } from "./statements.ts";
 
 /**
  * Removes segments whose messages are all gone. They are harmless (a queue's position tells what counts), so it
- * happens in small portions: many of one queue at once when its head has moved far, the rest when there is time.
+ * happens in portions: many of one queue at once when its head has moved far, the rest when there is time.
  *
- * What is noted here is what is committed. A sweep of what a failed commit would have made dead would lose messages.
+ * What is noted here is what is committed. To remove what a failed commit would have made gone would lose messages, and
+ * what a commit takes may still be put back by the next one: so a commit removes only what an earlier one took.
  */
-export interface Sweep {
-  /** For each queue, its position when it was swept last. */
-  swept: Map<number, Position>;
-  /** The queues that may have segments to be removed, the one whose turn it is in front. */
-  waiting: Map<number, Pass>;
-  /** Dropped queues whose segments are all to be removed. */
-  dropped: Set<number>;
-  find: Statement<SegmentRow, [number, number, number, number]>;
-  remove: Statement<void, [number, number, number]>;
-  forget: Statement<void, [number]>;
+export interface Vacuum {
+  statements: Statements;
+  /** Every queue whose head has moved. */
+  places: Map<number, Place>;
+  /** The queues with work to be done, the one whose turn it is in front. */
+  waiting: Set<Place>;
+  /** Dropped queues, of which everything is to be removed. */
+  dropped: Map<number, Place>;
+  /** What a statement could not remove because the file is damaged there: see {@link skipDamage}. */
+  obstacle: Step | undefined;
 }
 
-/** One going through the segments of a queue. */
-interface Pass {
-  /** The queue's position when the pass began, and now. */
-  begun: Position;
-  latest: Position;
-  /** Where it goes on: everything before is looked at. */
-  from: number;
+/** How far a queue is. */
+interface Place {
+  queue: number;
+  /** Its head, as of the last commit. */
+  head: number;
+  /** The head up to which everything is done. */
+  done: number;
+  /** Segments that begin before are looked at: removed, or left because a message of theirs is held. */
+  next: number;
+  /** Messages before `next` that are held no longer: their segments are looked at again. */
+  released: number[];
+  /** Some of its rows cannot be removed. */
+  damaged: boolean;
 }
 
-/** The messages of a segment, from `number` up to `end`, and the bytes of it. */
-interface SegmentRow {
-  number: number;
-  end: number;
+/** How far a transaction got with a queue, to be noted once it is committed. */
+interface Step {
+  place: Place;
+  next: number;
+  done: number;
+  /** How many of the released ones it did. */
+  released: number;
+  damaged: boolean;
+}
+
+/** What a transaction did. */
+export interface Progress {
+  steps: Step[];
+  /** Dropped queues of which nothing is left. */
+  forgotten: number[];
+  /** The portion did not suffice, or only just. */
+  usedUp: boolean;
+  hasRemoved: boolean;
+}
+
+/** What is left of a portion. */
+interface Portion {
+  segments: number;
   bytes: number;
 }
 
 /** A portion is at most this many segments, and about this many bytes. */
 const PORTION_SEGMENTS = 128;
 const PORTION_BYTES = 1024 * 1024;
-/** While messages go by, a queue is swept every so many. */
-const SWEEP_EVERY = 256;
+/** While messages go by, a queue has its turn every so many. */
+const OFTEN = 256;
+/** Beyond so many released ones the queue is gone through again, which takes no memory. */
+const MAX_RELEASED = 10_000;
 
-/** The key of message ?2 or ?3 of queue ?1. */
-const KEY = `(?1 << ${NUMBER_BITS})`;
-const NUMBER = `(key & ${NUMBER_MASK})`;
-
-export function newSweep(database: Database, queues: StoredQueue[]): Sweep {
-  const dropped = database.query<{ queue: number }, []>("SELECT queue FROM dropped").all();
+export function newVacuum(statements: Statements, queues: readonly Position[]): Vacuum {
   const begun = queues.filter(({ head }) => head > 1);
+  const places = begun.map(({ queue, head }) => newPlace(queue, head));
+  const dropped = statements.dropped.all().map(({ queue }) => newPlace(queue, NUMBER_MASK));
   return {
-    swept: new Map(),
-    waiting: new Map(begun.map((position) => [position.queue, newPass(position)])),
-    dropped: new Set(dropped.map(({ queue }) => queue)),
-    find: database.prepare(
-      `SELECT ${NUMBER} AS number, ${NUMBER} + count AS end, length(body) AS bytes FROM segment
-        WHERE key >= ${KEY} + ?2 AND key < ${KEY} + ?3 AND ${NUMBER} + count <= ?3
-        ORDER BY key LIMIT ?4`,
-    ),
-    remove: database.prepare(`DELETE FROM segment WHERE key >= ${KEY} + ?2 AND key <= ${KEY} + ?3`),
-    forget: database.prepare("DELETE FROM dropped WHERE queue = ?1"),
+    statements,
+    places: new Map(places.map((place) => [place.queue, place])),
+    waiting: new Set(places),
+    dropped: new Map(dropped.map((place) => [place.queue, place])),
+    obstacle: undefined,
   };
 }
 
-/** What is left of a portion, and whether it has removed anything. */
-interface Portion {
-  segments: number;
-  bytes: number;
-  hasRemoved: boolean;
+export function newProgress(): Progress {
+  return { steps: [], forgotten: [], usedUp: true, hasRemoved: false };
 }
 
-/**
- * Inside the transaction that changes the position: sweeps the queue if that is worth it. Going through messages held
- * back is left for later. True when it is swept.
- */
-export function sweepIfDue(sweep: Sweep, position: Position): boolean {
-  const { queue, head, held } = position;
-  const swept = sweep.swept.get(queue)?.head ?? 1;
-  if (head - swept < SWEEP_EVERY || held.length > 0) return false;
-  return sweepFrom(sweep, position, 0, newPortion()) === head;
+/** Inside the transaction that moves the queue, before anything is released: does a portion if that is worth it. */
+export function vacuumIfDue(vacuum: Vacuum, queue: number, progress: Progress): void {
+  const place = vacuum.places.get(queue);
+  if (place === undefined) return;
+  if (place.head - place.done < OFTEN && place.released.length < OFTEN) return;
+  vacuumQueue(vacuum, place, newPortion(), progress);
 }
 
-/** The position is committed, and the queue was `swept` with it or not. */
-export function noteMoved(sweep: Sweep, position: Position, swept: boolean): void {
-  const { queue } = position;
-  const pass = sweep.waiting.get(queue);
-  if (swept) {
-    sweep.waiting.delete(queue);
-    sweep.swept.set(queue, position);
-  } else if (pass !== undefined) {
-    pass.latest = position;
-  } else if (hasMoved(sweep.swept.get(queue), position)) {
-    sweep.waiting.set(queue, newPass(position));
-  }
-}
-
-/** The queue is no more, and that is committed. */
-export function noteDropped(sweep: Sweep, queue: number): void {
-  sweep.waiting.delete(queue);
-  sweep.swept.delete(queue);
-  sweep.dropped.add(queue);
-}
-
-export function hasWork(sweep: Sweep): boolean {
-  return sweep.waiting.size > 0 || sweep.dropped.size > 0;
-}
-
-/** What a portion of sweeping did, to be noted once it is committed: how far it came, and what it finished. */
-export interface Swept {
-  passes: { pass: Pass; from: number }[];
-  dropped: number[];
-  /** The portion did not suffice, or only just. */
-  usedUp: boolean;
-  portion: Portion;
+export function hasWork({ waiting, dropped }: Vacuum): boolean {
+  return waiting.size > 0 || dropped.size > 0;
 }
 
 /** Inside a transaction: does one portion of what is waiting. */
-export function sweepPortion(sweep: Sweep): Swept {
+export function vacuumPortion(vacuum: Vacuum): Progress {
   const portion = newPortion();
-  const done: Swept = { passes: [], dropped: [], usedUp: true, portion };
-  for (const pass of sweep.waiting.values()) {
-    if (isUsedUp(portion)) return done;
-    if (pass.from === 0) pass.begun = pass.latest;
-    done.passes.push({ pass, from: sweepFrom(sweep, pass.begun, pass.from, portion) });
+  const progress = newProgress();
+  for (const place of vacuum.waiting) {
+    if (isUsedUp(portion)) return progress;
+    vacuumQueue(vacuum, place, portion, progress);
   }
-  for (const queue of sweep.dropped) {
-    if (isUsedUp(portion)) return done;
-    const all = { queue, head: NUMBER_MASK, tail: NUMBER_MASK, bytes: 0, held: [] };
-    if (sweepFrom(sweep, all, 0, portion) < NUMBER_MASK) return done;
-    sweep.forget.run(queue);
-    done.dropped.push(queue);
+  for (const place of vacuum.dropped.values()) {
+    if (isUsedUp(portion)) return progress;
+    vacuumDropped(vacuum, place, portion, progress);
   }
-  done.usedUp = isUsedUp(portion);
-  return done;
+  progress.usedUp = isUsedUp(portion);
+  return progress;
 }
 
-/** Whether there is something to commit. */
-export function hasSwept({ portion, dropped }: Swept): boolean {
-  return portion.hasRemoved || dropped.length > 0;
-}
-
-/**
- * The portion is committed. A queue that is not finished goes to the back.
- * @returns whether there may be more to do
- */
-export function noteDone(sweep: Sweep, done: Swept): boolean {
-  let more = done.usedUp;
-  for (const { pass, from } of done.passes) {
-    const { queue } = pass.begun;
-    if (sweep.waiting.get(queue) !== pass) continue;
-    sweep.waiting.delete(queue);
-    pass.from = from;
-    if (from < pass.begun.head) sweep.waiting.set(queue, pass);
-    else if (!endPass(sweep, pass)) more = true;
+/** Removes all of a dropped queue: first what would keep its segments, and at last the note of it. */
+function vacuumDropped(vacuum: Vacuum, place: Place, portion: Portion, progress: Progress): void {
+  const { statements } = vacuum;
+  for (const statement of statements.forgetMessages) {
+    const { changes } = statement.run(place.queue, Math.max(1, portion.segments));
+    portion.segments -= changes;
+    if (changes > 0) progress.hasRemoved = true;
+    if (isUsedUp(portion)) return;
   }
-  for (const queue of done.dropped) sweep.dropped.delete(queue);
-  return more;
+  const step = vacuumQueue(vacuum, place, portion, progress);
+  // With rows that cannot be removed, its id must not be used again.
+  if (step.done < NUMBER_MASK || step.damaged) return;
+  statements.forgetDropped.run(place.queue);
+  progress.forgotten.push(place.queue);
 }
 
-/** What went while the pass was on its way needs another: true when it does not. */
-function endPass(sweep: Sweep, { begun, latest }: Pass): boolean {
-  sweep.swept.set(begun.queue, begun);
-  const isDone = !hasMoved(begun, latest);
-  if (!isDone) sweep.waiting.set(begun.queue, newPass(latest));
-  return isDone;
-}
-
-function newPass(position: Position): Pass {
-  return { begun: position, latest: position, from: 0 };
-}
-
-function newPortion(): Portion {
-  return { segments: PORTION_SEGMENTS, bytes: PORTION_BYTES, hasRemoved: false };
-}
-
-function isUsedUp({ segments, bytes }: Portion): boolean {
-  return segments <= 0 || bytes <= 0;
-}
-
-/** Whether any message went since the queue was swept. */
-function hasMoved(swept: Position | undefined, { head, held }: Position): boolean {
-  if (head !== (swept?.head ?? 1)) return true;
-  if (swept === undefined || swept.held.length === 0) return false;
-  const still = new Set(held);
-  return swept.held.some((number) => !still.has(number));
-}
-
-/**
- * Removes segments before the head, from message `from` on, that hold none of the messages held back.
- * @returns how far it came: the head when it is through
- */
-function sweepFrom(sweep: Sweep, position: Position, from: number, portion: Portion): number {
-  const { queue, head, held } = position;
+/** Removes segments before the head that hold no message still in the queue. */
+function vacuumQueue(vacuum: Vacuum, place: Place, portion: Portion, progress: Progress): Step {
+  const { head, next, done, damaged } = place;
+  const step: Step = { place, next, done, released: 0, damaged };
+  progress.steps.push(step);
   // Looking is work, too.
   portion.segments--;
-  let next = from;
-  let alive = 0;
+  if (removeReleased(vacuum, step, portion, progress))
+    removeGone(vacuum, step, head, portion, progress);
+  return step;
+}
+
+/** @returns whether it is through with them */
+function removeReleased(vacuum: Vacuum, step: Step, portion: Portion, progress: Progress): boolean {
+  const { queue, head, released } = step.place;
+  while (step.released < released.length && !isUsedUp(portion)) {
+    const number = released[step.released++] as number;
+    portion.segments--;
+    const changes = orObstacle(
+      vacuum,
+      step,
+      () => vacuum.statements.removeHolder.run(queue, number, head).changes,
+    );
+    if (changes > 0) progress.hasRemoved = true;
+  }
+  return step.released === released.length;
+}
+
+function removeGone(
+  vacuum: Vacuum,
+  step: Step,
+  head: number,
+  portion: Portion,
+  progress: Progress,
+): void {
+  const { queue } = step.place;
   let first = -1;
   let last = -1;
   const removeRun = () => {
     if (first < 0) return;
-    sweep.remove.run(queue, first, last);
-    portion.hasRemoved = true;
+    orObstacle(vacuum, step, () => vacuum.statements.remove.run(queue, first, last));
+    progress.hasRemoved = true;
     first = -1;
   };
-  const rows = sweep.find.all(queue, from, head, PORTION_SEGMENTS);
-  for (const { number, end, bytes } of rows) {
+  const rows = findGone(vacuum, step, head);
+  for (const row of rows.found) {
     if (isUsedUp(portion)) break;
-    while (alive < held.length && (held[alive] as number) < number) alive++;
-    const isHeld = alive < held.length && (held[alive] as number) < end;
     portion.segments--;
-    next = end;
-    if (isHeld) {
+    step.next = row.end;
+    if (row.held !== 0) {
       removeRun();
       continue;
     }
-    portion.bytes -= bytes;
-    if (first < 0) first = number;
-    last = number;
+    portion.bytes -= row.bytes;
+    if (first < 0) first = row.first;
+    last = row.first;
   }
   removeRun();
-  const isThrough = rows.length < PORTION_SEGMENTS && next >= (rows.at(-1)?.end ?? 0);
-  return isThrough ? head : next;
+  if (step.next < (rows.found.at(-1)?.end ?? 0)) return;
+  step.next = Math.max(step.next, rows.next);
+  if (rows.isAll) step.done = head;
+}
+
+/** Segments to be looked at, whether they are all, and where to go on behind damage. */
+function findGone({ statements }: Vacuum, step: Step, head: number) {
+  const { queue } = step.place;
+  const found: { first: number; end: number; bytes: number; held: number }[] = [];
+  try {
+    for (const row of statements.findGone.iterate(queue, step.next, head, PORTION_SEGMENTS)) {
+      found.push(row);
+    }
+    return { found, isAll: found.length < PORTION_SEGMENTS, next: 0 };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  step.damaged = true;
+  const next = nextBehindDamage(statements, queue, step.next, found.at(-1)?.end) ?? head;
+  return { found, isAll: next >= head, next: Math.min(next, head) };
+}
+
+/** A statement that meets damage may leave its work half done: its transaction is to be undone. */
+function orObstacle<T>(vacuum: Vacuum, step: Step, remove: () => T): T {
+  try {
+    return remove();
+  } catch (error) {
+    if (isDamage(error)) vacuum.obstacle = { ...step, damaged: true };
+    throw error;
+  }
+}
+
+/** After a transaction that failed: when damage was in the way of the vacuum, it leaves it alone from now on. */
+export function skipDamage(vacuum: Vacuum): boolean {
+  const { obstacle } = vacuum;
+  if (obstacle === undefined) return false;
+  vacuum.obstacle = undefined;
+  apply(obstacle);
+  return true;
+}
+
+/** The transaction is committed. @returns whether there may be more to do */
+export function noteProgress(vacuum: Vacuum, { steps, forgotten, usedUp }: Progress): boolean {
+  for (const step of steps) {
+    apply(step);
+    const { place } = step;
+    if (vacuum.dropped.get(place.queue) === place) {
+      // What cannot be removed is left for the next start.
+      if (place.done === NUMBER_MASK && place.damaged) vacuum.dropped.delete(place.queue);
+    } else {
+      // A queue that is not finished goes to the back.
+      vacuum.waiting.delete(place);
+      if (isUndone(place)) vacuum.waiting.add(place);
+    }
+  }
+  for (const queue of forgotten) vacuum.dropped.delete(queue);
+  return usedUp;
+}
+
+function apply({ place, next, done, released, damaged }: Step): void {
+  place.next = next;
+  place.done = done;
+  place.damaged = damaged;
+  if (released > 0) place.released.splice(0, released);
+}
+
+/** These positions are committed, and these messages are released with them. */
+export function noteMoved(
+  vacuum: Vacuum,
+  positions: readonly Position[],
+  released: readonly HeldMessage[],
+): void {
+  for (const { queue, head } of positions) {
+    if (head > 1) placeOf(vacuum, queue).head = head;
+  }
+  for (const { queue, number } of released) {
+    const place = placeOf(vacuum, queue);
+    if (number < place.next) noteReleased(place, number);
+  }
+  for (const { queue } of positions) addIfUndone(vacuum, queue);
+  for (const { queue } of released) addIfUndone(vacuum, queue);
+}
+
+function noteReleased(place: Place, number: number): void {
+  if (place.released.length < MAX_RELEASED) {
+    place.released.push(number);
+    return;
+  }
+  place.released = [];
+  place.next = 0;
+  place.done = 0;
+}
+
+function addIfUndone({ places, waiting }: Vacuum, queue: number): void {
+  const place = places.get(queue);
+  if (place !== undefined && isUndone(place)) waiting.add(place);
+}
+
+function isUndone({ head, done, released }: Place): boolean {
+  return head !== done || released.length > 0;
+}
+
+function placeOf({ places }: Vacuum, queue: number): Place {
+  let place = places.get(queue);
+  if (place === undefined) places.set(queue, (place = newPlace(queue, 1)));
+  return place;
+}
+
+/** The queue is no more, and that is committed. */
+export function noteDropped(vacuum: Vacuum, queue: number): void {
+  const place = vacuum.places.get(queue);
+  if (place !== undefined) vacuum.waiting.delete(place);
+  vacuum.places.delete(queue);
+  vacuum.dropped.set(queue, newPlace(queue, NUMBER_MASK));
+}
+
+function newPlace(queue: number, head: number): Place {
+  return { queue, head, done: 1, next: 0, released: [], damaged: false };
+}
+
+function newPortion(): Portion {
+  return { segments: PORTION_SEGMENTS, bytes: PORTION_BYTES };
+}
+
+function isUsedUp({ segments, bytes }: Portion): boolean {
+  return segments <= 0 || bytes <= 0;
 }

@@ -8,6 +8,7 @@ import {
   commit,
   fileIn,
   logIn,
+  maintainAll,
   make,
   messagesOf,
   newHome,
@@ -22,7 +23,6 @@ import {
   sent,
   suite,
   take,
-  tidyAll,
 } from "./scratch.ts";
 
 suite();
@@ -200,8 +200,8 @@ test.each(seeds)("a crash after any commit or portion of work, seed %d", (seed) 
       head = random.between(head, tail);
       take(store, queue, head, tail);
     },
-    () => void store.tidy(),
-    () => store.relieve(),
+    () => void store.maintain(),
+    () => store.autoCheckpoint(),
     () => store.checkpoint(random.pick(["passive", "full", "truncate"])),
   ];
   for (let round = 0; round < 40; round++) {
@@ -217,7 +217,7 @@ test.each(seeds)("a crash after any commit or portion of work, seed %d", (seed) 
       const first = found[0]?.number ?? 0;
       expect(found).toEqual(numbered(numberedBodies("message ", tail - first, first), first));
     }
-    tidyAll(later);
+    maintainAll(later);
     if (round >= 10) {
       expect(segmentsIn(image).filter((one) => one.startsWith(`${old}:`))).toEqual([]);
     }

@@ -1,6 +1,16 @@
 /** Fills the file in the directory given until nothing fits any more, makes room, goes on, and prints what happened. */
 import type { Store } from "../../src/store/store.ts";
-import { commit, make, messagesOf, open, position, put, sent, take, tidyAll } from "./scratch.ts";
+import {
+  commit,
+  maintainAll,
+  make,
+  messagesOf,
+  open,
+  position,
+  put,
+  sent,
+  take,
+} from "./scratch.ts";
 
 const ALL = Number.MAX_SAFE_INTEGER;
 
@@ -37,12 +47,12 @@ const readWhileFull = read(store, queue).length;
 // Smaller and smaller commits, until not even a position fits any more.
 for (let bytes = 1, full = false; !full && bytes < 1000; bytes++) {
   full =
-    attempt(() => commit(store, { positions: [position(queue, 1, stored + 1, [], bytes)] })) !== "";
+    attempt(() => commit(store, { positions: [position(queue, 1, stored + 1, bytes)] })) !== "";
 }
 const taken = attempt(() => take(store, queue, stored + 1, stored + 1));
 
 store.checkpoint("truncate");
-tidyAll(store);
+maintainAll(store);
 const readAfterTaking = read(store, queue).length;
 const afterwards = attempt(() => add(1000));
 const large = attempt(() => add(8_000_000));

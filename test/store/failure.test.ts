@@ -8,7 +8,9 @@ import {
   connect,
   failure,
   fileIn,
+  maintainAll,
   make,
+  messages,
   messagesOf,
   newHome,
   numbered,
@@ -21,7 +23,6 @@ import {
   segmentsIn,
   sent,
   suite,
-  tidyAll,
 } from "./scratch.ts";
 
 suite();
@@ -30,7 +31,7 @@ const ALL = Number.MAX_SAFE_INTEGER;
 
 /** All that is in the tables, from another connection. */
 function everything(directory: string): unknown[] {
-  return ["queue", "dropped", "segment"].map((table) =>
+  return ["queue", "dropped", "segment", "held"].map((table) =>
     rows(directory, `SELECT * FROM ${table} ORDER BY 1`),
   );
 }
@@ -45,6 +46,7 @@ function stocked(): { directory: string; store: Store; a: number; b: number } {
     number,
   ];
   for (const queue of [a, b, gone]) put(store, queue, 1, numberedBodies("m", 10));
+  commit(store, { positions: [position(a, 3, 11)], held: messages(a, 1, 2) });
   commit(store, { dropped: [gone] });
   return { directory, store, a, b };
 }
@@ -56,7 +58,9 @@ function bitOfEverything(store: Store, a: number, b: number) {
     dropped: [b],
     created: [{ queue: made, name: "new" }],
     segments: [segment(a, 11, numberedBodies("m", 5, 11)), segment(made, 1, [sent("x")])],
-    positions: [position(a, 11, 16, [3], 5), position(made, 1, 2)],
+    positions: [position(a, 11, 16, 5), position(made, 1, 2)],
+    held: messages(a, 3),
+    released: messages(a, 2),
   };
 }
 
@@ -99,10 +103,10 @@ describe("while another connection writes", () => {
     const { directory, store } = stocked();
     const other = connect(directory);
     other.run("BEGIN IMMEDIATE");
-    expect(failure(() => store.tidy())).toBe("database is locked");
+    expect(failure(() => store.maintain())).toBe("database is locked");
     expect(rows(directory, "SELECT * FROM dropped")).toHaveLength(1);
     other.run("ROLLBACK");
-    tidyAll(store);
+    maintainAll(store);
     expect(rows(directory, "SELECT * FROM dropped")).toEqual([]);
     expect(segmentsIn(directory)).toEqual(["1:1+10", "2:1+10"]);
   });
@@ -120,6 +124,8 @@ describe("a batch that fails in the middle", () => {
     ["at a queue that is made", () => "BEFORE INSERT ON queue", "no queue"],
     ["at a queue that is dropped", () => "BEFORE DELETE ON queue", "no drop"],
     ["at the note of a dropped queue", () => "AFTER INSERT ON dropped", "no note"],
+    ["at a message that is held", () => "BEFORE INSERT ON held", "no hold"],
+    ["at a message that is released", () => "BEFORE DELETE ON held", "no release"],
   ];
 
   test.each(obstacles)("%s, leaves nothing behind", (_title, obstacle, reason) => {
@@ -140,7 +146,7 @@ describe("a batch that fails in the middle", () => {
     put(store, b, 11, [sent("between")]);
     store.commit(batch);
     expect(messagesOf(store.read(made, 1, ALL))).toEqual(numbered([sent("x")]));
-    tidyAll(store);
+    maintainAll(store);
     store.close();
     expect(segmentsIn(directory)).toEqual([`${a}:1+10`, `${a}:11+5`, `${made}:1+1`]);
   });
@@ -186,14 +192,14 @@ describe("after a get that could not be committed the messages are still there",
 
   test("once the store has tidied up", () => {
     const { store, queue, messages } = attempt();
-    tidyAll(store);
+    maintainAll(store);
     expect(messagesOf(store.read(queue, 1, ALL))).toEqual(numbered(messages));
   });
 
   test("also with a set in between", () => {
     const { store, queue, messages } = attempt();
     put(store, queue, 11, [sent("more")]);
-    tidyAll(store);
+    maintainAll(store);
     expect(messagesOf(store.read(queue, 1, ALL)).slice(0, 10)).toEqual(numbered(messages));
   });
 });

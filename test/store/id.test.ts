@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import {
   commit,
   connect,
+  maintainAll,
   messagesOf,
   newHome,
   NUMBER_BITS,
@@ -15,7 +16,6 @@ import {
   segment,
   segmentsIn,
   suite,
-  tidyAll,
 } from "./scratch.ts";
 
 suite();
@@ -39,7 +39,7 @@ function prepared(): string {
 
 test("a queue with the last id is read", () => {
   const store = open(prepared());
-  expect(store.queues()).toEqual([{ name: "q", ...position(LAST, 1, 11) }]);
+  expect(store.queues()).toEqual([{ name: "q", ...position(LAST, 1, 11), held: [] }]);
   const messages = numbered(numberedBodies("", 10));
   expect(messagesOf(store.read(LAST, 1, ALL))).toEqual(messages);
   expect(messagesOf(store.read(LAST, 7, ALL))).toEqual(messages.slice(4));
@@ -56,10 +56,10 @@ test("it goes on, is swept, and is dropped", () => {
   });
   expect(messagesOf(store.read(LAST, 11, ALL))).toEqual(numbered(numberedBodies("", 5, 11), 11));
   expect(store.newQueueId()).toBe(1);
-  tidyAll(store);
+  maintainAll(store);
   expect(segmentsIn(directory)).toEqual([`${LAST}:5+6`, `${LAST}:11+5`]);
   commit(store, { dropped: [LAST] });
-  tidyAll(store);
+  maintainAll(store);
   expect(segmentsIn(directory)).toEqual([]);
   store.close();
 });

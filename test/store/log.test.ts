@@ -58,7 +58,7 @@ function opened(options: Parameters<typeof open>[1] = {}): Opened {
 describe("under many commits", () => {
   test.each([512, 4096, 65_536])("it stays short, with pages of %d bytes", (pageSize) => {
     const all = opened({ pageSize });
-    const longest = commitMany(all, 300, 1, () => all.store.relieve());
+    const longest = commitMany(all, 300, 1, () => all.store.autoCheckpoint());
     expect(longest).toBeGreaterThan(3 * MEGABYTE);
     expect(longest).toBeLessThan(6 * MEGABYTE);
     expect(statSync(fileIn(all.directory)).size).toBeGreaterThan(9 * MEGABYTE);
@@ -67,7 +67,7 @@ describe("under many commits", () => {
 
   test("it stays short when only tidy is called", () => {
     const all = opened();
-    const longest = commitMany(all, 300, 1, () => all.store.tidy());
+    const longest = commitMany(all, 300, 1, () => all.store.maintain());
     expect(longest).toBeLessThan(6 * MEGABYTE);
   });
 
@@ -84,13 +84,13 @@ describe("under many commits", () => {
     reader.run("BEGIN");
     const count = () => reader.query("SELECT count(*) AS count FROM segment").get();
     expect(count()).toEqual({ count: 1 });
-    const longest = commitMany(all, 200, 2, () => store.relieve());
+    const longest = commitMany(all, 200, 2, () => store.autoCheckpoint());
     expect(longest).toBeGreaterThan(9 * MEGABYTE);
     expect(count()).toEqual({ count: 1 });
     reader.run("COMMIT");
     expect(count()).toEqual({ count: 201 });
     const before = logSize(directory);
-    commitMany(all, 200, 202, () => store.relieve());
+    commitMany(all, 200, 202, () => store.autoCheckpoint());
     expect(logSize(directory)).toBeLessThanOrEqual(before + 5 * MEGABYTE);
     expect(messagesOf(store.read(queue, 1, ALL))).toHaveLength(401);
   });

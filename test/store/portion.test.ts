@@ -15,6 +15,6 @@ test("a portion of sweeping is 128 segments at most, of however many queues", ()
     return queue;
   });
   commit(store, { dropped: queues });
-  store.tidy();
+  store.maintain();
   expect(2000 - segmentsIn(directory).length).toBeLessThanOrEqual(128);
 });

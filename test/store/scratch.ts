@@ -5,7 +5,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { type Batch, newBatch, type Position, type StoredSegment } from "../../src/store/batch.ts";
+import {
+  type Batch,
+  type HeldMessage,
+  newBatch,
+  type Position,
+  type StoredSegment,
+} from "../../src/store/batch.ts";
 import { makeHome } from "../../src/store/directory.ts";
 import { openStore, type StoreOptions } from "../../src/store/sqlite.ts";
 import { type Store, StoreError } from "../../src/store/store.ts";
@@ -151,14 +157,13 @@ export function numbered(messages: Sent[], first = 1): Numbered[] {
   return messages.map((message, n) => ({ number: first + n, ...message }));
 }
 
-export function position(
-  queue: number,
-  head: number,
-  tail: number,
-  held: number[] = [],
-  bytes = 0,
-): Position {
-  return { queue, head, tail, bytes, held };
+export function position(queue: number, head: number, tail: number, bytes = 0): Position {
+  return { queue, head, tail, bytes };
+}
+
+/** Messages of the queue, as a batch names them. */
+export function messages(queue: number, ...numbers: number[]): HeldMessage[] {
+  return numbers.map((number) => ({ queue, number }));
 }
 
 export function commit(store: Store, change: Partial<Batch>): void {
@@ -190,8 +195,8 @@ export function take(store: Store, queue: number, head: number, tail: number): v
 }
 
 /** Does all the work that waits; how many portions it took. */
-export function tidyAll(store: Store): number {
-  for (let portions = 1; portions < 10_000; portions++) if (!store.tidy()) return portions;
+export function maintainAll(store: Store): number {
+  for (let portions = 1; portions < 10_000; portions++) if (!store.maintain()) return portions;
   throw new Error("there is no end to it");
 }
 

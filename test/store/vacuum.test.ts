@@ -2,12 +2,15 @@
 import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
 
+import type { HeldMessage } from "../../src/store/batch.ts";
 import type { Store } from "../../src/store/store.ts";
 import { newRandom, seeds } from "../protocol/random.ts";
 import {
   commit,
   fileIn,
+  maintainAll,
   make,
+  messages,
   messagesOf,
   newHome,
   numbered,
@@ -21,7 +24,6 @@ import {
   sent,
   suite,
   take,
-  tidyAll,
 } from "./scratch.ts";
 
 suite();
@@ -46,7 +48,7 @@ function portions(directory: string, store: Store): number[] {
   const removed: number[] = [];
   let before = segmentsIn(directory).length;
   for (let more = true; more;) {
-    more = store.tidy();
+    more = store.maintain();
     const after = segmentsIn(directory).length;
     removed.push(before - after);
     before = after;
@@ -62,21 +64,21 @@ test("only what removes something waits for the disk", () => {
   take(store, queue, 5, 11);
   const before = syncs();
   expect(before).toBe(3);
-  tidyAll(store);
+  maintainAll(store);
   expect(syncs()).toBe(before);
   take(store, queue, 11, 11);
-  tidyAll(store);
+  maintainAll(store);
   expect(syncs()).toBe(before + 2);
   commit(store, { dropped: [queue] });
-  tidyAll(store);
+  maintainAll(store);
   expect(syncs()).toBe(before + 4);
 });
 
 test("without work there is none", () => {
   const store = open(newHome());
-  expect(store.tidy()).toBe(false);
+  expect(store.maintain()).toBe(false);
   put(store, make(store, "q"), 1, numberedBodies("m", 500));
-  expect(store.tidy()).toBe(false);
+  expect(store.maintain()).toBe(false);
 });
 
 describe("a queue that was dropped", () => {
@@ -117,7 +119,7 @@ describe("a queue that was dropped", () => {
     const store = open(directory);
     commit(store, { dropped: [make(store, "q")] });
     expect(isNoted(directory)).toBe(true);
-    tidyAll(store);
+    maintainAll(store);
     expect(isNoted(directory)).toBe(false);
   });
 
@@ -128,7 +130,7 @@ describe("a queue that was dropped", () => {
       singles(store, `${count}`, count),
     );
     commit(store, { dropped: queues });
-    tidyAll(store);
+    maintainAll(store);
     expect(segmentsIn(directory)).toEqual([]);
     expect(isNoted(directory)).toBe(false);
   });
@@ -140,13 +142,13 @@ describe("a queue that was dropped", () => {
     const other = singles(store, "other", 3);
     commit(store, { dropped: [queue] });
     for (let left = 1000; left > 0; left = segmentsIn(directory).length - 3) {
-      const more = store.tidy();
+      const more = store.maintain();
       store.close();
       expect(more).toBe(segmentsIn(directory).length > 3);
       store = open(directory);
       expect(store.queues()).toMatchObject([{ name: "other", queue: other }]);
     }
-    tidyAll(store);
+    maintainAll(store);
     expect(isNoted(directory)).toBe(false);
     expect(messagesOf(store.read(other, 1, ALL))).toHaveLength(3);
   });
@@ -156,7 +158,7 @@ describe("a queue that was dropped", () => {
     const store = open(directory);
     commit(store, { dropped: [singles(store, "q", 300)] });
     const queue = singles(store, "q", 3);
-    tidyAll(store);
+    maintainAll(store);
     expect(segmentsIn(directory)).toEqual([1, 2, 3].map((first) => `${queue}:${first}+1`));
   });
 
@@ -166,7 +168,7 @@ describe("a queue that was dropped", () => {
     const queue = singles(store, "q", 10);
     take(store, queue, 6, 11);
     commit(store, { dropped: [queue] });
-    tidyAll(store);
+    maintainAll(store);
     expect(segmentsIn(directory)).toEqual([]);
   });
 });
@@ -196,7 +198,7 @@ describe("messages that were taken", () => {
     ];
     for (const [head, segments] of left) {
       take(store, queue, head, tail);
-      tidyAll(store);
+      maintainAll(store);
       expect(segmentsIn(directory)).toEqual(segments.map((one) => `${queue}:${one}`));
       if (head < tail) {
         expect(messagesOf(store.read(queue, head, ALL)).at(-1)?.number).toBe(tail - 1);
@@ -230,7 +232,7 @@ describe("messages that were taken", () => {
     take(store, queue, 401, 601);
     store.close();
     const later = open(directory);
-    tidyAll(later);
+    maintainAll(later);
     expect(segmentsIn(directory)).toHaveLength(200);
     expect(segmentsIn(directory)[0]).toBe(`${queue}:401+1`);
   });
@@ -241,9 +243,15 @@ describe("messages that were taken", () => {
     const queue = make(store, "q");
     const groups = Array.from({ length: 6 }, (_, n) => numberedBodies("m", 5, n * 5 + 1));
     const tail = put(store, queue, 1, ...groups);
+    let before: number[] = [];
     const hold = (head: number, ...held: number[]) => {
-      commit(store, { positions: [position(queue, head, tail, held)] });
-      tidyAll(store);
+      commit(store, {
+        positions: [position(queue, head, tail)],
+        held: messages(queue, ...held.filter((number) => !before.includes(number))),
+        released: messages(queue, ...before.filter((number) => !held.includes(number))),
+      });
+      before = held;
+      maintainAll(store);
       return segmentsIn(directory).map((one) => one.slice(one.indexOf(":") + 1));
     };
     expect(hold(21, 1, 8, 9, 20)).toEqual(["1+5", "6+5", "16+5", "21+5", "26+5"]);
@@ -295,21 +303,31 @@ test.each(seeds)("whatever happens, all that is left is what is needed, seed %d"
         return segment(queue.id, first, numberedBodies("", count, first));
       }),
     );
+    const held: HeldMessage[] = [];
+    const released: HeldMessage[] = [];
     for (const queue of queues) {
       const { head } = queue;
       const from =
         random.below(2) === 0 ? queue.tail : Math.min(queue.tail, head + random.below(300));
       queue.head = random.between(head, from);
-      queue.held = queue.held.filter(() => random.below(3) > 0);
+      const kept = queue.held.filter(() => random.below(3) > 0);
+      released.push(
+        ...messages(queue.id, ...queue.held.filter((number) => !kept.includes(number))),
+      );
+      queue.held = kept;
       for (let number = head; number < queue.head; number += random.between(1, 2000)) {
-        if (random.below(4) === 0) queue.held.push(number);
+        if (random.below(4) > 0) continue;
+        queue.held.push(number);
+        held.push({ queue: queue.id, number });
       }
     }
     commit(store, {
       dropped: dropped.map(({ id }) => id),
       created: created.map(({ id }) => ({ queue: id, name: `${id}` })),
       segments,
-      positions: queues.map(({ id, head, tail, held }) => position(id, head, tail, held)),
+      positions: queues.map(({ id, head, tail }) => position(id, head, tail)),
+      held,
+      released,
     });
   };
   const isNeeded = ({ head, held }: Model, first: number, count: number) =>
@@ -324,7 +342,7 @@ test.each(seeds)("whatever happens, all that is left is what is needed, seed %d"
     const there = new Set(segmentsIn(directory));
     expect({ round, lost: all.filter((one) => !there.has(one)) }).toEqual({ round, lost: [] });
     if (random.below(4) > 0) continue;
-    tidyAll(store);
+    maintainAll(store);
     expect({ round, left: segmentsIn(directory).sort() }).toEqual({ round, left: all.sort() });
     expect(isNoted(directory)).toBe(false);
   }
@@ -343,7 +361,7 @@ describe("disk space", () => {
     const filled = size(directory);
     expect(filled).toBeGreaterThan(8_000_000);
     commit(store, { dropped: [queue] });
-    const taken = tidyAll(store);
+    const taken = maintainAll(store);
     store.checkpoint("full");
     expect(messagesOf(store.read(other, 1, ALL))).toHaveLength(3);
     return { directory, store, taken, filled };
@@ -363,9 +381,9 @@ describe("disk space", () => {
     store.checkpoint("full");
     expect(size(directory)).toBeGreaterThan(8_000_000);
     take(store, queue, 81, 81);
-    tidyAll(store);
+    maintainAll(store);
     expect(size(directory)).toBeLessThan(200_000);
-    expect(store.tidy()).toBe(false);
+    expect(store.maintain()).toBe(false);
   });
 
   test("never comes back with 0, and is used again", () => {
@@ -385,7 +403,7 @@ describe("disk space", () => {
     const { directory, store } = fillAndDrop(0);
     store.close();
     const later = open(directory, { extentPages: 1 });
-    tidyAll(later);
+    maintainAll(later);
     later.close();
     expect(size(directory)).toBeLessThan(200_000);
   });
@@ -398,7 +416,7 @@ describe("disk space", () => {
       rows<{ freelist_count: number }>(directory, "PRAGMA freelist_count")[0]?.freelist_count ?? 0;
     let before = free();
     expect(before).toBeGreaterThan(1000);
-    while (later.tidy()) {
+    while (later.maintain()) {
       const after = free();
       expect(before - after).toBeWithin(0, 33);
       before = after;
@@ -410,14 +428,14 @@ describe("disk space", () => {
 test("what is left after a sweep is read as it was", () => {
   const store = open(newHome());
   const queue = make(store, "q");
-  const messages = numberedBodies("message ", 3000);
-  const groups = Array.from({ length: 300 }, (_, n) => messages.slice(n * 10, n * 10 + 10));
+  const all = numberedBodies("message ", 3000);
+  const groups = Array.from({ length: 300 }, (_, n) => all.slice(n * 10, n * 10 + 10));
   put(store, queue, 1, ...groups);
   for (let head = 1; head <= 3000; head += 77) {
     take(store, queue, head, 3001);
-    if (head % 2 === 0) store.tidy();
+    if (head % 2 === 0) store.maintain();
     const found = messagesOf(store.read(queue, head, ALL));
-    expect(found).toEqual(numbered(messages).slice((found[0]?.number ?? 0) - 1));
+    expect(found).toEqual(numbered(all).slice((found[0]?.number ?? 0) - 1));
     expect(found[0]?.number).toBeLessThanOrEqual(head);
   }
 });

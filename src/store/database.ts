@@ -1,0 +1,162 @@
+import { constants, Database, SQLiteError } from "bun:sqlite";
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+
+import { databaseInode, type Home, lockDatabase } from "./directory.ts";
+import { APPLICATION, createTables, hasTables, VERSION } from "./schema.ts";
+import { reasonIn, StoreError } from "./store.ts";
+import { isOld, type Progress, upgrade } from "./upgrade.ts";
+
+export interface DatabaseOptions {
+  /** Bytes, of a new database. */
+  pageSize: number;
+  /** Bytes that SQLite may keep pages in. */
+  cache: number;
+  /** A commit is on disk before it returns. */
+  sync: boolean;
+  /** Give the log's space back after a checkpoint. */
+  shrinkLog: boolean;
+  /** Milliseconds to wait for another process's lock on the file. */
+  lockWait: number;
+  /** Is told, a line at a time, how far the upgrade of an older file is. */
+  progress?: Progress;
+}
+
+/** Bytes of the smallest database there can be, one page. */
+const SMALLEST_FILE = 512;
+/** Bytes of the head of a rollback journal, and where in it is how many pages there were before. */
+const JOURNAL_HEAD = 28;
+const PAGES_BEFORE = 16;
+/** A file up to this size, in bytes, is checked whole at the start: about 1 ms a megabyte. */
+const CHECKED_WHOLE = 32 * 1024 * 1024;
+
+/**
+ * Opens the database file, makes it if it is not there, and upgrades it if it is of an older version.
+ * @throws StoreError when the file is none of ours, damaged, or of a later version; it is not changed then
+ */
+export function openDatabase(home: Home, options: DatabaseOptions): Database {
+  const { file } = home;
+  const { lockWait } = options;
+  return explained(file, () => {
+    lockIfThere(home);
+    if (wasBeingMade(file)) takeBack(file, lockWait);
+    if (existsSync(file) && statSync(file).size > 0) inspect(file, lockWait);
+    else closeSync(openSync(file, "a", 0o600));
+    lockDatabase(home);
+    return connect(file, options);
+  });
+}
+
+/**
+ * Opens the file again after it was closed because of a failed sync, with what SQLite's recovery makes of the log.
+ * @throws StoreError
+ */
+export function reopenDatabase(home: Home, options: DatabaseOptions): Database {
+  return explained(home.file, () => connect(home.file, options));
+}
+
+export function pageSizeOf(database: Database): number {
+  return pragma(database, "page_size") || 4096;
+}
+
+/** A file that cannot be read is left for SQLite to complain about. */
+function lockIfThere(home: Home): void {
+  try {
+    if (databaseInode(home) !== undefined) lockDatabase(home);
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+  }
+}
+
+function connect(file: string, options: DatabaseOptions): Database {
+  const database = new Database(file, { readwrite: true, strict: true });
+  try {
+    database.run(`PRAGMA busy_timeout = ${options.lockWait}`);
+    if (!hasTables(database)) createTables(database, options.pageSize);
+    configure(database, options);
+    if (isOld(database)) upgrade(database, options.progress ?? (() => undefined));
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function configure(database: Database, options: DatabaseOptions): void {
+  database.run("PRAGMA journal_mode = WAL");
+  database.run(`PRAGMA synchronous = ${options.sync ? "FULL" : "NORMAL"}`);
+  database.run("PRAGMA wal_autocheckpoint = 0");
+  database.run(`PRAGMA journal_size_limit = ${options.shrinkLog ? 0 : -1}`);
+  database.run(`PRAGMA cache_size = ${-Math.ceil(options.cache / 1024)}`);
+  database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 0);
+}
+
+/**
+ * Whether a process ended while it made the file: then there is a rollback journal of a database that had no pages
+ * before (https://sqlite.org/fileformat.html#the_rollback_journal). A file of ours has none any more once it is made.
+ */
+function wasBeingMade(file: string): boolean {
+  const journal = `${file}-journal`;
+  if (!existsSync(file) || !existsSync(journal)) return false;
+  const bytes = readFileSync(journal);
+  return bytes.length >= JOURNAL_HEAD && bytes.readUInt32BE(PAGES_BEFORE) === 0;
+}
+
+/** Makes the file empty again. SQLite does so before it reads the first page, if only it may write. */
+function takeBack(file: string, lockWait: number): void {
+  using database = new Database(file, { readwrite: true, strict: true });
+  database.run(`PRAGMA busy_timeout = ${lockWait}`);
+  hasTables(database);
+}
+
+/** Looks at a file that is there, without changing it. */
+function inspect(file: string, lockWait: number): void {
+  const { size } = statSync(file);
+  // SQLite takes a file of a byte or two for an empty one, and would write over it.
+  if (size < SMALLEST_FILE) throw new StoreError(`${file} is no database of memcacheq`);
+  const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  using database = new Database(file, { readonly: true, strict: true });
+  database.run(`PRAGMA busy_timeout = ${lockWait}`);
+  const application = pragma(database, "application_id");
+  const version = pragma(database, "user_version");
+  if (application !== APPLICATION && (application !== 0 || hasTables(database))) {
+    throw new StoreError(`${file} is the database of another application`);
+  }
+  if (version > VERSION) {
+    throw new StoreError(
+      `${file} was made by a later memcacheq (schema ${version}, this one knows ${VERSION})`,
+    );
+  }
+  // With a log, the end of the file may be a page that a crash cut short: it is in the log, too.
+  if (!hasLog && size % pragma(database, "page_size") !== 0)
+    throw new StoreError(`${file} is damaged: its end is missing`);
+  if (size > CHECKED_WHOLE) return;
+  const result = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+  if (result?.quick_check !== "ok") {
+    throw new StoreError(`${file} is damaged: ${result?.quick_check.split("\n").at(-1)}`);
+  }
+}
+
+function pragma(database: Database, name: string): number {
+  const row = database.query<Record<string, number>, []>(`PRAGMA ${name}`).get();
+  return row?.[name] ?? 0;
+}
+
+/** Lets only {@link StoreError} out, which names the file. */
+function explained<T>(file: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof StoreError) throw error;
+    throw new StoreError(explain(file, error));
+  }
+}
+
+function explain(file: string, error: unknown): string {
+  const code = error instanceof SQLiteError ? error.code : undefined;
+  if (code === "SQLITE_NOTADB") return `${file} is no database of memcacheq`;
+  if (code?.startsWith("SQLITE_CORRUPT")) return `${file} is damaged`;
+  if (code === "SQLITE_READONLY_ROLLBACK") {
+    return `${file} was being changed by another application that ended in the middle of it`;
+  }
+  return `cannot open ${file}: ${reasonIn(error)}`;
+}

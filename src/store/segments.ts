@@ -1,0 +1,195 @@
+import { SQLiteError } from "bun:sqlite";
+
+import { HEAD, type StoredSegment } from "./batch.ts";
+import { isWhole, rowsOf } from "./rows.ts";
+import { NUMBER_MASK } from "./schema.ts";
+import type { SegmentHeader, Statements } from "./statements.ts";
+import { type Measure, ROW_BYTES, StoreError } from "./store.ts";
+
+/**
+ * Inserts segments, each cut into rows that fit the pages.
+ * @param pageSize bytes
+ * @throws StoreError when one of them could not be read again
+ */
+export function insertSegments(
+  statements: Statements,
+  segments: readonly StoredSegment[],
+  pageSize: number,
+): void {
+  const now = Date.now();
+  for (const segment of segments) {
+    if (!isWhole(segment)) {
+      throw new StoreError(`messages from ${segment.first} on do not fit their segment`);
+    }
+    for (const { queue, first, count, flags, body } of rowsOf(segment, pageSize)) {
+      statements.insert.run(queue, first, now, count, flags, body);
+    }
+  }
+}
+
+/** See {@link Store.read}. */
+export function readSegments(
+  statements: Statements,
+  queue: number,
+  from: number,
+  bytes: number,
+): StoredSegment[] {
+  const found: StoredSegment[] = [];
+  try {
+    collect(statements, queue, from, bytes, found);
+    return found;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+  }
+  // What lies before the damage is good; behind it, the next time goes on.
+  if (found.length > 0) return found;
+  const next = nextWhole(statements, queue, from);
+  return next === undefined ? [] : readSegments(statements, queue, next, bytes);
+}
+
+function collect(
+  statements: Statements,
+  queue: number,
+  from: number,
+  bytes: number,
+  found: StoredSegment[],
+): void {
+  let total = 0;
+  let next = -1;
+  for (const row of statements.read.iterate(queue, from)) {
+    const segment = { queue, ...row };
+    const isUsable = isWhole(segment) && row.first + row.count > from;
+    if (!isUsable && found.length === 0) continue;
+    if (!isUsable || (found.length > 0 && row.first !== next)) return;
+    found.push(segment);
+    next = row.first + row.count;
+    total += row.body.length + ROW_BYTES;
+    if (total >= bytes) return;
+  }
+}
+
+/** With damage in the way: where the first segment begins that can be decoded, among those that message `from` may be in. */
+function nextWhole(statements: Statements, queue: number, from: number): number | undefined {
+  let next = nextReadable(statements, queue, from);
+  while (next !== undefined) {
+    if (canDecode(statements, queue, next)) return next;
+    next = nextReadable(statements, queue, next + 1);
+  }
+  return undefined;
+}
+
+function canDecode(statements: Statements, queue: number, first: number): boolean {
+  return orDamage(() => {
+    const row = statements.readOne.get(queue, first);
+    return row !== null && isWhole({ queue, ...row });
+  }, false);
+}
+
+/**
+ * Where to go on after rows from `from` on met damage, the last good one of which ended at `end`. A row in front that
+ * only its key can be read of is left behind.
+ */
+export function nextBehindDamage(
+  statements: Statements,
+  queue: number,
+  from: number,
+  end = from,
+): number | undefined {
+  const next = nextReadable(statements, queue, end);
+  return next === from ? next + 1 : next;
+}
+
+/** What the last step of the search for readable rows has found: rows begin there, there are none, or it failed. */
+type Found = number | undefined | "damage";
+
+/**
+ * The first number from `from` on at which a row begins, behind pages that cannot be read. A page that is damaged takes
+ * a range of keys with it, whose end is found by doubling steps and then by halving them.
+ */
+function nextReadable(statements: Statements, queue: number, from: number): number | undefined {
+  const look = (number: number): Found =>
+    orDamage(() => statements.next.get(queue, number)?.first, "damage");
+  let found = look(from);
+  let bad = from;
+  for (let step = 1; found === "damage" && bad < NUMBER_MASK; step *= 2) {
+    const number = Math.min(bad + step, NUMBER_MASK);
+    found = look(number);
+    if (found !== "damage") return lastStep(look, bad, number, found);
+    bad = number;
+  }
+  return found === "damage" ? undefined : found;
+}
+
+/** Between a number that fails and one that does not: the end of the damage. */
+function lastStep(look: (number: number) => Found, bad: number, good: number, found: Found) {
+  let result = found;
+  let [low, high] = [bad, good];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    const here = look(middle);
+    if (here === "damage") {
+      low = middle;
+    } else {
+      high = middle;
+      result = here;
+    }
+  }
+  return result === "damage" ? undefined : result;
+}
+
+/** See {@link Store.measure}. */
+export function measure(
+  statements: Statements,
+  queue: number,
+  from: number,
+  rows: number,
+): Measure {
+  const result: Measure = { bytes: 0, next: from };
+  let left = rows;
+  try {
+    for (const row of statements.headers.iterate(queue, from, rows)) {
+      result.bytes += bodyBytes(row);
+      result.next = row.first + Math.max(1, row.count);
+      left--;
+    }
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    const end = result.next > from ? result.next : undefined;
+    return { bytes: result.bytes, next: nextBehindDamage(statements, queue, from, end) ?? 0 };
+  }
+  if (left > 0) result.next = 0;
+  return result;
+}
+
+/** Bytes of the bodies in a row; none when its header makes no sense. */
+function bodyBytes({ count, bytes }: SegmentHeader): number {
+  if (!(count >= 1)) return 0;
+  return count === 1 ? bytes : Math.max(0, bytes - count * HEAD);
+}
+
+/** See {@link Store.arrived}. */
+export function arrivedAt(
+  statements: Statements,
+  queue: number,
+  number: number,
+): number | undefined {
+  return orDamage(() => statements.arrived.get(queue, number)?.arrived, undefined);
+}
+
+function orDamage<T, D>(work: () => T, damaged: D): T | D {
+  try {
+    return work();
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return damaged;
+  }
+}
+
+/**
+ * Whether what was read makes no sense. A row of a damaged page may also claim to be longer than any can be
+ * (https://sqlite.org/rescode.html#toobig). Errors of the disk or of memory are none: the messages are still there.
+ */
+export function isDamage(error: unknown): boolean {
+  const code = error instanceof SQLiteError ? (error.code ?? "") : "";
+  return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_TOOBIG";
+}
