@@ -1,11 +1,17 @@
 import { chownSync } from "node:fs";
 
 import type { Options } from "../config/options.ts";
-import { newServer, type Server } from "../engine/server.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Runtime } from "../engine/runtime.ts";
+import { newEngine } from "../engine/turn.ts";
 import { writePidFile } from "../os/pidfile.ts";
 import { becomeUser, type User } from "../os/user.ts";
+import type { Watcher } from "../queues/backend.ts";
+import { type LocalOptions, openLocal } from "../queues/local/local.ts";
 import { makeHome, openHome } from "../store/directory.ts";
 import { openStore, type StoreOptions } from "../store/sqlite.ts";
+import { warn } from "../util/log.ts";
+import { version } from "../util/version.ts";
 
 /** The part of -m that SQLite's page cache gets; messages get the rest. */
 const PAGE_CACHE_SHARE = 1 / 4;
@@ -14,7 +20,7 @@ const PAGE_CACHE_SHARE = 1 / 4;
  * Makes what root must make for the user that the server will be, becomes that user, and opens the database.
  * @param user undefined when this process stays the user that it is
  */
-export function composeServer(options: Options, user: User | undefined): Server {
+export function composeEngine(options: Options, user: User | undefined): Engine {
   const { socket, pidFile } = options;
   if (user !== undefined && socket !== undefined) chownSync(socket, user.uid, user.gid);
   makeHome(options.home, user);
@@ -24,7 +30,40 @@ export function composeServer(options: Options, user: User | undefined): Server 
   if (user !== undefined) becomeUser(user);
   const pageCache = Math.floor(options.memory * PAGE_CACHE_SHARE);
   const store = openStore(storeOptions(options, pageCache), home);
-  return newServer(options, store, options.memory - pageCache);
+  const runtime = loopRuntime();
+  const settings = {
+    maxBody: options.maxBody,
+    waitsForDisk: !options.noSync,
+    logBuffer: options.logBuffer,
+    version,
+  };
+  return newEngine(settings, runtime, (watcher: Watcher) =>
+    openLocal(store, watcher, localOptions(options, options.memory - pageCache, runtime)),
+  );
+}
+
+/** The event loop's time. */
+function loopRuntime(): Runtime {
+  return {
+    monotonic: () => performance.now(),
+    calendar: () => Date.now(),
+    soon: (work) => void setImmediate(work),
+    after(milliseconds, work) {
+      const timer = setTimeout(work, milliseconds);
+      return () => clearTimeout(timer);
+    },
+  };
+}
+
+/** @param cacheLimit bytes of messages in memory */
+function localOptions(options: Options, cacheLimit: number, clock: Runtime): LocalOptions {
+  return {
+    cacheLimit,
+    limits: { messages: options.maxMessages, bytes: options.maxBytes },
+    tricklePercent: options.tricklePercent,
+    clock,
+    warn,
+  };
 }
 
 /** @param cache bytes of SQLite's page cache */
@@ -37,5 +76,6 @@ function storeOptions(options: Options, cache: number): StoreOptions {
     shrinkLog: options.removeLogs,
     lockWait: options.lockWait,
     extentPages: options.extentPages,
+    progress: warn,
   };
 }

@@ -1,13 +1,13 @@
 import type { Address } from "../config/address.ts";
 import type { Options } from "../config/options.ts";
-import type { Server } from "../engine/server.ts";
+import type { Engine } from "../engine/engine.ts";
 import { drain } from "../import/drain.ts";
 import { openSource, type Source } from "../import/source.ts";
 import type { StarterChannel } from "../os/daemon.ts";
 import { lookUpUser } from "../os/user.ts";
 import { setVerbosity } from "../util/log.ts";
 import { program } from "../util/version.ts";
-import { composeServer } from "./compose.ts";
+import { composeEngine } from "./compose.ts";
 import { exitWithFailure } from "./failure.ts";
 import { type Shutdown, stopOnSignals } from "./signals.ts";
 
@@ -25,13 +25,13 @@ export async function bringOver(
   shutdown.begin = async () => exitWithFailure(channel, "stopped before anything was moved");
   const user = lookUpUser(options.user);
   const source = await openSource(address);
-  const server = composeServer(withoutLimits(options), user);
+  const engine = composeEngine(withoutLimits(options), user);
   try {
-    const moved = await moveAll(server, source, options.queues, shutdown);
+    const moved = await moveAll(engine, source, options.queues, shutdown);
     tell(`moved ${moved} messages from ${source.name}`);
   } finally {
     source.end();
-    server.store.close();
+    engine.backend.close();
   }
   process.exit(0);
 }
@@ -43,7 +43,7 @@ function withoutLimits(options: Options): Options {
 
 /** @returns how many messages were moved */
 function moveAll(
-  { broker }: Server,
+  { backend }: Engine,
   source: Source,
   queues: readonly string[] | undefined,
   shutdown: Shutdown,
@@ -54,7 +54,7 @@ function moveAll(
     stopped = true;
     return new Promise(() => undefined);
   };
-  return drain({ source, broker, stopped: () => stopped, tell }, queues);
+  return drain({ source, backend, stopped: () => stopped, tell }, queues);
 }
 
 function tell(text: string): void {

@@ -1,10 +1,10 @@
-import { orWarn, type Server } from "../engine/server.ts";
-import { relieveLoad } from "../net/connection.ts";
-import { queueCounts } from "../queues/local/details.ts";
+import type { Options } from "../config/options.ts";
+import { type Clients, evictStalled } from "../net/connection.ts";
+import { type Backend, BackendError } from "../queues/backend.ts";
 import { verbosity, warn } from "../util/log.ts";
 import { limitGarbage } from "./garbage.ts";
 
-/** Milliseconds before the store is asked for work again: after it had none, and between two portions of work. */
+/** Milliseconds before the queues' backend is asked for work again: after it had none, and between two portions of work. */
 const IDLE_PAUSE = 500;
 const BUSY_PAUSE = 2;
 /** Milliseconds between two looks for stalled clients that take much memory. */
@@ -15,26 +15,26 @@ const MAX_OTHER_MEMORY = 100 * 1024 * 1024;
 const MAX_LISTED = 1000;
 
 /** Starts all work that is done by the clock. The returned function ends it. */
-export function startMaintenance(server: Server): () => void {
-  const { store, options } = server;
+export function startMaintenance(options: Options, clients: Clients): () => void {
+  const { backend } = clients.engine;
   const ends = [
-    maintainStore(server),
+    maintainBackend(backend),
     limitGarbage(options.memory + MAX_OTHER_MEMORY),
-    every(STALL_INTERVAL, () => relieveLoad(server)),
-    everySeconds(options.checkpointSeconds, () => orWarn(() => store.checkpoint("full"))),
-    everySeconds(options.trickleSeconds, () => orWarn(() => trickle(server))),
-    everySeconds(options.statsSeconds, () => logQueues(server)),
+    every(STALL_INTERVAL, () => evictStalled(clients)),
+    everySeconds(options.checkpointSeconds, () => orWarn(() => backend.checkpoint("full"))),
+    everySeconds(options.trickleSeconds, () => orWarn(() => backend.checkpoint("trickle"))),
+    everySeconds(options.statsSeconds, () => logQueues(backend)),
   ];
   return () => {
     for (const end of ends) end();
   };
 }
 
-/** Has the store do its work that can wait, a portion at a time. */
-function maintainStore({ store }: Server): () => void {
+/** Does the work that can wait, a portion at a time. */
+function maintainBackend(backend: Backend): () => void {
   let timer = setTimeout(work, IDLE_PAUSE);
   function work(): void {
-    const hasMore = orWarn(() => store.tidy()) ?? false;
+    const hasMore = orWarn(() => backend.maintain()) ?? false;
     timer = setTimeout(work, hasMore ? BUSY_PAUSE : IDLE_PAUSE);
   }
   return () => clearTimeout(timer);
@@ -50,16 +50,23 @@ function every(milliseconds: number, work: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-function trickle({ store, options }: Server): void {
-  if (store.checkpointed() < options.tricklePercent) store.checkpoint("passive");
-}
-
-function logQueues({ broker }: Server): void {
+function logQueues(backend: Backend): void {
   if (verbosity() === 0) return;
   let listed = 0;
-  for (const { name, sets, gets } of queueCounts(broker)) {
+  for (const { name, sets, gets } of backend.summaries()) {
     if (++listed > MAX_LISTED) break;
     warn(`queue ${name} ${sets}/${gets}`);
   }
-  if (listed > MAX_LISTED) warn(`${broker.queues.size - MAX_LISTED} more queues`);
+  if (listed > MAX_LISTED) warn(`${backend.usage().queues - MAX_LISTED} more queues`);
+}
+
+/** For work whose result no client waits for. */
+function orWarn<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof BackendError)) throw error;
+    warn(error.message);
+    return undefined;
+  }
 }

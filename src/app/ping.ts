@@ -1,5 +1,5 @@
 import type { Options } from "../config/options.ts";
-import { placeName } from "../net/tcp.ts";
+import { placeName } from "../net/place.ts";
 
 /** The maximum of milliseconds until the answer. */
 const MAX_WAIT = 1000;

@@ -1,7 +1,10 @@
 import type { Options } from "../config/options.ts";
 import { listenHttp, MOST_CONNECTIONS } from "../http/listen.ts";
-import { type Listener, listenTcp, listenUnix } from "../net/tcp.ts";
+import { newClients } from "../net/connection.ts";
+import type { Listener } from "../net/listener.ts";
+import { listenTcp } from "../net/tcp.ts";
 import { listenUdp } from "../net/udp.ts";
+import { listenUnix } from "../net/unix.ts";
 import {
   isAwaited,
   leaveDirectory,
@@ -13,10 +16,10 @@ import { raiseCoreFiles, raiseOpenFiles } from "../os/limits.ts";
 import { notify } from "../os/notify.ts";
 import { lookUpUser } from "../os/user.ts";
 import { setVerbosity, warn } from "../util/log.ts";
-import { composeServer } from "./compose.ts";
+import { composeEngine } from "./compose.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { stopOnSignals } from "./signals.ts";
-import { closeListeners, stopServer } from "./stop.ts";
+import { closeListeners, type Stoppable, stopServer } from "./stop.ts";
 
 /** Descriptors that the server needs beside those of its clients: files, listeners, the runtime's own. */
 const OTHER_FILES = 64;
@@ -46,13 +49,16 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   const shutdown = stopOnSignals();
   raiseLimits(options);
   const user = lookUpUser(options.user);
-  const listeners = await listen(options);
+  const queueListeners = await listen(options);
+  const web = options.http === undefined ? [] : [listenHttp(options.http)];
+  const listeners: Stoppable[] = [...queueListeners, ...web];
   shutdown.begin = async () => closeListeners(options, listeners);
   try {
-    const server = composeServer(options, user);
-    for (const listener of listeners) listener.serve(server);
-    const endMaintenance = startMaintenance(server);
-    shutdown.begin = () => stopServer(server, listeners, endMaintenance);
+    const clients = newClients(composeEngine(options, user), options.connections);
+    for (const listener of queueListeners) listener.serve(clients);
+    for (const listener of web) listener.serve({ clients, options });
+    const endMaintenance = startMaintenance(options, clients);
+    shutdown.begin = () => stopServer(options, clients, listeners, endMaintenance);
   } catch (error) {
     closeListeners(options, listeners);
     throw error;
@@ -68,15 +74,14 @@ function raiseLimits({ coreFiles, connections, http }: Options): void {
 
 /** Takes the addresses, while this process may still be root. */
 async function listen(options: Options): Promise<Listener[]> {
-  const { socket, socketMode, address, port, udpPort, http } = options;
-  const web = http === undefined ? [] : [listenHttp(http)];
-  if (socket !== undefined) return [await listenUnix(socket, socketMode), ...web];
+  const { socket, socketMode, address, port, udpPort } = options;
+  if (socket !== undefined) return [await listenUnix(socket, socketMode)];
   const udp = udpPort === 0 ? [] : [await listenUdp(address, udpPort)];
-  return [listenTcp(address, port), ...udp, ...web];
+  return [listenTcp(address, port), ...udp];
 }
 
 /** Tells the log, the process that started a daemon, and the service manager. */
-function announce(listeners: readonly Listener[], channel: StarterChannel): void {
+function announce(listeners: readonly Stoppable[], channel: StarterChannel): void {
   const places = listeners.map(({ place }) => place);
   for (const place of places) warn(`listening on ${place}`);
   reportReady(channel);

@@ -1,39 +1,49 @@
 import type { Options } from "../config/options.ts";
-import { endTurn, type Server } from "../engine/server.ts";
-import { isOwed, receiveEnd } from "../net/connection.ts";
-import type { Listener } from "../net/tcp.ts";
+import { takeTurn } from "../engine/turn.ts";
+import { type Clients, endInput, isOwed } from "../net/connection.ts";
 import { notify } from "../os/notify.ts";
 import { removePidFile } from "../os/pidfile.ts";
+
+/** A listener, of whatever it serves. */
+export interface Stoppable {
+  place: string;
+  stop(): void;
+}
 
 /** The server ends after so many milliseconds in which no client took any of its replies. */
 const MAX_STALL = 2000;
 
 /** Replies to what was received, and leaves nothing behind but the database. */
 export async function stopServer(
-  server: Server,
-  listeners: readonly Listener[],
+  options: Options,
+  clients: Clients,
+  listeners: readonly Stoppable[],
   endMaintenance: () => void,
 ): Promise<void> {
   notify("STOPPING=1");
   for (const listener of listeners) listener.stop();
   endMaintenance();
-  await finishConnections(server);
-  endTurn(server);
-  server.store.close();
-  closeListeners(server.options, []);
+  await finishConnections(clients);
+  takeTurn(clients.engine);
+  clients.engine.backend.close();
+  closeListeners(options, []);
 }
 
 /** Accepts no more clients, and removes the socket file and the PID file. */
-export function closeListeners({ daemon, pidFile }: Options, listeners: readonly Listener[]): void {
+export function closeListeners(
+  { daemon, pidFile }: Options,
+  listeners: readonly Stoppable[],
+): void {
   for (const listener of listeners) listener.stop();
   if (daemon && pidFile !== undefined) removePidFile(pidFile);
 }
 
 /** Ends each connection when the client has its replies, and gives up when no client reads any more. */
-async function finishConnections({ connections, stats }: Server): Promise<void> {
+async function finishConnections({ connections, engine }: Clients): Promise<void> {
+  const { stats } = engine;
   // What had arrived before the signal is read in the next turn of the loop.
   await nextLoopTurn();
-  for (const connection of connections) receiveEnd(connection);
+  for (const connection of connections) endInput(connection);
   let written = stats.bytesWritten;
   let progress = Date.now();
   while ([...connections].some(isOwed) && Date.now() - progress < MAX_STALL) {

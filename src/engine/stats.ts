@@ -1,6 +1,7 @@
-import type { Request } from "../protocol/request.ts";
+import type { RequestKind } from "../protocol/request.ts";
 import { DURATIONS, type Histogram, newHistogram, SIZES } from "../util/histogram.ts";
 import { version } from "../util/version.ts";
+import type { Runtime } from "./runtime.ts";
 
 /** What the server counts of itself; the queues' own counters are theirs. */
 export interface Stats {
@@ -45,7 +46,7 @@ export interface Counters {
   getsMissed: number;
   deleteHits: number;
   /** How often each command came that is neither a set nor a get. */
-  others: Partial<Record<Request["kind"], number>>;
+  others: Partial<Record<RequestKind, number>>;
 }
 
 /** The commits of turns. */
@@ -60,9 +61,9 @@ export interface Commits {
   failure: string;
 }
 
-export function newStats(): Stats {
+export function newStats({ calendar }: Pick<Runtime, "calendar">): Stats {
   return {
-    startedAt: Date.now(),
+    startedAt: calendar(),
     currentConnections: 0,
     resetAt: {},
     totalConnections: 0,
@@ -97,8 +98,11 @@ export function resetStats(stats: Stats): void {
 }
 
 /** The general statistics under their names in the protocol, in its order. */
-export function listStats(stats: Stats): [name: string, value: string | number][] {
-  const now = Date.now();
+export function listStats(
+  stats: Stats,
+  { calendar }: Pick<Runtime, "calendar">,
+): [name: string, value: string | number][] {
+  const now = calendar();
   const { user, system } = process.cpuUsage();
   const sinceReset = (name: Resettable) => stats[name] - (stats.resetAt[name] ?? 0);
   return [
@@ -128,7 +132,7 @@ function seconds(microseconds: number): string {
   return (microseconds / 1e6).toFixed(6);
 }
 
-export function countOther({ counters: { others } }: Stats, kind: Request["kind"]): void {
+export function countOther({ counters: { others } }: Stats, kind: RequestKind): void {
   others[kind] = (others[kind] ?? 0) + 1;
 }
 

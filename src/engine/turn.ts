@@ -1,170 +1,261 @@
-import { type Bytes, clear, newBytes } from "../protocol/buffer.ts";
-import type { Consumer } from "../queues/local/consumer.ts";
-import { logInternal, orLog } from "../util/log.ts";
-import type { Waiter } from "./waiters.ts";
+import { clear, newBytes } from "../protocol/buffer.ts";
+import { type Backend, BackendError, type Watcher } from "../queues/backend.ts";
+import { observe } from "../util/histogram.ts";
+import { error, logInternal, trace, warn } from "../util/log.ts";
+import { commands } from "./commands.ts";
+import type { Engine, Entry, Group, Session } from "./engine.ts";
+import { gather } from "./gather.ts";
+import { addEntry, clearGroup, isDone, newGroup } from "./group.ts";
+import { restore, sendRun } from "./replies.ts";
+import type { Runtime, Settings } from "./runtime.ts";
+import { newStats } from "./stats.ts";
+import { offer } from "./waiters.ts";
 
-/** Somebody who is answered: a connection, or the sender of a datagram. */
-export interface Client {
-  /** For the log. */
-  id: number;
-  consumer: Consumer;
-  /** What this client can do beyond asking and being answered at once: only a connection can. */
-  patience: Patience | undefined;
-  /** How many bytes an answer with a message may have, where room is short. */
-  room(): number;
-  /** Sends bytes, now or as soon as it can. Unless they are `stable`, they change after the call. */
-  deliver(bytes: Buffer, start: number, end: number, stable: boolean): void;
-  /**
-   * Tells why nothing of what a held answer says has happened.
-   * @param held the answer's bytes, from `start` on
-   */
-  fail(reason: string, held: Buffer, start: number): void;
-}
+/** When nothing has come for this part of the time that a commit takes, nothing more is waited for. */
+const QUIET_PART = 32;
+/** However long a commit takes, gathering beside it does not get longer than this. */
+const MAX_GATHER_MS = 20;
+/** Beyond so many bytes of bodies a group is closed at once. */
+const MAX_BYTES = 1024 * 1024;
+/** How long requests are gathered from sessions that had more than their share, in milliseconds. */
+const GATHER_MS = 2;
+/** A full disk fails every group: it is logged once in so many milliseconds. */
+const LOG_EVERY_MS = 1000;
 
-/** What a connection can do: wait, and have messages open. */
-export interface Patience {
-  /** What it waits for; until that has come nothing further is executed for it. */
-  waiter: Waiter | undefined;
-  /** What is still to be done of a large request, before anything further. */
-  rest: (() => void) | undefined;
-  /** The client sends nothing more, and may be gone: it is not to be kept waiting. */
-  ended: boolean;
-  /** The rest is to be done when there is room for it. */
-  awaitRoom(): void;
-  /** Goes on with what the client has sent since it began to wait. */
-  resume(): void;
-}
-
-/**
- * The answers that are held back until what they say is committed, in the order in which they were given. Answer `i`
- * (or a piece of one) goes to `clients[i]` and is the bytes from `starts[i]` up to `ends[i]` of `sources[i]`, or of
- * `bytes` where that is undefined.
- */
-export interface Turn {
-  bytes: Bytes;
-  count: number;
-  clients: Client[];
-  sources: (Buffer | undefined)[];
-  starts: number[];
-  ends: number[];
-  claims: Claim[];
-  /** Bytes in all the answers. */
-  size: number;
-  /** What is to be done once the answers are delivered. */
-  afterwards: (() => void)[];
-}
-
-/**
- * What a failed commit makes of an answer: one that claims nothing is still true, one that tells of a change becomes
- * an error, and the further pieces of one go away.
- */
-export type Claim = "nothing" | "change" | "rest";
-
-/** After a turn of more answers than this the list of clients is let go of, and the closed ones with it. */
-const MOST_KEPT = 4096;
-
-export function newTurn(): Turn {
-  return {
-    bytes: newBytes(64 * 1024),
-    count: 0,
-    clients: [],
-    sources: [],
-    starts: [],
-    ends: [],
-    claims: [],
-    size: 0,
-    afterwards: [],
+/** @param open makes the backend, and gives it what it tells the engine through */
+export function newEngine(
+  settings: Settings,
+  runtime: Runtime,
+  open: (watcher: Watcher) => Backend,
+): Engine {
+  const watcher: Watcher = {
+    isAwaited: (queue) => engine.waiters.size > 0 && engine.waiters.has(queue),
+    ready: (queue, messages) => void engine.ready.set(queue, messages),
+    committed: (milliseconds) => void (engine.wroteMs = milliseconds),
+    failed: (reason) => noteFailure(engine, reason),
   };
+  const state: Omit<Engine, "backend"> = {
+    settings,
+    runtime,
+    stats: newStats(runtime),
+    sessions: new Set(),
+    waiters: new Map(),
+    gathering: newGroup(),
+    closed: newGroup(),
+    executing: false,
+    runnable: new Set(),
+    ready: new Map(),
+    output: newBytes(64 * 1024),
+    run: { session: undefined, start: 0, takes: [] },
+    records: [],
+    scheduled: false,
+    begunAt: 0,
+    commitMs: 0,
+    wroteMs: undefined,
+    failureLoggedAt: -Infinity,
+    requestTurn: () => schedule(engine),
+  };
+  const engine: Engine = Object.assign(state, { backend: open(watcher) });
+  return engine;
 }
 
-/** Adds what was written to `turn.bytes` from `start` on as (a piece of) an answer. */
-export function addWritten(turn: Turn, client: Client, start: number, claim: Claim): void {
-  add(turn, client, undefined, start, turn.bytes.length, claim);
+/** Makes sure that the group is closed after all sockets that have something to read were read. */
+function schedule(engine: Engine): void {
+  if (engine.scheduled) return;
+  engine.scheduled = true;
+  engine.begunAt = engine.runtime.monotonic();
+  engine.runtime.soon(() => closeWhenQuiet(engine, { at: engine.begunAt, count: 0 }));
 }
 
-/** Adds an answer that was written to `turn.bytes` from `start` on, and is not sent: only its failure would be told. */
-export function addUnsent(turn: Turn, client: Client, start: number, claim: Claim): void {
-  add(turn, client, undefined, start, start, claim);
-}
-
-/** Adds bytes that lie elsewhere, and stay as they are, as a further piece of an answer. */
-export function addBytes(
-  turn: Turn,
-  client: Client,
-  source: Buffer,
-  start: number,
-  end: number,
-): void {
-  add(turn, client, source, start, end, "rest");
-}
-
-function add(
-  turn: Turn,
-  client: Client,
-  source: Buffer | undefined,
-  start: number,
-  end: number,
-  claim: Claim,
-): void {
-  const i = turn.count++;
-  turn.clients[i] = client;
-  turn.sources[i] = source;
-  turn.starts[i] = start;
-  turn.ends[i] = end;
-  turn.claims[i] = claim;
-  turn.size += end - start;
+/** When the group last grew, in milliseconds, and to how many operations. */
+interface Growth {
+  at: number;
+  count: number;
 }
 
 /**
- * Delivers all answers, and forgets them. Neighbours that lie together and go to the same client are one write.
- * @param failure why the commit failed: told instead of everything that tells of a change
+ * Closes the group, unless waiting for more pays: while one request is read the next one arrives, and a sync costs as
+ * much for a few operations as for many. So the sockets are looked at again as long as that brings operations, and a
+ * little longer; what is little depends on the disk.
  */
-export function deliverTurn(turn: Turn, failure: string | undefined): void {
-  for (let i = 0; i < turn.count; i++) {
-    const first = i;
-    while (failure === undefined && i + 1 < turn.count && follows(turn, i)) i++;
-    try {
-      deliver(turn, first, i, failure);
-    } catch (cause) {
-      // Nobody else is to miss an answer, or to get one twice.
-      logInternal(cause);
-    }
-  }
-  forget(turn);
-}
-
-/** Delivers the answers from `first` up to and with `last`, which lie together. */
-function deliver(turn: Turn, first: number, last: number, failure: string | undefined): void {
-  const { bytes, clients, sources, starts, ends, claims } = turn;
-  const client = clients[first] as Client;
-  const start = starts[first] as number;
-  if (failure !== undefined && claims[first] !== "nothing") {
-    if (claims[first] === "change") client.fail(failure, bytes.buffer, start);
+function closeWhenQuiet(engine: Engine, growth: Growth): void {
+  if (engine.settings.waitsForDisk && isGrowing(engine, growth)) {
+    engine.runtime.soon(() => closeWhenQuiet(engine, growth));
     return;
   }
-  const source = sources[first];
-  const end = ends[last] as number;
-  client.deliver(source ?? bytes.buffer, start, end, source !== undefined);
+  engine.scheduled = false;
+  takeTurn(engine);
 }
 
-/** Whether answer `i + 1` lies right behind answer `i`, for the same client. */
-function follows(turn: Turn, i: number): boolean {
-  return (
-    turn.clients[i + 1] === turn.clients[i] &&
-    turn.sources[i] === undefined &&
-    turn.sources[i + 1] === undefined &&
-    turn.starts[i + 1] === turn.ends[i]
-  );
+function isGrowing(engine: Engine, growth: Growth): boolean {
+  const { gathering, closed, sessions, begunAt, runnable } = engine;
+  // There is nothing to commit, something waits already, or no client is left that could ask for more.
+  if (gathering.changes === 0 || !isDone(closed) || runnable.size > 0) return false;
+  if (gathering.count >= sessions.size) return false;
+  const now = engine.runtime.monotonic();
+  const hasGrown = gathering.count > growth.count;
+  if (hasGrown) {
+    growth.count = gathering.count;
+    growth.at = now;
+  }
+  const commitMs = Math.min(engine.commitMs, MAX_GATHER_MS);
+  if (now - begunAt > commitMs) return false;
+  return hasGrown || now - growth.at < commitMs / QUIET_PART;
 }
 
-function forget(turn: Turn): void {
-  for (let i = 0; i < turn.count; i++) turn.sources[i] = undefined;
-  if (turn.count > MOST_KEPT) turn.clients.length = 0;
-  turn.count = 0;
-  turn.size = 0;
-  clear(turn.bytes);
-  const { afterwards } = turn;
-  if (afterwards.length === 0) return;
-  turn.afterwards = [];
-  for (const work of afterwards) orLog(work);
+/** Closes the group at once when it is so large that memory and the wait of its clients would grow with it. */
+export function closeIfLarge(engine: Engine): void {
+  const { gathering, settings, begunAt, runtime } = engine;
+  const { bytes } = gathering;
+  if (bytes >= MAX_BYTES) return takeTurn(engine);
+  // Where a commit takes longer than what it is for, more commits would only be more waiting.
+  if (bytes >= settings.logBuffer && runtime.monotonic() - begunAt >= engine.commitMs) {
+    takeTurn(engine);
+  }
+}
+
+/**
+ * The one place where a group is closed, executed and replied to. A group that is too much work at once is executed in
+ * several turns; what is gathered meanwhile is the next group.
+ */
+export function takeTurn(engine: Engine): void {
+  if (engine.executing) return;
+  if (isDone(engine.closed)) {
+    const { closed, gathering } = engine;
+    engine.closed = gathering;
+    engine.gathering = closed;
+  }
+  const { closed, backend } = engine;
+  if (isDone(closed)) return goOn(engine);
+  engine.wroteMs = undefined;
+  const executed = backend.execute(closed.entries, closed.done, closed.count);
+  if (typeof executed === "number") {
+    finishTurn(engine, closed, executed);
+  } else {
+    engine.executing = true;
+    void executed.then(
+      (count) => finishTurn(engine, closed, count),
+      (cause: unknown) => logInternal(cause),
+    );
+  }
+}
+
+/** Tells the outcomes of so many operations, and goes on. */
+function finishTurn(engine: Engine, group: Group, executed: number): void {
+  engine.executing = false;
+  engine.begunAt = engine.runtime.monotonic();
+  const { setHits, getHits } = engine.stats;
+  replyAll(engine, group, executed);
+  noteCommit(engine, engine.stats.setHits - setHits + engine.stats.getHits - getHits);
+  if (isDone(group)) clearGroup(group);
+  try {
+    engine.backend.afterReply();
+  } catch (cause) {
+    if (!(cause instanceof BackendError)) throw cause;
+    warn(cause.message);
+  }
+  goOn(engine);
+}
+
+function noteCommit(engine: Engine, messages: number): void {
+  const { wroteMs, stats, runtime } = engine;
+  if (wroteMs === undefined) return;
+  engine.commitMs = wroteMs;
+  observe(stats.commits.times, wroteMs / 1000);
+  observe(stats.commits.sizes, messages);
+  stats.commits.succeededAt = runtime.calendar();
+}
+
+/** Replies in order; neighbours that go to the same client are one write. */
+function replyAll(engine: Engine, group: Group, executed: number): void {
+  const { run } = engine;
+  const end = group.done + executed;
+  while (group.done < end) {
+    const entry = group.entries[group.done++] as Entry;
+    const { session } = entry;
+    if (session !== run.session) {
+      sendRun(engine);
+      if (run.session !== undefined) endIfAnswered(run.session);
+      run.session = session;
+    }
+    session.load -= entry.weight;
+    session.pending--;
+    replyTo(engine, entry);
+  }
+  sendRun(engine);
+  if (run.session !== undefined) endIfAnswered(run.session);
+  run.session = undefined;
+  run.start = 0;
+  clear(engine.output);
+}
+
+/** A mistake of ours in one reply costs no other client its own. */
+function replyTo(engine: Engine, entry: Entry): void {
+  const { session, kind } = entry;
+  if (kind === "release" || kind === "restore") return;
+  if (session.phase === "closed") return replyToGone(engine, entry);
+  try {
+    commands[entry.request.kind].reply(engine, entry);
+  } catch (cause) {
+    logInternal(cause);
+  }
+}
+
+/** The client has gone meanwhile: what its operations took or opened goes back. */
+function replyToGone(engine: Engine, entry: Entry): void {
+  if (entry.outcome !== "done") return;
+  if (entry.kind === "take") restore(engine, entry);
+  if (entry.kind !== "open") return;
+  addEntry(engine, "release", entry.session, entry.request, 0);
+  engine.requestTurn();
+}
+
+/** All that the client is owed was sent. */
+function endIfAnswered(session: Session): void {
+  if (session.phase === "ending" && session.pending === 0 && session.current === undefined) {
+    session.sink.end();
+  }
+}
+
+/** Gathers what was left for this turn, and asks for another one when there is anything to do in it. */
+function goOn(engine: Engine): void {
+  offerReady(engine);
+  gatherLeft(engine);
+  if (!isDone(engine.closed) || engine.gathering.count > 0 || engine.runnable.size > 0) {
+    schedule(engine);
+  }
+}
+
+/** Messages that came back are offered before anything else is added. */
+function offerReady(engine: Engine): void {
+  if (engine.ready.size === 0) return;
+  for (const [queue, messages] of engine.ready) offer(engine, queue, messages);
+  engine.ready.clear();
+}
+
+/** Sessions that had more than their share go on, in the order in which they came; for a while. */
+function gatherLeft(engine: Engine): void {
+  const { runnable, runtime } = engine;
+  if (runnable.size === 0) return;
+  const until = runtime.monotonic() + GATHER_MS;
+  let left = runnable.size;
+  for (const session of runnable) {
+    if (left-- === 0) return;
+    runnable.delete(session);
+    gather(engine, session);
+    endIfAnswered(session);
+    if (runtime.monotonic() >= until) return;
+  }
+}
+
+function noteFailure(engine: Engine, reason: string): void {
+  const { stats, runtime } = engine;
+  stats.commits.failedAt = runtime.calendar();
+  stats.commits.failure = reason;
+  const text = `SERVER_ERROR ${reason}, to all requests of the group that saw or made a change`;
+  trace(text);
+  const now = runtime.monotonic();
+  if (now - engine.failureLoggedAt < LOG_EVERY_MS) return;
+  engine.failureLoggedAt = now;
+  error(text);
 }

@@ -1,6 +1,3 @@
-import { isCrowded, noteMoved, setOutput } from "./backpressure.ts";
-import type { Connection } from "./connection.ts";
-
 /** Bytes that the system had no room for yet. */
 export interface Unsent {
   bytes: Buffer;
@@ -10,51 +7,49 @@ export interface Unsent {
   shared: boolean;
 }
 
-/** A client with more than so many bytes of answers unsent is not served further before it reads them. */
-const MOST_UNSENT = 256 * 1024;
-/** Small answers that must wait are gathered in pieces of this size; large bodies are sent from where they lie. */
-const UNSENT_PIECE = 16 * 1024;
-const SHARED_BODY = 64 * 1024;
-
-/** Whether so much is unsent that the client is to read before it is served further. */
-export function isBehind({ server, outgoing }: Connection): boolean {
-  return outgoing.bytes > (isCrowded(server.load) ? 0 : MOST_UNSENT);
+/** What output is sent through, and kept for. */
+export interface Outbox {
+  unsent: Unsent[];
+  /** So many bytes more are held for it; less when negative. */
+  count(bytes: number): void;
+  /** @returns how many bytes the system took; -1 when the client is gone */
+  write(bytes: Buffer, start: number, end: number): number;
 }
 
-/** Sends what the system takes, and keeps the rest: true when there is none. */
+/** Small replies that must wait are gathered in pieces of this size; large bodies are sent from where they lie. */
+const PIECE = 16 * 1024;
+const SHARED_BODY = 64 * 1024;
+
+/** Sends what the system takes, and keeps the rest: false when the client is gone. */
 export function sendOrKeep(
-  connection: Connection,
+  outbox: Outbox,
   bytes: Buffer,
   start: number,
   end: number,
   stable: boolean,
 ): boolean {
-  const sent = connection.outgoing.bytes === 0 ? send(connection, bytes, start, end) : 0;
-  if (start + sent === end) return true;
-  keepUnsent(connection, bytes, start + sent, end, stable);
-  return false;
+  const sent = outbox.unsent.length === 0 ? outbox.write(bytes, start, end) : 0;
+  if (sent < 0) return false;
+  if (start + sent < end) keep(outbox, bytes, start + sent, end, stable);
+  return true;
 }
 
-function keepUnsent(
-  connection: Connection,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  stable: boolean,
-): void {
+function keep(outbox: Outbox, bytes: Buffer, start: number, end: number, stable: boolean): void {
+  const { unsent } = outbox;
   if (stable && end - start >= SHARED_BODY) {
-    connection.unsent.push({ bytes, start, end, shared: true });
-    count(connection, end - start);
+    unsent.push({ bytes, start, end, shared: true });
+    outbox.count(end - start);
     return;
   }
   let at = start;
   while (at < end) {
-    const last = connection.unsent.at(-1);
+    const last = unsent.at(-1);
     const room = last === undefined || last.shared ? 0 : last.bytes.length - last.end;
     if (last === undefined || room === 0) {
-      const piece = Buffer.allocUnsafeSlow(Math.max(UNSENT_PIECE, end - at));
-      connection.unsent.push({ bytes: piece, start: 0, end: 0, shared: false });
-      count(connection, piece.length);
+      const piece = Buffer.allocUnsafeSlow(Math.max(PIECE, end - at));
+      unsent.push({ bytes: piece, start: 0, end: 0, shared: false });
+      // Of a piece of our own all that was allocated counts, until all of it is sent.
+      outbox.count(piece.length);
     } else {
       const copied = bytes.copy(last.bytes, last.end, at, Math.min(end, at + room));
       last.end += copied;
@@ -63,35 +58,21 @@ function keepUnsent(
   }
 }
 
-/** Counts so many bytes more as held: of a piece of our own all that was allocated, until all of it is sent. */
-function count({ server, outgoing }: Connection, bytes: number): void {
-  setOutput(server.load, outgoing, outgoing.bytes + bytes);
-}
-
-/** @returns how many of the bytes the system took */
-function send(connection: Connection, bytes: Buffer, start: number, end: number): number {
-  const sent = connection.socket.write(bytes, start, end - start);
-  if (sent < 0) {
-    // The client is gone, and who has learned that by writing may never be told it again.
-    setImmediate(() => connection.socket.terminate());
-    return 0;
-  }
-  connection.server.stats.bytesWritten += sent;
-  return sent;
-}
-
-/** Sends what was kept, as far as the system takes it. */
-export function sendUnsent(connection: Connection): void {
-  while (connection.unsent.length > 0) {
-    const piece = connection.unsent[0] as Unsent;
-    const sent = send(connection, piece.bytes, piece.start, piece.end);
-    if (sent === 0) return;
-    noteMoved(connection.outgoing, sent);
+/** Sends what was kept, as far as the system takes it. @returns how many bytes that was */
+export function sendUnsent(outbox: Outbox): number {
+  const { unsent } = outbox;
+  let total = 0;
+  while (unsent.length > 0) {
+    const piece = unsent[0] as Unsent;
+    const sent = outbox.write(piece.bytes, piece.start, piece.end);
+    if (sent <= 0) return total;
+    total += sent;
     piece.start += sent;
     const isSent = piece.start === piece.end;
-    if (isSent) connection.unsent.shift();
-    if (piece.shared) count(connection, -sent);
-    else if (isSent) count(connection, -piece.bytes.length);
-    if (!isSent) return;
+    if (isSent) unsent.shift();
+    if (piece.shared) outbox.count(-sent);
+    else if (isSent) outbox.count(-piece.bytes.length);
+    if (!isSent) return total;
   }
+  return total;
 }

@@ -1,3 +1,4 @@
+import type { Histogram } from "../util/histogram.ts";
 import type { Operation } from "./operation.ts";
 
 /**
@@ -32,6 +33,12 @@ export interface Backend {
    */
   previews(name: string, most: { messages: number; bytes: number }): MessagePreview[] | undefined;
   usage(): Usage;
+  /** @throws BackendError when it cannot be looked at */
+  disk(): DiskUsage;
+  /** How long each wait for the disk at the end of a commit took, in seconds; empty when commits don't wait. */
+  syncs: Histogram;
+  /** Due once the results of a group are on their way: what would have made them wait, such as a short checkpoint. */
+  afterReply(): void;
   /** Commits something that changes nothing. @throws BackendError when that is not possible */
   probe(): void;
   /** Does a portion of the work that can wait, a few milliseconds: true while there is more. @throws BackendError */
@@ -48,8 +55,12 @@ export interface Consumer {
   readonly open: { readonly size: number };
 }
 
-/** What the queues tell the engine between two groups. */
+/** What the queues tell the engine. */
 export interface Watcher {
+  /** A group is committed, and something was written, which took so many milliseconds. */
+  committed(milliseconds: number): void;
+  /** A commit failed. @param reason in words for the client */
+  failed(reason: string): void;
   /** Whether a client waits for a message of the queue. */
   isAwaited(queue: string): boolean;
   /** So many messages of an awaited queue can be taken. */
@@ -102,6 +113,17 @@ export interface Usage {
   cacheLimit: number;
   /** Messages that could not be read and were skipped, since the start. */
   lost: number;
+}
+
+/** What the queues take on disk, in bytes unless said otherwise. */
+export interface DiskUsage {
+  database: number;
+  log: number;
+  pageSize: number;
+  /** Pages of the database that are free. */
+  freePages: number;
+  /** How much of the log is in the database already, in percent. */
+  checkpointed: number;
 }
 
 /** Why the queues could not do something, in words for the client. */

@@ -62,6 +62,11 @@ export interface Operation {
   body: Buffer;
   start: number;
   end: number;
+  /**
+   * It belongs to the same request as the operation before it, and is skipped when that failed, was skipped, found a
+   * message that is held or too large.
+   */
+  chained: boolean;
   /** put: `body` is this body and nothing else, and may be kept as it is. */
   alone: boolean;
   /** take, open, peek: only a message for which this is true; undefined: any. */
@@ -76,6 +81,8 @@ export interface Operation {
   rows: QueueSummary[];
   details: QueueDetails | undefined;
   outcome: Outcome;
+  /** The outcome rests on what the group does: when that fails, so does the operation. */
+  rests: boolean;
   /** failed: why, in words for the client. */
   error: string;
 }
@@ -91,6 +98,7 @@ export function newOperation(): Operation {
     body: NOTHING,
     start: 0,
     end: 0,
+    chained: false,
     alone: false,
     fits: undefined,
     cursor: undefined,
@@ -99,6 +107,7 @@ export function newOperation(): Operation {
     rows: [],
     details: undefined,
     outcome: "pending",
+    rests: false,
     error: "",
   };
 }

@@ -1,104 +1,163 @@
-import { type Batch, newBatch, type Position } from "../../store/batch.ts";
-import { type Broker, noteReady } from "./broker.ts";
-import { limitWith } from "./cache.ts";
-import {
-  abandon,
-  collectUnsaved,
-  letGo,
-  markSaved,
-  positionOf,
-  type Queue,
-  rollBack,
-} from "./queue.ts";
+import { type Batch, newBatch } from "../../store/batch.ts";
+import { StoreError } from "../../store/store.ts";
+import type { Operation } from "../operation.ts";
+import { evictBeyondLimit } from "./cache.ts";
+import { abandonOpen } from "./held.ts";
+import { countAvailable, type Queue } from "./queue.ts";
+import { noteUnknown } from "./recovery.ts";
+import { addToBatch, isUnchanged, markSaved, rollBack, type Saving, savingOf } from "./saving.ts";
+import { isChanged, type Local } from "./state.ts";
 
-/** Whether anything happened since the last commit. */
-export function isDirty(broker: Broker): boolean {
-  return broker.touched.length > 0 || broker.created.length > 0 || broker.dropped.length > 0;
+/** Makes true what operations from number `from` up to `to` did, or undoes it and tells them. */
+export function finishGroup(
+  local: Local,
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+): void {
+  const { clock, watcher } = local;
+  const before = clock.monotonic();
+  try {
+    if (commitChanges(local)) watcher.committed(clock.monotonic() - before);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    failGroup(operations, from, to, error.message);
+    undoChanges(local);
+    if (error.outcome === "unknown") noteUnknown(local, error.message);
+    watcher.failed(error.message);
+    return;
+  }
+  checkpointIfAsked(local, operations, from, to);
+}
+
+function failGroup(
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+  reason: string,
+): void {
+  for (let i = from; i < to; i++) {
+    const operation = operations[i] as Operation;
+    if (!operation.rests) continue;
+    operation.outcome = "failed";
+    operation.error = reason;
+  }
 }
 
 /**
- * Makes everything since the last commit true, as one transaction. Nothing is written when nothing is to be: opening
- * and giving back a message changes nothing that lasts.
+ * Writes what the group changed as one transaction. Nothing is written when nothing is left to write: what was set and
+ * taken in the same group, or opened.
  * @returns whether anything was written
- * @throws StoreError when the store could not: then {@link cancel} is due
+ * @throws StoreError
  */
-export function commit(broker: Broker): boolean {
-  let written = false;
-  if (isDirty(broker)) {
-    const positions = broker.touched.map(positionOf);
-    const batch = gather(broker, positions);
-    written = batch.positions.length + batch.created.length + batch.dropped.length > 0;
-    if (written) broker.store.commit(batch);
-    for (let i = 0; i < positions.length; i++) {
-      markSaved(broker.touched[i] as Queue, broker.memory, positions[i] as Position);
-    }
-    for (const queue of broker.dropped) abandon(queue);
+function commitChanges(local: Local): boolean {
+  if (!isChanged(local)) return false;
+  const { changes, cache, queues, store } = local;
+  const savings = changes.touched.map(savingOf);
+  const batch = batchOf(local, savings);
+  const isEmpty = batch.positions.length + batch.created.length + batch.dropped.length === 0;
+  if (!isEmpty) store.commit(batch);
+  for (let i = 0; i < savings.length; i++) {
+    markSaved(changes.touched[i] as Queue, cache, savings[i] as Saving);
   }
-  forgetBatch(broker);
-  keepWithinLimit(broker);
-  return written;
+  for (const queue of changes.dropped) abandonOpen(queue);
+  announceAvailable(local, changes.touched);
+  forgetChanges(local);
+  evictBeyondLimit(cache, queues.size);
+  return !isEmpty;
 }
 
-/** Forgets everything since the last commit; the queues are what the store has. */
-export function cancel(broker: Broker): void {
-  for (const queue of broker.created) {
-    broker.queues.delete(queue.name);
-    broker.bytes -= queue.bytes;
-  }
-  for (const queue of broker.dropped) {
-    broker.queues.set(queue.name, queue);
-    broker.bytes += queue.bytes;
-  }
-  if (broker.dropped.length > 0) {
-    broker.queues = new Map([...broker.queues].sort(([, a], [, b]) => a.id - b.id));
-  }
-  const changed = new Set([...broker.touched, ...broker.dropped]);
-  for (const queue of changed) {
-    const before = queue.bytes;
-    rollBack(queue, broker.memory);
-    if (broker.queues.get(queue.name) === queue) broker.bytes += queue.bytes - before;
-  }
-  forgetBatch(broker);
-  for (const queue of changed) noteReady(broker, queue);
-}
-
-function gather(broker: Broker, positions: Position[]): Batch {
+function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
   const batch = newBatch();
-  for (const { id } of broker.dropped) batch.dropped.push(id);
-  for (const { id, name } of broker.created) batch.created.push({ queue: id, name });
-  for (let i = 0; i < positions.length; i++) {
-    const queue = broker.touched[i] as Queue;
-    const position = positions[i] as Position;
-    if (broker.queues.get(queue.name) !== queue) continue;
-    if (isSame(position, queue.stored)) continue;
-    collectUnsaved(queue, batch.segments);
-    batch.positions.push(position);
+  for (const { id } of changes.dropped) batch.dropped.push(id);
+  for (const { id, name } of changes.created) batch.created.push({ queue: id, name });
+  for (let i = 0; i < savings.length; i++) {
+    const queue = changes.touched[i] as Queue;
+    const saving = savings[i] as Saving;
+    if (queues.get(queue.name) !== queue || isUnchanged(queue, saving)) continue;
+    addToBatch(queue, saving, batch);
   }
   return batch;
 }
 
-function isSame(a: Position, b: Position): boolean {
-  if (a.head !== b.head || a.tail !== b.tail || a.held.length !== b.held.length) return false;
-  return a.held === b.held || a.held.every((number, i) => number === b.held[i]);
+/** Forgets everything since the last commit; the queues are what the store has. */
+function undoChanges(local: Local): void {
+  const { queues, changes, cache } = local;
+  for (const queue of changes.created) {
+    queues.delete(queue.name);
+    local.bytes -= queue.bytes;
+    abandonOpen(queue);
+  }
+  for (const queue of changes.dropped) {
+    queues.set(queue.name, queue);
+    local.bytes += queue.bytes;
+  }
+  if (changes.dropped.length > 0) restoreOrder(local);
+  const changed = new Set([...changes.touched, ...changes.dropped]);
+  for (const queue of changed) {
+    const before = queue.bytes;
+    rollBack(queue, cache);
+    if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
+  }
+  announceAvailable(local, changed);
+  forgetChanges(local);
 }
 
-function forgetBatch(broker: Broker): void {
-  broker.touched.length = 0;
-  broker.created.length = 0;
-  broker.dropped.length = 0;
-  broker.taken.count = 0;
-  broker.gathered = 0;
+/** Queues are listed in the order in which they were made. Lists that go on keep the map that they began with. */
+function restoreOrder(local: Local): void {
+  local.queues = new Map([...local.queues].sort(([, a], [, b]) => a.id - b.id));
 }
 
-/**
- * What is beyond the limit is let go of; it is all in the store. The queue that was first to hold messages is the
- * first to lose them, its newest before its oldest.
- */
-function keepWithinLimit(broker: Broker): void {
-  const { memory, queues } = broker;
-  const limit = limitWith(memory, queues.size);
-  for (const queue of memory.holders) {
-    if (memory.used <= limit) return;
-    letGo(queue, memory, memory.used - limit);
+/** Tells the engine of messages that a client waits for. */
+function announceAvailable({ watcher, queues }: Local, changed: Iterable<Queue>): void {
+  for (const queue of changed) {
+    if (!watcher.isAwaited(queue.name) || queues.get(queue.name) !== queue) continue;
+    const messages = countAvailable(queue);
+    if (messages > 0) watcher.ready(queue.name, messages);
+  }
+}
+
+function forgetChanges({ changes }: Local): void {
+  changes.touched.length = 0;
+  changes.created.length = 0;
+  changes.dropped.length = 0;
+  changes.bytes = 0;
+  changes.costly = 0;
+}
+
+/** One checkpoint serves all that asked for one; it comes behind the commit, so that it brings in all of the group. */
+function checkpointIfAsked(
+  local: Local,
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+): void {
+  let asked: "full" | "truncate" | undefined;
+  for (let i = from; i < to; i++) {
+    const { kind, outcome } = operations[i] as Operation;
+    if (outcome !== "done") continue;
+    if (kind === "archive") asked = "truncate";
+    else if (kind === "checkpoint") asked ??= "full";
+  }
+  if (asked === undefined) return;
+  try {
+    local.store.checkpoint(asked);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    failCheckpoints(operations, from, to, error.message);
+  }
+}
+
+function failCheckpoints(
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+  reason: string,
+): void {
+  for (let i = from; i < to; i++) {
+    const operation = operations[i] as Operation;
+    if (operation.kind !== "checkpoint" && operation.kind !== "archive") continue;
+    operation.outcome = "failed";
+    operation.error = reason;
   }
 }

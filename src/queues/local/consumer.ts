@@ -1,14 +1,11 @@
+import type { Consumer } from "../backend.ts";
 import type { Queue } from "./queue.ts";
 
-/** Somebody who takes messages. */
-export interface Consumer {
-  /** The messages that it has open, one a queue at most: their numbers. */
-  open: Map<Queue, number>;
+/** A client, and the messages that it has open: the number of one in each queue at most. */
+export interface LocalConsumer extends Consumer {
+  readonly open: Map<Queue, number>;
 }
 
-export function newConsumer(): Consumer {
+export function newConsumer(): LocalConsumer {
   return { open: new Map() };
 }
-
-/** How a message is taken: gone with the answer, kept until it is closed, or left where it is. */
-export type Taking = "take" | "open" | "peek";

@@ -61,6 +61,22 @@ export function largeSegment(number: number, flags: number, body: Buffer): Segme
   };
 }
 
+/** The segment of one message, whose body is copied: the bytes of `source` from `start` up to `end`. */
+export function singleSegment(
+  number: number,
+  flags: number,
+  source: Buffer,
+  start: number,
+  end: number,
+): Segment {
+  if (end - start >= LARGE_BODY) {
+    return largeSegment(number, flags, Buffer.from(source.subarray(start, end)));
+  }
+  const segment = newSegment(number, HEAD + end - start);
+  appendMessage(segment, flags, source, start, end);
+  return segment;
+}
+
 /** A segment made of messages that are packed already, as the store gives them back. */
 export function packedSegment(first: number, count: number, bytes: Buffer): Segment {
   const used = bytes.length;

@@ -1,0 +1,166 @@
+import type { Request, RequestKind } from "../protocol/request.ts";
+import type { OperationKind } from "../queues/operation.ts";
+import { setVerbosity } from "../util/log.ts";
+import type { Engine, Entry, Session } from "./engine.ts";
+import { addGet, replyGet } from "./get.ts";
+import { addEntry, keepRecord } from "./group.ts";
+import { addFlushAll, addList, replyFlushAll, replyList } from "./passages.ts";
+import {
+  isTracing,
+  replyError,
+  replyFailure,
+  replyOutcome,
+  replyStatistics,
+  traceReply,
+} from "./replies.ts";
+import { listStats, resetStats } from "./stats.ts";
+import { offer } from "./waiters.ts";
+
+/**
+ * What a kind of request adds to the group that gathers, and how the outcome of each operation is told. A request is
+ * answered by exactly one last line (or packet), whatever becomes of its operations.
+ */
+export interface Command {
+  add(engine: Engine, session: Session, request: Request): void;
+  reply(engine: Engine, entry: Entry): void;
+}
+
+/** Work of one operation, compared with that of a set or a get. A session adds only so much of it to a group. */
+const WEIGHTS = { plain: 1, look: 4, wide: 16 } as const;
+
+export const commands: Record<RequestKind, Command> = {
+  set: { add: addSet, reply: replySet },
+  get: { add: addGet, reply: replyGet },
+  delete: { add: adding("delete", WEIGHTS.look, true), reply: finishing(replyDelete) },
+  flush: {
+    add: adding("flush", WEIGHTS.look, true),
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "flushed")),
+  },
+  flush_all: { add: addFlushAll, reply: replyFlushAll },
+  stats: {
+    add: adding("none", WEIGHTS.look, false),
+    reply: finishing((engine, entry) =>
+      replyStatistics(engine, entry, listStats(engine.stats, engine.runtime)),
+    ),
+  },
+  "stats queue": { add: adding("details", WEIGHTS.look, false), reply: finishing(replyDetails) },
+  "stats queues": { add: addList, reply: replyList },
+  "stats reset": {
+    add: adding("none", WEIGHTS.plain, false),
+    reply: finishing((engine, entry) => {
+      resetStats(engine.stats);
+      replyOutcome(engine, entry, "reset");
+    }),
+  },
+  version: { add: adding("none", WEIGHTS.plain, false), reply: finishing(replyVersion) },
+  verbosity: {
+    add: adding("none", WEIGHTS.plain, false),
+    reply: finishing((engine, entry) => {
+      setVerbosity(entry.request.level);
+      replyOutcome(engine, entry, "done");
+    }),
+  },
+  noop: {
+    add: adding("none", WEIGHTS.plain, false),
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "alive")),
+  },
+  quit: {
+    add: adding("none", WEIGHTS.plain, false),
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "done")),
+  },
+  db_checkpoint: {
+    add: adding("checkpoint", WEIGHTS.wide, true),
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "done")),
+  },
+  db_archive: {
+    add: adding("archive", WEIGHTS.wide, true),
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "done")),
+  },
+  error: { add: adding("none", WEIGHTS.plain, false), reply: finishing(replyRefused) },
+  "error set": {
+    add: adding("none", WEIGHTS.plain, false),
+    reply: finishing((engine, entry) => {
+      engine.stats.setCommands++;
+      replyRefused(engine, entry);
+    }),
+  },
+};
+
+/** A request that is one operation. */
+function adding(kind: OperationKind, weight: number, isChange: boolean): Command["add"] {
+  return (engine, session, request) => {
+    addEntry(engine, kind, session, request, weight);
+    if (isChange) engine.gathering.changes++;
+  };
+}
+
+/** A request whose one operation is told as it says, unless it failed. */
+function finishing(tell: Command["reply"]): Command["reply"] {
+  return (engine, entry) => {
+    if (!replyFailure(engine, entry)) tell(engine, entry);
+    keepRecord(engine, entry.request);
+  };
+}
+
+function addSet(engine: Engine, session: Session, request: Request): void {
+  const { gathering, waiters } = engine;
+  const entry = addEntry(engine, "put", session, request, WEIGHTS.plain);
+  entry.flags = request.flags;
+  entry.body = request.body;
+  entry.start = request.bodyStart;
+  entry.end = request.bodyEnd;
+  entry.alone = request.bodyAlone;
+  gathering.changes++;
+  gathering.bytes += request.bodyEnd - request.bodyStart;
+  if (waiters.size > 0) offer(engine, request.name, 1);
+}
+
+function replySet(engine: Engine, entry: Entry): void {
+  const { stats } = engine;
+  stats.setCommands++;
+  if (entry.outcome === "done") {
+    stats.setHits++;
+    replyOutcome(engine, entry, "stored", entry.request.numbered ? entry.number : 0);
+  } else if (entry.outcome === "full") {
+    stats.counters.setsNotStored++;
+    replyOutcome(engine, entry, "not stored");
+  } else {
+    stats.counters.setsFailed++;
+    replyFailure(engine, entry);
+  }
+  keepRecord(engine, entry.request);
+}
+
+function replyDelete(engine: Engine, entry: Entry): void {
+  const isDeleted = entry.outcome === "done";
+  if (isDeleted) engine.stats.counters.deleteHits++;
+  replyOutcome(engine, entry, isDeleted ? "deleted" : "not found");
+}
+
+function replyDetails(engine: Engine, entry: Entry): void {
+  const { details, queue } = entry;
+  if (details === undefined) return replyStatistics(engine, entry, []);
+  const { messages, bytes, open, sets, gets, age, memory } = details;
+  const waiters = engine.waiters.get(queue)?.sessions.size ?? 0;
+  replyStatistics(engine, entry, [
+    ["messages", messages],
+    ["bytes", bytes],
+    ["open", open],
+    ["waiters", waiters],
+    ["sets", sets],
+    ["gets", gets],
+    ["age", age],
+    ["memory", memory],
+  ]);
+}
+
+function replyVersion(engine: Engine, { session, request }: Entry): void {
+  const start = engine.output.length;
+  request.encoder.version(engine.output, request, engine.settings.version);
+  if (isTracing()) traceReply(engine, session, request, start);
+}
+
+function replyRefused(engine: Engine, entry: Entry): void {
+  const { error, reason } = entry.request;
+  replyError(engine, entry, error, reason);
+}

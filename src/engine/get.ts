@@ -1,0 +1,266 @@
+import { writeBytes } from "../protocol/buffer.ts";
+import type { Key } from "../protocol/key.ts";
+import { keyCount, keyOf, type Request } from "../protocol/request.ts";
+import type { Engine, Entry, Session } from "./engine.ts";
+import { addEntry, keepRecord } from "./group.ts";
+import { isTracing, replyError, replyFailure, sendRun, TOO_LONG, traceReply } from "./replies.ts";
+import { beginWait, forgetWait, waitOn } from "./waiters.ts";
+
+/** A body from this many bytes on is sent from where it lies. */
+const LARGE_BODY = 16 * 1024;
+/** Keys of one request that a group takes at a time. */
+const MAX_KEYS = 32;
+/** Work of an operation, compared with that of a plain get: a peek may read the message from the disk each time. */
+const TAKE = 1;
+const PEEK = 8;
+
+/** Adds what a get asks for: the hot path of consumers is one key without options. */
+export function addGet(engine: Engine, session: Session, request: Request): void {
+  const isPlain = keyCount(request) === 1 && keyOf(request, 0).plain;
+  if (isPlain && session.sink.room() === Infinity) {
+    const key = keyOf(request, 0);
+    const entry = addEntry(engine, "take", session, request, TAKE);
+    entry.queue = key.queue;
+    entry.key = key;
+    entry.keyIndex = 0;
+    engine.gathering.changes++;
+    return;
+  }
+  const problem = session.hasConnection ? undefined : connectionProblem(request);
+  if (problem !== undefined) {
+    request.kind = "error";
+    request.error = "bad request";
+    request.reason = problem;
+    addEntry(engine, "none", session, request, TAKE);
+    return;
+  }
+  session.current = request;
+  session.nextKey = 0;
+  stepGet(engine, session, request);
+}
+
+/** What a client without a connection can't be given. */
+function connectionProblem(request: Request): string | undefined {
+  for (let i = 0; i < keyCount(request); i++) {
+    const { plain, action, wait } = keyOf(request, i);
+    if (!plain && (action !== "peek" || wait >= 0)) {
+      return "options other than peek need a connection";
+    }
+  }
+  return undefined;
+}
+
+/** Adds the next part of a get of several keys, or with options. It goes on once that is replied to. */
+export function stepGet(engine: Engine, session: Session, request: Request): void {
+  const keys = keyCount(request);
+  const from = session.nextKey;
+  const to = Math.min(keys, from + MAX_KEYS);
+  const fits = roomFor(session, request);
+  const first = engine.gathering.count;
+  if (from === 0 && keys > 1) addChecks(engine, session, request);
+  for (let i = from; i < to; i++) addKey(engine, session, request, i, fits);
+  const { entries, count } = engine.gathering;
+  for (let i = first; i < count; i++) {
+    const entry = entries[i] as Entry;
+    entry.chained = i > first;
+    entry.last = i === count - 1;
+  }
+  session.nextKey = to;
+  session.stepping = true;
+}
+
+/**
+ * Before anything is done for a get of several keys it is refused when one of them opens a message beside an open one:
+ * what a key closes or opens counts for those behind it.
+ */
+function addChecks(engine: Engine, session: Session, request: Request): void {
+  let opened: Map<string, boolean> | undefined;
+  for (let i = 0; i < keyCount(request); i++) {
+    const key = keyOf(request, i);
+    const { plain, action, before, queue } = key;
+    if (plain || action === "peek" || action === "take") continue;
+    opened ??= new Map();
+    if (action === "open" && before === undefined) {
+      const isOpen = opened.get(queue);
+      if (isOpen !== false) {
+        const check = addEntry(engine, isOpen === true ? "none" : "check", session, request, TAKE);
+        check.queue = queue;
+        check.key = key;
+        check.keyIndex = i;
+        // The request itself has opened one.
+        if (isOpen === true) check.outcome = "held";
+      }
+    }
+    opened.set(queue, action === "open");
+  }
+}
+
+function addKey(
+  engine: Engine,
+  session: Session,
+  request: Request,
+  index: number,
+  fits: Entry["fits"],
+): void {
+  const key = keyOf(request, index);
+  const { before, action } = key;
+  if (before !== undefined) addFor(engine, before, session, request, key, index);
+  if (action !== "none") addFor(engine, action, session, request, key, index).fits = fits;
+}
+
+function addFor(
+  engine: Engine,
+  kind: "close" | "abort" | "take" | "open" | "peek",
+  session: Session,
+  request: Request,
+  key: Key,
+  index: number,
+): Entry {
+  const entry = addEntry(engine, kind, session, request, kind === "peek" ? PEEK : TAKE);
+  entry.queue = key.queue;
+  entry.key = key;
+  entry.keyIndex = index;
+  engine.gathering.changes++;
+  return entry;
+}
+
+/** Where room for replies is short: whether the next message, too, is within it. */
+function roomFor({ sink }: Session, request: Request): Entry["fits"] {
+  const room = sink.room();
+  if (room === Infinity) return undefined;
+  const text = keyOf(request, 0).text.length;
+  let used = 0;
+  return (flags, length, number) => {
+    const line = `VALUE  ${flags} ${length} ${number}\r\n`;
+    const size = line.length + text + length + "\r\n".length;
+    if (used + size + "END\r\n".length > room) return false;
+    used += size;
+    return true;
+  };
+}
+
+/** Tells what one operation of a get came to, and what the get came to behind its last one. */
+export function replyGet(engine: Engine, entry: Entry): void {
+  const { session } = entry;
+  if (session.verdict === "") replyOperation(engine, entry);
+  if (entry.last) conclude(engine, entry);
+}
+
+function replyOperation(engine: Engine, entry: Entry): void {
+  const { stats } = engine;
+  const { session, outcome, kind, key } = entry;
+  const isTaking = kind === "take" || kind === "open" || kind === "peek";
+  if (session.wait === undefined && outcome !== "held") {
+    // A key that only closes or aborts is one get, too.
+    if (isTaking || key?.action === "none") stats.getCommands++;
+  }
+  switch (outcome) {
+    case "done":
+      if (isTaking) {
+        stats.getHits++;
+        writeMessage(engine, entry);
+      } else if (kind === "none") {
+        // The wait is over.
+        stats.counters.getsMissed++;
+      }
+      return;
+    case "absent":
+      if (!isTaking) return;
+      if (key !== undefined && canWait(session, key)) session.verdict = "wait";
+      else stats.counters.getsMissed++;
+      return;
+    case "held":
+      session.verdict = "over";
+      return replyError(
+        engine,
+        entry,
+        "bad request",
+        `a message of ${entry.queue} is open already`,
+      );
+    case "too large":
+      return replyTooLarge(engine, entry);
+    case "failed":
+      if (isTaking) stats.counters.getsFailed++;
+      session.verdict = "over";
+      replyFailure(engine, entry);
+      return;
+    default:
+      return;
+  }
+}
+
+function canWait({ hasConnection, inputEnded, wait }: Session, key: Key): boolean {
+  return key.wait > 0 && hasConnection && !inputEnded && wait?.expired !== true;
+}
+
+function replyTooLarge(engine: Engine, entry: Entry): void {
+  const { session } = entry;
+  if (session.hasConnection) {
+    session.verdict = "no room";
+    session.nextKey = entry.keyIndex;
+  } else if (!session.found) {
+    session.verdict = "over";
+    replyError(engine, entry, "failure", TOO_LONG);
+  } else {
+    // What there is room for is told.
+    session.nextKey = keyCount(entry.request);
+  }
+}
+
+/** Writes a message; a large body is sent from where it lies. */
+function writeMessage(engine: Engine, entry: Entry): void {
+  const { output, run } = engine;
+  const { session, request, key, body, start, end, kind } = entry;
+  const { encoder } = request;
+  const from = output.length;
+  session.found = true;
+  if (kind === "take") run.takes.push(entry);
+  encoder.head(output, request, key as Key, entry);
+  if (isTracing()) traceReply(engine, session, request, from);
+  if (!request.withBody) return;
+  if (end - start >= LARGE_BODY) {
+    sendRun(engine);
+    session.sink.send(body, start, end, true);
+  } else {
+    writeBytes(output, body, start, end);
+  }
+  encoder.tail(output);
+}
+
+/** Behind the last operation of a get, or of a part of it. */
+function conclude(engine: Engine, entry: Entry): void {
+  const { session, request } = entry;
+  const { verdict } = session;
+  session.verdict = "";
+  session.stepping = false;
+  if (verdict === "no room") {
+    if (session.wait !== undefined) forgetWait(engine, session);
+    session.sink.awaitRoom();
+    return;
+  }
+  if (verdict === "wait") {
+    if (session.wait === undefined) beginWait(engine, session, entry.key as Key);
+    else waitOn(engine, session);
+    return;
+  }
+  const isDone =
+    verdict === "over" || session.current === undefined || session.nextKey >= keyCount(request);
+  if (!isDone) {
+    engine.runnable.add(session);
+    return;
+  }
+  if (verdict === "") writeEnd(engine, entry);
+  if (session.wait !== undefined) forgetWait(engine, session);
+  if (session.current !== undefined) engine.runnable.add(session);
+  session.current = undefined;
+  session.found = false;
+  keepRecord(engine, request);
+}
+
+function writeEnd(engine: Engine, { session, request }: Entry): void {
+  const { output } = engine;
+  const start = output.length;
+  request.encoder.end(output, request, session.found);
+  if (!session.found && request.wanted !== "all") output.length = start;
+  else if (isTracing()) traceReply(engine, session, request, start);
+}

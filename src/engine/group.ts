@@ -1,0 +1,98 @@
+import { release } from "../protocol/buffer.ts";
+import { newRequest, type Request } from "../protocol/request.ts";
+import { newOperation, type OperationKind } from "../queues/operation.ts";
+import type { Engine, Entry, Group, Session } from "./engine.ts";
+
+/** Records that a group keeps beyond its end, and answered requests that are kept to be filled anew. */
+const MAX_KEPT = 4096;
+
+export function newGroup(): Group {
+  return { entries: [], count: 0, done: 0, bytes: 0, changes: 0, spent: [] };
+}
+
+/** Adds an operation for a request of the session. The caller fills in what the kind needs. */
+export function addEntry(
+  { gathering: group }: Engine,
+  kind: OperationKind,
+  session: Session,
+  request: Request,
+  weight: number,
+): Entry {
+  let entry = group.entries[group.count];
+  if (entry === undefined) {
+    entry = {
+      ...newOperation(),
+      session,
+      request,
+      key: undefined,
+      keyIndex: 0,
+      last: true,
+      weight,
+    };
+    group.entries.push(entry);
+  } else {
+    entry.session = session;
+    entry.request = request;
+    entry.weight = weight;
+  }
+  group.count++;
+  entry.kind = kind;
+  entry.queue = request.name;
+  entry.consumer = session.consumer;
+  entry.last = true;
+  entry.chained = false;
+  entry.outcome = "pending";
+  session.load += weight;
+  session.pending++;
+  return entry;
+}
+
+/** Whether there is nothing in the group that is not done. */
+export function isDone({ count, done }: Group): boolean {
+  return done === count;
+}
+
+/** Empties the group: what it referred to is let go of. */
+export function clearGroup(group: Group): void {
+  for (let i = 0; i < group.count; i++) forget(group.entries[i] as Entry);
+  if (group.count > MAX_KEPT) group.entries.length = MAX_KEPT;
+  group.count = 0;
+  group.done = 0;
+  group.bytes = 0;
+  group.changes = 0;
+  for (const buffer of group.spent) release(buffer);
+  group.spent.length = 0;
+}
+
+const NOTHING = Buffer.alloc(0);
+const NO_ROWS: never[] = [];
+
+function forget(entry: Entry): void {
+  entry.body = NOTHING;
+  entry.key = undefined;
+  if (entry.fits !== undefined) entry.fits = undefined;
+  if (entry.cursor !== undefined) entry.cursor = undefined;
+  if (entry.rows.length > 0) entry.rows = NO_ROWS;
+  if (entry.details !== undefined) entry.details = undefined;
+}
+
+/** A record for the next request of an input. */
+export function takeRecord({ records }: Engine): Request {
+  return records.pop() ?? newRequest();
+}
+
+/** The request is answered: its record is filled anew. */
+export function keepRecord({ records }: Engine, request: Request): void {
+  request.body = NOTHING;
+  if (request.keys.length > 1) request.keys = [];
+  if (request.tokens.length > 0) request.tokens = [];
+  if (records.length < MAX_KEPT) records.push(request);
+}
+
+/** Takes the session's operations of these kinds out of the group, as far as they are not executed. */
+export function withdraw(group: Group, session: Session, kinds: ReadonlySet<OperationKind>): void {
+  for (let i = group.done; i < group.count; i++) {
+    const entry = group.entries[i] as Entry;
+    if (entry.session === session && kinds.has(entry.kind)) entry.outcome = "skipped";
+  }
+}

@@ -1,0 +1,70 @@
+import { writeBytes } from "../protocol/buffer.ts";
+import type { Request } from "../protocol/request.ts";
+import type { OperationKind } from "../queues/operation.ts";
+import type { Engine, Entry, Session } from "./engine.ts";
+import { addEntry, keepRecord } from "./group.ts";
+import { isTracing, isWithinRoom, replyFailure, replyOutcome, traceReply } from "./replies.ts";
+
+/* Requests that go through all queues, however many there are: a part in each group, and a part again once it is told. */
+
+/** A part of them is much work. */
+const PART = 16;
+
+export function addList(engine: Engine, session: Session, request: Request): void {
+  addPart(engine, "list", session, request);
+}
+
+export function addFlushAll(engine: Engine, session: Session, request: Request): void {
+  addPart(engine, "flush all", session, request);
+  engine.gathering.changes++;
+}
+
+function addPart(engine: Engine, kind: OperationKind, session: Session, request: Request): void {
+  const entry = addEntry(engine, kind, session, request, PART);
+  entry.cursor = session.cursor;
+  session.current = request;
+  session.stepping = true;
+}
+
+/** Tells a part of the counters of all queues. */
+export function replyList(engine: Engine, entry: Entry): void {
+  const { output } = engine;
+  const { session, request, rows } = entry;
+  const { encoder } = request;
+  const start = output.length;
+  if (replyFailure(engine, entry)) return finish(engine, entry);
+  if (session.draft !== undefined) writeBytes(output, session.draft, 0, session.draft.length);
+  for (const { name, sets, gets } of rows) encoder.row(output, request, [name, `${sets}/${gets}`]);
+  const isLast = entry.outcome !== "more";
+  if (isLast) encoder.rowsEnd(output, request);
+  if (!isWithinRoom(engine, entry, start)) return finish(engine, entry);
+  if (!isLast && !session.hasConnection) {
+    // It is told whole or not at all.
+    session.draft = Buffer.from(output.buffer.subarray(start, output.length));
+    output.length = start;
+  }
+  if (isTracing()) traceReply(engine, session, request, start);
+  if (isLast) finish(engine, entry);
+  else goOn(engine, entry);
+}
+
+export function replyFlushAll(engine: Engine, entry: Entry): void {
+  if (entry.outcome === "more") return goOn(engine, entry);
+  if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "done");
+  finish(engine, entry);
+}
+
+function goOn(engine: Engine, { session, cursor }: Entry): void {
+  session.cursor = cursor;
+  session.stepping = false;
+  engine.runnable.add(session);
+}
+
+function finish(engine: Engine, { session, request }: Entry): void {
+  session.cursor = undefined;
+  session.draft = undefined;
+  session.stepping = false;
+  session.current = undefined;
+  engine.runnable.add(session);
+  keepRecord(engine, request);
+}

@@ -1,0 +1,102 @@
+import { feed, newInput, rejectPartial } from "../protocol/input.ts";
+import { verbosity } from "../util/log.ts";
+import type { Engine, Session, Sink } from "./engine.ts";
+import { addRequest, gather } from "./gather.ts";
+import { takeRecord } from "./group.ts";
+import { closeIfLarge } from "./turn.ts";
+import { endWait } from "./waiters.ts";
+
+/** A client that sends so many bytes more while it waits for a message is not kept waiting. */
+const MAX_AHEAD = 1024 * 1024;
+
+/** How a client is connected. */
+export interface Connectedness {
+  /** For the log; 0 for a client without a connection. */
+  id: number;
+  hasConnection: boolean;
+  /** Whether it speaks the binary dialect; undefined: its first byte says it. */
+  binary: boolean | undefined;
+}
+
+export function newSession(engine: Engine, sink: Sink, how: Connectedness): Session {
+  const session: Session = {
+    id: how.id,
+    engine,
+    sink,
+    input: newInput(engine.settings.maxBody, how.binary),
+    consumer: engine.backend.newConsumer(),
+    hasConnection: how.hasConnection,
+    phase: "open",
+    inputEnded: false,
+    requestBytes: 0,
+    load: 0,
+    pending: 0,
+    current: undefined,
+    stepping: false,
+    nextKey: 0,
+    cursor: undefined,
+    draft: undefined,
+    found: false,
+    verdict: "",
+    wait: undefined,
+  };
+  session.input.request = takeRecord(engine);
+  if (how.hasConnection) engine.sessions.add(session);
+  return session;
+}
+
+/** Bytes have come from the client; the caller must not change them any more. */
+export function receive(session: Session, chunk: Buffer): void {
+  const { engine, input } = session;
+  if (session.phase !== "open" || session.inputEnded) return;
+  engine.stats.bytesRead += chunk.length;
+  input.keepLines = verbosity() >= 2;
+  feed(input, chunk);
+  if (session.wait === undefined) {
+    gather(engine, session);
+    closeIfLarge(engine);
+  } else {
+    // A client that is not read from would not be seen to end, and its message would be lost.
+    if (unreadBytes(session) > MAX_AHEAD) endWait(engine, session);
+    session.sink.gathered();
+  }
+}
+
+/** The client sends nothing more, or is not listened to any more: what has arrived is still replied to. */
+export function receiveEnd(session: Session): void {
+  const { engine } = session;
+  session.inputEnded = true;
+  if (session.wait !== undefined) endWait(engine, session);
+  else engine.runnable.add(session);
+  engine.requestTurn();
+}
+
+/** There is room for replies again. */
+export function resume(session: Session): void {
+  session.engine.runnable.add(session);
+  session.engine.requestTurn();
+}
+
+/** How many bytes were received and not looked at yet. */
+export function unreadBytes({ input }: Session): number {
+  return input.chunk.length - input.at;
+}
+
+/** Refuses the request that is arriving, because there is no memory for the rest of it. @returns whether there is one */
+export function refusePartial(session: Session): boolean {
+  const { engine, input } = session;
+  if (session.phase !== "open" || session.wait !== undefined) return false;
+  if (!rejectPartial(input)) return false;
+  addRequest(engine, session);
+  engine.requestTurn();
+  return true;
+}
+
+/** What a client does, for the metrics and the page. */
+export type Activity = "ready" | "waiting" | "blocked" | "ending";
+
+export function activityOf({ phase, wait, sink }: Session): Activity {
+  if (phase !== "open") return "ending";
+  if (wait !== undefined) return "waiting";
+  return sink.isBlocked() ? "blocked" : "ready";
+}

@@ -1,0 +1,22 @@
+/** Where a listener is, in words for the log: `127.0.0.1:22201`, `[::1]:22201`. */
+export function placeName(hostname: string, port: number): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+export function errorCode(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
+/** Why listening failed, in words for the user. */
+export function explainListenError(error: unknown): string {
+  switch (errorCode(error)) {
+    case "EADDRINUSE":
+      return "the address is in use";
+    case "EADDRNOTAVAIL":
+      return "no interface of this machine has the address";
+    case "EACCES":
+      return "permission denied";
+    default:
+      return errorCode(error) ?? "no such address";
+  }
+}

@@ -1,0 +1,92 @@
+import { type Store, StoreError } from "../../store/store.ts";
+import { type Backend, BackendError, type Watcher } from "../backend.ts";
+import { newConsumer } from "./consumer.ts";
+import { recountPortion } from "./damage.ts";
+import { executeGroup } from "./execute.ts";
+import { oldestNumber } from "./held.ts";
+import type { Queue } from "./queue.ts";
+import { isKnown } from "./recovery.ts";
+import { type Clock, type Limits, type Local, newLocal } from "./state.ts";
+import { arrivalOf, previewsOf, summaryOf } from "./summary.ts";
+
+export interface LocalOptions {
+  /** Bytes that messages may take in memory. */
+  cacheLimit: number;
+  limits: Limits;
+  /** Percent of the log that a trickle keeps in the database. */
+  tricklePercent: number;
+  clock: Clock;
+  warn: (text: string) => void;
+}
+
+/** The queues of one server over its own store, which answers at once. @throws StoreError when it cannot be read */
+export function openLocal(store: Store, watcher: Watcher, options: LocalOptions): Backend {
+  const { cacheLimit, limits, clock, warn } = options;
+  const local = newLocal(store, cacheLimit, limits, watcher, clock, warn);
+  const arrivals = new WeakMap<Queue, Arrival>();
+  return {
+    newConsumer,
+    execute: (operations, from, to) => executeGroup(local, operations, from, to),
+    summaries: () => local.queues.values().map(summaryOf),
+    summary: (name) => inQueue(local, name, summaryOf),
+    oldestArrival: (name) =>
+      failing(() => inQueue(local, name, (queue) => oldestArrival(local, queue, arrivals)) ?? 0),
+    previews: (name, most) =>
+      failing(() => inQueue(local, name, (queue) => previewsOf(local, queue, most))),
+    usage: () => ({
+      queues: local.queues.size,
+      bytes: local.bytes,
+      cached: local.cache.used,
+      cacheLimit: local.cache.limit,
+      lost: local.lost,
+    }),
+    disk: () => failing(() => ({ ...store.extent(), checkpointed: store.checkpointed() })),
+    syncs: store.syncs,
+    probe: () => failing(() => probe(local)),
+    afterReply: () => failing(() => store.autoCheckpoint()),
+    maintain: () =>
+      failing(() => (local.unknown === undefined && store.maintain()) || recountPortion(local)),
+    checkpoint: (how) => failing(() => checkpoint(local, how, options.tricklePercent)),
+    close: () => store.close(),
+  };
+}
+
+/** When the oldest message of a queue came: that is asked once a message. */
+interface Arrival {
+  number: number;
+  arrived: number;
+}
+
+function inQueue<T>({ queues }: Local, name: string, look: (queue: Queue) => T): T | undefined {
+  const queue = queues.get(name);
+  return queue && look(queue);
+}
+
+function oldestArrival(local: Local, queue: Queue, arrivals: WeakMap<Queue, Arrival>): number {
+  const number = oldestNumber(queue);
+  const known = arrivals.get(queue);
+  if (known?.number === number) return known.arrived;
+  const arrived = arrivalOf(local, queue);
+  if (arrived > 0) arrivals.set(queue, { number, arrived });
+  return arrived;
+}
+
+function probe(local: Local): void {
+  if (!isKnown(local)) throw new StoreError(local.unknown?.reason ?? "");
+  local.store.probe();
+}
+
+function checkpoint({ store }: Local, how: "full" | "trickle", percent: number): void {
+  if (how === "full") store.checkpoint("full");
+  else if (store.checkpointed() < percent) store.checkpoint("passive");
+}
+
+/** Lets only a {@link BackendError} out. */
+function failing<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof StoreError) throw new BackendError(error.message);
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import type { MessagePreview, QueueDetails, QueueSummary } from "../backend.ts";
+import { addHeld, oldestNumber } from "./held.ts";
+import { countOpen, findOpen } from "./open.ts";
+import { countMessages, newMessage, type Queue } from "./queue.ts";
+import { findHeld } from "./reading.ts";
+import type { Local } from "./state.ts";
+
+/** Large messages are read whole to show their beginnings: after so many bytes no further one is. */
+const MAX_READ_BYTES = 1024 * 1024;
+
+export function summaryOf(queue: Queue): QueueSummary {
+  const messages = countMessages(queue);
+  const sets = queue.tail - 1;
+  return {
+    id: queue.id,
+    name: queue.name,
+    messages,
+    bytes: queue.bytes,
+    open: countOpen(queue),
+    sets,
+    gets: sets - messages,
+  };
+}
+
+export function detailsOf(local: Local, queue: Queue): QueueDetails {
+  const arrived = arrivalOf(local, queue);
+  const age = arrived === 0 ? 0 : Math.max(0, local.clock.calendar() - arrived);
+  const memory = queue.segments.reduce((total, { used, cursor }) => total + used - cursor, 0);
+  return { ...summaryOf(queue), age, memory };
+}
+
+/**
+ * When the oldest message was committed, in milliseconds since 1970; 0 when there is none, or it is lost.
+ * @throws StoreError when the store cannot be read
+ */
+export function arrivalOf({ store, clock }: Local, queue: Queue): number {
+  const oldest = oldestNumber(queue);
+  if (oldest === 0) return 0;
+  return oldest >= queue.stored.tail ? clock.calendar() : (store.arrived(queue.id, oldest) ?? 0);
+}
+
+/** The oldest messages of the queue, as far as they are committed and can be read. @throws StoreError */
+export function previewsOf(
+  { store }: Local,
+  queue: Queue,
+  most: { messages: number; bytes: number },
+): MessagePreview[] {
+  const message = newMessage();
+  const previews: MessagePreview[] = [];
+  let read = 0;
+  for (const number of oldestNumbers(queue, most.messages)) {
+    if (read >= MAX_READ_BYTES) break;
+    if (!findHeld(queue, store, number, message)) continue;
+    const { flags, body, start, end } = message;
+    read += end - start;
+    previews.push({
+      number,
+      flags,
+      length: end - start,
+      body: Buffer.from(body.subarray(start, Math.min(end, start + most.bytes))),
+      arrived: store.arrived(queue.id, number) ?? 0,
+      open: findOpen(queue, number) !== undefined,
+    });
+  }
+  return previews;
+}
+
+function oldestNumbers(queue: Queue, most: number): number[] {
+  const numbers: number[] = [];
+  addHeld(queue, 0, queue.head, numbers);
+  numbers.sort((a, b) => a - b);
+  for (let number = queue.head; number < queue.stored.tail && numbers.length < most; number++) {
+    numbers.push(number);
+  }
+  return numbers.slice(0, most);
+}
