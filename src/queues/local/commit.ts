@@ -50,7 +50,7 @@ function failGroup(
  * @returns whether anything was written
  * @throws StoreError
  */
-function commitChanges(local: Local): boolean {
+export function commitChanges(local: Local): boolean {
   if (!isChanged(local)) return false;
   const { changes, cache, queues, store } = local;
   const savings = changes.touched.map(savingOf);
@@ -81,7 +81,7 @@ function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
 }
 
 /** Forgets everything since the last commit; the queues are what the store has. */
-function undoChanges(local: Local): void {
+export function undoChanges(local: Local): void {
   const { queues, changes, cache } = local;
   for (const queue of changes.created) {
     queues.delete(queue.name);

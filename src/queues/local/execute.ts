@@ -80,7 +80,7 @@ function refuse({ unknown }: Local, operation: Operation): void {
   fail(operation, unknown?.reason ?? "");
 }
 
-function executeOne(local: Local, operation: Operation): void {
+export function executeOne(local: Local, operation: Operation): void {
   operation.rests = false;
   // One that asks nothing of the queues may have its outcome already.
   if (operation.outcome !== "pending") return;
