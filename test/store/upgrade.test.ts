@@ -107,7 +107,7 @@ describe("a file of 1.0", () => {
     const fresh = newHome();
     open(fresh).close();
     const columns = (home: string) =>
-      ["queue", "dropped", "segment", "held", "moved", "token", "message"].map((table) =>
+      ["queue", "dropped", "segment", "held", "expiry", "moved", "token", "message"].map((table) =>
         rows(
           home,
           `SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info('${table}')`,
