@@ -30,7 +30,7 @@ export function heading(name: string, kind: MetricKind, help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
 }
 
-export function line(name: string, [labels, value]: Sample): string {
+function line(name: string, [labels, value]: Sample): string {
   const pairs = Object.entries(labels).map(([key, text]) => `${key}="${text}"`);
   return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
 }
