@@ -126,6 +126,24 @@ test("the last minutes are remembered", async () => {
   await server.stop();
 });
 
+test("a queue that is made anew has a history of its own", async () => {
+  const server = await startWeb();
+  const client = await server.connect();
+  await client.put("jobs", "x");
+  await client.put("jobs", "x");
+  await eventually("a moment", async () =>
+    (await overview(server, "queue=jobs")).course.length > 0 ? true : undefined,
+  );
+  expect(await client.ask("delete jobs")).toBe("DELETED");
+  await client.put("jobs", "x");
+  const course = await eventually("a moment of the new queue", async () => {
+    const now = await overview(server, "queue=jobs");
+    return now.course.length > 0 ? now.course : undefined;
+  });
+  expect(course).toEqual([[expect.any(Number), 1, 1, 0]]);
+  await server.stop();
+});
+
 test("the oldest messages are shown and stay, the open ones too", async () => {
   const server = await startWeb(["-B", "100000"]);
   const client = await server.connect();
