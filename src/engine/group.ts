@@ -30,8 +30,7 @@ export function addEntry(
   }
   group.count++;
   entry.kind = kind;
-  entry.queue = request.name;
-  entry.consumer = session.consumer;
+  entry.weight = weight;
   entry.last = true;
   entry.chained = false;
   entry.outcome = "pending";

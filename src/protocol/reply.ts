@@ -2,12 +2,11 @@ import type { Bytes } from "./buffer.ts";
 import type { ErrorKind } from "./errors.ts";
 import type { Key } from "./key.ts";
 
-/** A message in a reply: its body is the bytes of `bytes` from `start` up to `end`. */
+/** A message in a reply, but for its body, of which only the length counts here: it is from `start` up to `end`. */
 export interface Value {
   flags: number;
   /** The message's own number in its queue, counted from 1. */
   number: number;
-  bytes: Buffer;
   start: number;
   end: number;
 }
