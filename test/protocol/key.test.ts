@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { keyAt, keyInTable, newKeyTable } from "../../src/protocol/key.ts";
 import { newRandom, seeds } from "./random.ts";
 
-/** What no name may have in it. */
+/** What a name must not contain. */
 const separators = [..."/ \n"].map((character) => character.charCodeAt(0));
 
 /** The key, read from the middle of a buffer. */
@@ -50,7 +50,7 @@ test("a name does not change with the buffer that it was read from", () => {
   expectName("jobs");
 });
 
-test("the same bytes give the same key, wherever they lie", () => {
+test("the same bytes give the same key, wherever they are", () => {
   expect(read("jobs")).toBe(read("jobs"));
 });
 
