@@ -126,6 +126,16 @@ test("a table does not change with the buffer that it was made from", () => {
   expect([0, 1].map((i) => keyInTable(table, i).queue)).toEqual(["aa", "bb"]);
 });
 
+test("hundreds of different options, each again and again", () => {
+  for (let round = 0; round < 2; round++) {
+    for (let wait = 0; wait < 300; wait++) {
+      expect(read(`q/open/t=${wait}`)).toMatchObject({ queue: "q", action: "open", wait });
+      expect(read(`a/t=${wait}/peek`)).toMatchObject({ queue: "a", action: "peek", wait });
+      expect(read(`b/t=${wait}/x`).problem).toStartWith("unknown option x");
+    }
+  }
+});
+
 test("a name of 250 bytes may have options", () => {
   const queue = "n".repeat(250);
   expect(read(`${queue}/open/close/t=1000`)).toMatchObject({ queue, problem: undefined });
