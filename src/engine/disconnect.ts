@@ -1,4 +1,5 @@
 import { newInput } from "../protocol/input.ts";
+import { commands } from "./commands.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import type { Session } from "./engine.ts";
 import { addEntry, withdraw } from "./group.ts";
@@ -23,6 +24,9 @@ export function closeSession(session: Session): void {
     if (!engine.executing) withdraw(engine.closed, session, TAKING);
   }
   session.input = newInput(engine.settings.maxBody, session.input.binary);
+  for (const { request } of session.deferred.splice(0)) {
+    if (request.kind !== "get") commands[request.kind].add(engine, session, request);
+  }
   if (consumer.open.size > 0) {
     addEntry(engine, "release", session, session.input.request, 0).consumer = consumer;
     for (const queue of consumer.openQueues()) offer(engine, queue, 1);

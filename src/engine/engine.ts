@@ -3,7 +3,7 @@ import type { Input } from "../protocol/input.ts";
 import type { Key } from "../protocol/key.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Backend, Consumer } from "../queues/backend.ts";
-import type { Operation } from "../queues/operation.ts";
+import type { Operation, Taker } from "../queues/operation.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import type { Stats } from "./stats.ts";
 
@@ -57,7 +57,7 @@ export interface Engine {
 }
 
 /** One client's state. */
-export interface Session {
+export interface Session extends Taker {
   /** For the log; 0 for a client without a connection. */
   id: number;
   engine: Engine;
@@ -83,6 +83,8 @@ export interface Session {
   current: Request | undefined;
   /** A part of it is on its way. */
   stepping: boolean;
+  /** Requests that were read, and come before what is read next. */
+  deferred: Deferred[];
   /** get: the next key to be asked for. */
   nextKey: number;
   /** list, flush all: where it goes on. */
@@ -94,6 +96,12 @@ export interface Session {
   /** get: what the request that is being replied to came to, when it does not go on to its end. */
   verdict: "" | "over" | "no room" | "wait";
   wait: Wait | undefined;
+}
+
+/** A request that was postponed, from its key number `from` on. */
+export interface Deferred {
+  request: Request;
+  from: number;
 }
 
 /** A session waits for a message of a queue. */

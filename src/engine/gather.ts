@@ -4,7 +4,7 @@ import { refuse, type Request } from "../protocol/request.ts";
 import { text } from "../protocol/text/encoder.ts";
 import { trace } from "../util/log.ts";
 import { commands } from "./commands.ts";
-import type { Engine, Session } from "./engine.ts";
+import type { Deferred, Engine, Session } from "./engine.ts";
 import { stepGet } from "./get.ts";
 import { takeRecord } from "./group.ts";
 import { isTracing } from "./replies.ts";
@@ -20,7 +20,7 @@ const MAX_GROUP_BYTES = 1024 * 1024;
 export function gather(engine: Engine, session: Session): void {
   if (session.phase === "closed") return;
   const { input, sink } = session;
-  while (session.phase === "open" && session.wait === undefined && !session.stepping) {
+  while (hasMore(session)) {
     if (sink.isBlocked()) break;
     if (!mayAdd(engine, session)) {
       engine.runnable.add(session);
@@ -28,12 +28,19 @@ export function gather(engine: Engine, session: Session): void {
     }
     const { current } = session;
     if (current !== undefined) goOn(engine, session, current);
+    else if (session.deferred.length > 0) addDeferred(engine, session);
     else if (!addNext(engine, session)) break;
   }
   compactInput(input);
   if (input.spent.length > 0) engine.gathering.spent.push(...input.spent.splice(0));
   sink.gathered();
   engine.requestTurn();
+}
+
+/** Whether there may be something to add, and nothing that must be replied to first. */
+function hasMore({ phase, wait, stepping, postponed, current, deferred }: Session): boolean {
+  if (wait !== undefined || stepping || postponed) return false;
+  return phase === "open" || current !== undefined || deferred.length > 0;
 }
 
 /** Where room for replies is short, a session has one request on its way. */
@@ -46,6 +53,14 @@ function mayAdd({ gathering }: Engine, { load, pending, sink }: Session): boolea
 function goOn(engine: Engine, session: Session, request: Request): void {
   if (request.kind === "get") stepGet(engine, session, request);
   else commands[request.kind].add(engine, session, request);
+}
+
+/** Adds the first of the requests that were postponed. */
+function addDeferred(engine: Engine, session: Session): void {
+  const { request, from } = session.deferred.shift() as Deferred;
+  if (from === 0) return commands[request.kind].add(engine, session, request);
+  session.current = request;
+  session.nextKey = from;
 }
 
 /** Adds the next request: false when it has not arrived. */

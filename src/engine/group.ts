@@ -108,6 +108,15 @@ export function keepRecord({ records }: Engine, request: Request): void {
   if (records.length < MAX_KEPT) records.push(request);
 }
 
+/** Gives the request its own copy of its body: the chunk that it lies in goes with the group. */
+export function keepBody(request: Request): void {
+  if (request.bodyAlone) return;
+  request.body = Buffer.from(request.body.subarray(request.bodyStart, request.bodyEnd));
+  request.bodyEnd -= request.bodyStart;
+  request.bodyStart = 0;
+  request.bodyAlone = true;
+}
+
 /** Takes the session's operations of these kinds out of the group, as far as they are not executed. */
 export function withdraw(group: Group, session: Session, kinds: ReadonlySet<OperationKind>): void {
   for (let i = group.done; i < group.count; i++) {

@@ -5,11 +5,11 @@ import { error, logInternal, trace, warn } from "../util/log.ts";
 import { commands } from "./commands.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { gather } from "./gather.ts";
-import { addEntry, clearGroup, isDone, newGroup } from "./group.ts";
+import { addEntry, clearGroup, isDone, keepBody, newGroup } from "./group.ts";
 import { restore, sendRun } from "./replies.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { newStats } from "./stats.ts";
-import { offer } from "./waiters.ts";
+import { offer, waitOn } from "./waiters.ts";
 
 /** When nothing has come for this part of the time that a commit takes, nothing more is waited for. */
 const QUIET_PART = 32;
@@ -175,8 +175,7 @@ function replyAll(engine: Engine, group: Group, executed: number): void {
     const entry = group.entries[group.done] as Entry;
     const { session } = entry;
     if (session !== run.session) {
-      sendRun(engine);
-      if (run.session !== undefined) endIfAnswered(run.session);
+      endRun(engine);
       run.session = session;
     }
     group.done++;
@@ -184,11 +183,24 @@ function replyAll(engine: Engine, group: Group, executed: number): void {
     session.pending--;
     replyTo(engine, entry);
   }
-  sendRun(engine);
-  if (run.session !== undefined) endIfAnswered(run.session);
+  endRun(engine);
   run.session = undefined;
   run.start = 0;
   clear(engine.output);
+}
+
+/** All that was written for the session is sent. */
+function endRun(engine: Engine): void {
+  const { session } = engine.run;
+  sendRun(engine);
+  if (session === undefined) return;
+  const { pending, deferred, sink } = session;
+  session.taken = 0;
+  // What is left of its operations in a group that goes on keeps its place behind what was postponed, and waits until the
+  // client has read.
+  session.postponed = pending > 0 && (deferred.length > 0 || sink.isBlocked());
+  if (deferred.length > 0 && pending === 0) engine.runnable.add(session);
+  endIfAnswered(session);
 }
 
 /** A mistake of ours in one reply costs no other client its own. */
@@ -196,11 +208,24 @@ function replyTo(engine: Engine, entry: Entry): void {
   const { session, kind } = entry;
   if (kind === "release" || kind === "restore") return;
   if (session.phase === "closed") return replyToGone(engine, entry);
+  if (entry.outcome === "postponed") return postpone(engine, entry);
   try {
     commands[entry.request.kind].reply(engine, entry);
   } catch (cause) {
     logInternal(cause);
   }
+}
+
+/** The session's request comes again, before all that is read next. */
+function postpone(engine: Engine, { session, request, keyIndex }: Entry): void {
+  if (session.wait !== undefined) return waitOn(engine, session);
+  if (session.current === request) {
+    session.current = undefined;
+    session.stepping = false;
+  }
+  if (session.deferred.at(-1)?.request === request) return;
+  if (request.kind === "set") keepBody(request);
+  session.deferred.push({ request, from: request.kind === "get" ? keyIndex : 0 });
 }
 
 /** The client has gone meanwhile: what its operations took or opened goes back. */
@@ -214,7 +239,8 @@ function replyToGone(engine: Engine, entry: Entry): void {
 
 /** All that the client is owed was sent. */
 function endIfAnswered(session: Session): void {
-  if (session.phase === "ending" && session.pending === 0 && session.current === undefined) {
+  const { phase, pending, current, deferred } = session;
+  if (phase === "ending" && pending === 0 && current === undefined && deferred.length === 0) {
     session.phase = "answered";
     session.sink.end();
   }

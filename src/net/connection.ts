@@ -156,12 +156,18 @@ function noteGathered(connection: Connection): void {
   }
 }
 
+/** Bytes of requests that have not arrived whole, or are not done to their end. */
+function heldBytes({ input, current, deferred }: Session): number {
+  let held = bufferedBytes(input) + (current === undefined ? 0 : keyMemory(current));
+  for (const { request } of deferred) held += request.body.length + keyMemory(request);
+  return held;
+}
+
 /** Counts what is held of the client's requests, and refuses that where it is too much of all that is held. */
 function updateInputUsage(connection: Connection): void {
   const { clients, session, incoming } = connection;
   const { engine, usage } = clients;
-  const { input, current } = session;
-  const held = bufferedBytes(input) + (current === undefined ? 0 : keyMemory(current));
+  const held = heldBytes(session);
   if (held === incoming.bytes) return;
   setInput(usage, incoming, held, engine.runtime.monotonic());
   if (held <= SMALL_SHARE || !isInputFull(usage, engine.settings.maxBody)) return;
@@ -175,7 +181,7 @@ function shedInput(connection: Connection): void {
   const { engine, usage } = clients;
   if (session.wait !== undefined) endWait(engine, session);
   else if (refusePartial(session)) {
-    setInput(usage, incoming, bufferedBytes(session.input), engine.runtime.monotonic());
+    setInput(usage, incoming, heldBytes(session), engine.runtime.monotonic());
   }
 }
 

@@ -22,8 +22,8 @@ import type { Consumer, QueueDetails, QueueSummary } from "./backend.ts";
  * | details | everything there is to know about one queue | done, absent |
  * | checkpoint, archive | the log is brought into the database; and made empty | done |
  *
- * Each of them may also be skipped (withdrawn before it was executed, or behind one of its request that was not done) or
- * failed.
+ * Each of them may also be skipped (withdrawn before it was executed, or behind one of its request that was not done),
+ * postponed, or failed.
  */
 export type OperationKind =
   | "none"
@@ -45,7 +45,27 @@ export type OperationKind =
   | "archive";
 
 export type Outcome =
-  "pending" | "done" | "absent" | "full" | "held" | "too large" | "more" | "skipped" | "failed";
+  | "pending"
+  | "done"
+  | "absent"
+  | "full"
+  | "held"
+  | "too large"
+  | "more"
+  | "skipped"
+  | "postponed"
+  | "failed";
+
+/** Bytes of messages that a session takes in one group, beside one message of any length. */
+export const MAX_TAKEN = 256 * 1024;
+
+/** What an operation is done for, as far as the queues know it. */
+export interface Taker {
+  /** Bytes of messages that it took since that was set to 0. */
+  taken: number;
+  /** It took enough: its further operations are postponed, so that they keep their order. */
+  postponed: boolean;
+}
 
 /**
  * One operation. Groups keep these records and fill them anew, so that a hot operation allocates nothing. Only the fields
@@ -53,6 +73,7 @@ export type Outcome =
  */
 export interface Operation {
   kind: OperationKind;
+  session: Taker;
   /** The name of the queue: a byte is a character from U+0000 to U+00FF. */
   queue: string;
   consumer: Consumer | undefined;
@@ -89,9 +110,11 @@ export interface Operation {
 
 const NOTHING = Buffer.alloc(0);
 
-export function newOperation(): Operation {
+/** @param session what it is done for; one of its own when absent */
+export function newOperation(session: Taker = { taken: 0, postponed: false }): Operation {
   return {
     kind: "none",
+    session,
     queue: "",
     consumer: undefined,
     flags: 0,

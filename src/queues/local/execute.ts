@@ -1,5 +1,5 @@
 import { StoreError } from "../../store/store.ts";
-import type { Operation } from "../operation.ts";
+import { MAX_TAKEN, type Operation } from "../operation.ts";
 import { dropAll, QUEUE_BYTES } from "./cache.ts";
 import { finishGroup } from "./commit.ts";
 import type { LocalConsumer } from "./consumer.ts";
@@ -84,6 +84,10 @@ export function executeOne(local: Local, operation: Operation): void {
   operation.rests = false;
   // One that asks nothing of the queues may have its outcome already.
   if (operation.outcome !== "pending") return;
+  if (operation.session.postponed && operation.kind !== "release" && operation.kind !== "restore") {
+    operation.outcome = "postponed";
+    return;
+  }
   try {
     operation.outcome = "done";
     executeKind(local, operation);
@@ -200,6 +204,7 @@ function take(local: Local, operation: Operation): void {
     operation.outcome = "too large";
     return;
   }
+  if (isTooMuch(operation)) return;
   local.changes.bytes += end - start;
   operation.queueId = queue.id;
   if (kind === "peek") return;
@@ -210,6 +215,19 @@ function take(local: Local, operation: Operation): void {
     noteGone(queue, number, end - start);
     local.bytes -= end - start;
   }
+}
+
+/** Whether the session has taken enough: then this operation and its further ones are postponed. */
+function isTooMuch(operation: Operation): boolean {
+  const { session, start, end } = operation;
+  const taken = session.taken + end - start;
+  if (session.taken > 0 && taken > MAX_TAKEN) {
+    session.postponed = true;
+    operation.outcome = "postponed";
+    return true;
+  }
+  session.taken = taken;
+  return false;
 }
 
 /** Finds the oldest message: false when it is lost, or none is left behind what is lost. */
