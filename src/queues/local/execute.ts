@@ -265,9 +265,10 @@ function release(local: Local, operation: Operation): void {
 /** What a take gave was not delivered: it comes before all younger messages again. */
 function restore(local: Local, operation: Operation): void {
   const { number, flags, body, start, end, queueId } = operation;
-  const queue = local.queues.get(operation.queue);
+  const queue = find(local, operation);
   if (queue?.id !== queueId) return;
   touch(local, queue);
+  operation.rests = true;
   local.changes.costly++;
   const [stored] = local.store.read(queue.id, number, 1);
   const isStored = stored !== undefined && stored.first <= number;

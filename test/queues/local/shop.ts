@@ -173,7 +173,15 @@ export function release(shop: Shop, consumer: LocalConsumer): void {
   run(shop, operation("release", "", { consumer }));
 }
 
-/** The restore of what an operation took. The body is another copy, as the engine makes one. */
+/** Keeps the body that the operation told, which is good only until the next group. */
+export function keepBody(taken: Operation): Operation {
+  taken.body = Buffer.from(taken.body.subarray(taken.start, taken.end));
+  taken.start = 0;
+  taken.end = taken.body.length;
+  return taken;
+}
+
+/** The restore of what an operation took. */
 export function restoring(taken: Operation): Operation {
   const { queue, queueId, number, flags } = taken;
   return operation("restore", queue, { queueId, number, flags, body: bodyOf(taken) });
