@@ -125,9 +125,12 @@ function executeKind(local: Local, operation: Operation): void {
       return goThrough(local, operation, (queue) => operation.rows.push(summaryOf(queue)));
     case "details":
       return details(local, operation);
-    case "none":
     case "checkpoint":
     case "archive":
+      // It is made once the group is committed; when that fails, it is not made at all.
+      operation.rests = true;
+      return;
+    case "none":
       return;
   }
 }
