@@ -11,6 +11,7 @@ import {
   countAvailable,
   countMessages,
   newQueue,
+  noteCome,
   noteGone,
   type Queue,
 } from "./queue.ts";
@@ -278,7 +279,7 @@ function restore(local: Local, operation: Operation): void {
   const segment = isStored ? undefined : singleSegment(number, flags, body, start, end);
   queue.restored = [...queue.restored, { number, segment }];
   putBack(queue, number);
-  queue.bytes += end - start;
+  noteCome(queue, number, end - start);
   local.bytes += end - start;
 }
 
@@ -291,8 +292,6 @@ function deleteQueue(local: Local, operation: Operation): void {
   }
   operation.rests = true;
   local.queues.delete(queue.name);
-  local.recounts.delete(queue);
-  queue.recount = undefined;
   local.bytes -= queue.bytes;
   dropAll(cache, queue);
   changes.costly++;

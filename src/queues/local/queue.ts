@@ -73,11 +73,10 @@ export interface RestoredMessage {
 
 /** How far the counting of a damaged queue's bytes is. */
 export interface Recount {
-  /** Of the queue when counting began. */
+  /** Bytes that the queue was thought to have when counting began, and of messages that came before they were counted. */
   total: number;
-  /** Number of the next message to be counted, and the one at which counting ends. */
+  /** Number of the next message to be counted. */
   next: number;
-  end: number;
   /** Bytes counted so far. */
   bytes: number;
   /** Bytes of messages that went before they were counted. */
@@ -154,7 +153,7 @@ export function append(
   const number = queue.tail;
   if (queue.loaded === number) queue.loaded++;
   queue.tail++;
-  queue.bytes += length;
+  noteCome(queue, number, length);
   if (length >= LARGE_BODY) {
     const body = alone ? source : Buffer.from(source.subarray(start, end));
     holdBack(cache, queue, largeSegment(number, flags, body));
@@ -183,6 +182,13 @@ export function consumeHead(queue: Queue, cache: Cache, message: Message): void 
   if (queue.head === front.end && queue.head !== queue.tail) spendFront(cache, queue);
 }
 
+/** The message has come into the queue, or back into it after it had gone. */
+export function noteCome(queue: Queue, number: number, length: number): void {
+  queue.bytes += length;
+  const { recount } = queue;
+  if (recount !== undefined && number >= recount.next) recount.total += length;
+}
+
 /** The message has left the queue for good. */
 export function noteGone(queue: Queue, number: number, length: number): void {
   queue.bytes -= length;
@@ -195,9 +201,7 @@ export function noteGone(queue: Queue, number: number, length: number): void {
     queue.restored = queue.restored.filter((restored) => restored.number !== number);
   }
   const { recount } = queue;
-  if (recount !== undefined && number >= recount.next && number < recount.end) {
-    recount.missed += length;
-  }
+  if (recount !== undefined && number >= recount.next) recount.missed += length;
 }
 
 export function pointTo(message: Message, segment: Segment, at: number, number: number): void {

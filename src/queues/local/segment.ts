@@ -158,6 +158,15 @@ export function placeOf(segment: Segment, number: number): number {
   return at;
 }
 
+/** Bytes of the bodies of message `number` and all behind it. */
+export function bodyBytesFrom(segment: Segment, number: number): number {
+  const { first, end, used, large } = segment;
+  if (number >= end) return 0;
+  if (large) return used;
+  const at = number <= first ? 0 : placeOf(segment, number);
+  return used - at - (end - Math.max(first, number)) * HEAD;
+}
+
 /** The bytes from `start` up to `end`, good until the segment changes. */
 export function part({ bytes }: Segment, start: number, end: number): Uint8Array {
   // A view of few bytes makes them cost three times as much for as long as they live.

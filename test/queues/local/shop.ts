@@ -5,6 +5,7 @@ import type { Watcher } from "../../../src/queues/backend.ts";
 import { NONE } from "../../../src/queues/local/cache.ts";
 import { commitChanges, undoChanges } from "../../../src/queues/local/commit.ts";
 import { type LocalConsumer, newConsumer } from "../../../src/queues/local/consumer.ts";
+import { recountPortion } from "../../../src/queues/local/damage.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
 import { countOpen } from "../../../src/queues/local/open.ts";
 import type { Queue } from "../../../src/queues/local/queue.ts";
@@ -273,6 +274,16 @@ export function heldRows(shop: Shop): string[] {
 export function queueRows(shop: Shop): string[] {
   const query = "SELECT head || ' to ' || tail || ' ' || bytes AS row FROM queue ORDER BY id";
   return rows<{ row: string }>(shop.home, query).map(({ row }) => row);
+}
+
+/** Counts the bytes of damaged queues to the end, and commits what was found. @returns how many portions it took */
+export function recountAll(shop: Shop): number {
+  for (let portions = 1; portions < 1000; portions++) {
+    if (recountPortion(shop.local)) continue;
+    save(shop);
+    return portions;
+  }
+  throw new Error("there is no end to it");
 }
 
 /** Changes the file with a connection of its own. */
