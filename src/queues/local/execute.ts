@@ -75,10 +75,22 @@ function isCut(operation: Operation | undefined): boolean {
   }
 }
 
-/** Nothing is answered from memory, and nothing changed, before the file has told what is so. */
+/**
+ * Nothing is answered from memory, and nothing changed, before the file has told what is so. A consumer that is gone is
+ * gone all the same: what it has open must not stay open for ever.
+ */
 function refuse({ unknown }: Local, operation: Operation): void {
-  if (operation.kind === "none" || operation.outcome === "skipped") return;
-  fail(operation, unknown?.reason ?? "");
+  operation.rests = false;
+  if (operation.outcome !== "pending") return;
+  operation.outcome = "done";
+  if (operation.kind === "release") abortAll(operation.consumer as LocalConsumer);
+  else if (operation.kind !== "none") fail(operation, unknown?.reason ?? "");
+}
+
+function abortAll(consumer: LocalConsumer): Queue[] {
+  const queues = [...consumer.open.keys()];
+  for (const queue of queues) abortOpen(queue, consumer);
+  return queues;
 }
 
 export function executeOne(local: Local, operation: Operation): void {
@@ -259,9 +271,7 @@ function changeOpen(local: Local, operation: Operation): void {
 }
 
 function release(local: Local, operation: Operation): void {
-  const consumer = operation.consumer as LocalConsumer;
-  for (const queue of [...consumer.open.keys()]) {
-    abortOpen(queue, consumer);
+  for (const queue of abortAll(operation.consumer as LocalConsumer)) {
     if (local.queues.get(queue.name) === queue) touch(local, queue);
   }
 }

@@ -44,7 +44,6 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   local.queues = new Map();
   local.bytes = 0;
   local.epoch++;
-  local.recounts.clear();
   for (const each of stored) {
     const queue = known.get(each.queue) ?? newQueue(each);
     known.delete(each.queue);
