@@ -276,11 +276,18 @@ function release(local: Local, operation: Operation): void {
   }
 }
 
+/** Whether the message that was taken is back, or was never gone. */
+function isThere({ stored, listed, restored }: Queue, number: number): boolean {
+  if (number >= stored.head || listed.has(number)) return true;
+  return restored.some((message) => message.number === number);
+}
+
 /** What a take gave was not delivered: it comes before all younger messages again. */
 function restore(local: Local, operation: Operation): void {
   const { number, flags, body, start, end, queueId } = operation;
   const queue = find(local, operation);
-  if (queue?.id !== queueId) return;
+  // After a failed sync it may be there already.
+  if (queue?.id !== queueId || isThere(queue, number)) return;
   touch(local, queue);
   operation.rests = true;
   local.changes.costly++;

@@ -135,6 +135,21 @@ describe("goes back before younger ones", () => {
     expect(drain(shop, "q")).toEqual([large]);
   });
 
+  test("once, when it is restored twice: after a failed sync it may be there already", () => {
+    stock("1", "2", "3");
+    const [first] = takeNext(1) as [Operation];
+    expect(restore(first, first)).toEqual(["done", "done"]);
+    expect(restore(first)).toEqual(["done"]);
+    const consumer = openNext(shop, "q");
+    expect(restore(first)).toEqual(["done"]);
+    expect(details(shop, "q")).toMatchObject({ messages: 3, bytes: 3, open: 1 });
+    abort(shop, "q", consumer);
+    restart(shop);
+    expect(restore(first)).toEqual(["done"]);
+    expect(faults(shop)).toEqual([]);
+    expect(drain(shop, "q")).toEqual(["1", "2", "3"]);
+  });
+
   test("again and again", () => {
     stock("1", "2");
     for (let n = 0; n < 5; n++) {
