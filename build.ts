@@ -26,7 +26,11 @@ async function compile(name: string, target?: Bun.Build.CompileTarget): Promise<
   const outfile = `${folder}/${name}`;
   await rm(outfile, { force: true });
   await Bun.build({
-    entrypoints: [`${import.meta.dir}/src/main.ts`],
+    entrypoints: ["main.ts", "store/checkpointer.ts"].map(
+      (file) => `${import.meta.dir}/src/${file}`,
+    ),
+    // A worker is an entry point of its own, and lies beside the program whatever folder its source is in.
+    naming: { entry: "[name].[ext]" },
     // Halves the start-up time. Minifying on top gains nothing and makes stack traces unreadable.
     bytecode: true,
     format: "esm",

@@ -1,5 +1,5 @@
 import type { Options } from "../config/options.ts";
-import { listenHttp, MOST_CONNECTIONS } from "../http/listen.ts";
+import { listenHttp, MAX_HTTP_CONNECTIONS } from "../http/server.ts";
 import { newClients } from "../net/connection.ts";
 import type { Listener } from "../net/listener.ts";
 import { listenTcp } from "../net/tcp.ts";
@@ -68,7 +68,7 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
 
 function raiseLimits({ coreFiles, connections, http }: Options): void {
   if (coreFiles) raiseCoreFiles();
-  const httpConnections = http === undefined ? 0 : MOST_CONNECTIONS;
+  const httpConnections = http === undefined ? 0 : MAX_HTTP_CONNECTIONS;
   raiseOpenFiles(connections + httpConnections + OTHER_FILES);
 }
 

@@ -89,7 +89,7 @@ export const commands: Record<RequestKind, Command> = {
 /** A request that is one operation. */
 function adding(kind: OperationKind, weight: number, isChange: boolean): Command["add"] {
   return (engine, session, request) => {
-    addEntry(engine, kind, session, request, weight);
+    addEntry(engine, kind, session, request, weight).queue = request.name;
     if (isChange) engine.gathering.changes++;
   };
 }
@@ -105,6 +105,7 @@ function finishing(tell: Command["reply"]): Command["reply"] {
 function addSet(engine: Engine, session: Session, request: Request): void {
   const { gathering, waiters } = engine;
   const entry = addEntry(engine, "put", session, request, WEIGHTS.plain);
+  entry.queue = request.name;
   entry.flags = request.flags;
   entry.body = request.body;
   entry.start = request.bodyStart;

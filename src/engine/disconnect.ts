@@ -2,7 +2,7 @@ import { newInput } from "../protocol/input.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import type { Session } from "./engine.ts";
 import { addEntry, withdraw } from "./group.ts";
-import { forgetWait } from "./waiters.ts";
+import { forgetWait, offer } from "./waiters.ts";
 
 /** What a client that is gone does not get any more. */
 const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "peek"]);
@@ -23,6 +23,9 @@ export function closeSession(session: Session): void {
     if (!engine.executing) withdraw(engine.closed, session, TAKING);
   }
   session.input = newInput(engine.settings.maxBody, session.input.binary);
-  if (consumer.open.size > 0) addEntry(engine, "release", session, session.input.request, 0);
+  if (consumer.open.size > 0) {
+    addEntry(engine, "release", session, session.input.request, 0).consumer = consumer;
+    for (const queue of consumer.openQueues()) offer(engine, queue, 1);
+  }
   engine.requestTurn();
 }

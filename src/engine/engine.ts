@@ -66,12 +66,16 @@ export interface Session {
   consumer: Consumer;
   /** Only over a connection a client can wait, and have messages open. */
   hasConnection: boolean;
-  /** Requests are read; no more are read, and the replies to earlier ones are still to come; it is over. */
-  phase: "open" | "ending" | "closed";
+  /**
+   * Requests are read; no more are read, and the replies to earlier ones are still to come; all are made; the client is
+   * gone.
+   */
+  phase: "open" | "ending" | "answered" | "closed";
   /** The client sends nothing more: it is not kept waiting. */
   inputEnded: boolean;
-  /** Without a connection: bytes of the request that was read last. */
+  /** Without a connection: bytes of the request that was read last, and those that count to the next one beside it. */
   requestBytes: number;
+  headerBytes: number;
   /** Work of its operations that are not replied to yet, as commands.ts weighs it, and how many there are. */
   load: number;
   pending: number;
@@ -157,8 +161,7 @@ export interface Group {
 export interface Entry extends Operation {
   session: Session;
   request: Request;
-  /** get: the key, and its place in the request. */
-  key: Key | undefined;
+  /** get: the place of the key in the request. */
   keyIndex: number;
   /** The last of its request, or of the part of it that is in the group. */
   last: boolean;

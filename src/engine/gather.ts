@@ -52,11 +52,15 @@ function goOn(engine: Engine, session: Session, request: Request): void {
 function addNext(engine: Engine, session: Session): boolean {
   const { input } = session;
   const { at } = input;
-  if (!nextRequest(input)) {
-    if (session.inputEnded) endInput(engine, session);
+  const isFound = nextRequest(input);
+  // A datagram holds whole requests, and nothing comes behind it.
+  const isCut = !session.hasConnection && isIncomplete(input);
+  if (!isFound || isCut) {
+    if (session.inputEnded || isCut) endInput(engine, session);
     return false;
   }
-  session.requestBytes = input.at - at;
+  session.requestBytes = input.at - at + session.headerBytes;
+  session.headerBytes = 0;
   addRequest(engine, session);
   return true;
 }

@@ -4,7 +4,7 @@ import { keyCount, keyOf, type Request } from "../protocol/request.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry, keepRecord } from "./group.ts";
 import { isTracing, replyError, replyFailure, sendRun, TOO_LONG, traceReply } from "./replies.ts";
-import { beginWait, forgetWait, waitOn } from "./waiters.ts";
+import { beginWait, forgetWait, offer, waitOn } from "./waiters.ts";
 
 /** A body from this many bytes on is sent from where it lies. */
 const LARGE_BODY = 16 * 1024;
@@ -21,7 +21,6 @@ export function addGet(engine: Engine, session: Session, request: Request): void
     const key = keyOf(request, 0);
     const entry = addEntry(engine, "take", session, request, TAKE);
     entry.queue = key.queue;
-    entry.key = key;
     entry.keyIndex = 0;
     engine.gathering.changes++;
     return;
@@ -34,9 +33,20 @@ export function addGet(engine: Engine, session: Session, request: Request): void
     addEntry(engine, "none", session, request, TAKE);
     return;
   }
-  session.current = request;
   session.nextKey = 0;
+  const room = session.sink.room();
+  if (room === Infinity && isOnePart(request)) {
+    addPart(engine, session, request, undefined);
+    return;
+  }
+  session.current = request;
   stepGet(engine, session, request);
+}
+
+/** Whether it is answered by what one group brings, so that others may be added behind it. */
+function isOnePart(request: Request): boolean {
+  const keys = keyCount(request);
+  return keys <= MAX_KEYS && (keys > 1 || keyOf(request, 0).wait <= 0);
 }
 
 /** What a client without a connection can't be given. */
@@ -52,10 +62,14 @@ function connectionProblem(request: Request): string | undefined {
 
 /** Adds the next part of a get of several keys, or with options. It goes on once that is replied to. */
 export function stepGet(engine: Engine, session: Session, request: Request): void {
+  addPart(engine, session, request, roomFor(session, request));
+  session.stepping = true;
+}
+
+function addPart(engine: Engine, session: Session, request: Request, fits: Entry["fits"]): void {
   const keys = keyCount(request);
   const from = session.nextKey;
   const to = Math.min(keys, from + MAX_KEYS);
-  const fits = roomFor(session, request);
   const first = engine.gathering.count;
   if (from === 0 && keys > 1) addChecks(engine, session, request);
   for (let i = from; i < to; i++) addKey(engine, session, request, i, fits);
@@ -66,7 +80,15 @@ export function stepGet(engine: Engine, session: Session, request: Request): voi
     entry.last = i === count - 1;
   }
   session.nextKey = to;
-  session.stepping = true;
+  if (engine.waiters.size > 0) offerAborted(engine, first, count);
+}
+
+/** What is put back is offered to sessions that wait, behind the part that puts it back. */
+function offerAborted(engine: Engine, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
+    const { kind, queue } = engine.gathering.entries[i] as Entry;
+    if (kind === "abort") offer(engine, queue, 1);
+  }
 }
 
 /**
@@ -85,7 +107,7 @@ function addChecks(engine: Engine, session: Session, request: Request): void {
       if (isOpen !== false) {
         const check = addEntry(engine, isOpen === true ? "none" : "check", session, request, TAKE);
         check.queue = queue;
-        check.key = key;
+        check.consumer = session.consumer;
         check.keyIndex = i;
         // The request itself has opened one.
         if (isOpen === true) check.outcome = "held";
@@ -118,7 +140,7 @@ function addFor(
 ): Entry {
   const entry = addEntry(engine, kind, session, request, kind === "peek" ? PEEK : TAKE);
   entry.queue = key.queue;
-  entry.key = key;
+  entry.consumer = session.consumer;
   entry.keyIndex = index;
   engine.gathering.changes++;
   return entry;
@@ -148,11 +170,12 @@ export function replyGet(engine: Engine, entry: Entry): void {
 
 function replyOperation(engine: Engine, entry: Entry): void {
   const { stats } = engine;
-  const { session, outcome, kind, key } = entry;
+  const { session, outcome, kind } = entry;
+  const key = keyOf(entry.request, entry.keyIndex);
   const isTaking = kind === "take" || kind === "open" || kind === "peek";
   if (session.wait === undefined && outcome !== "held") {
     // A key that only closes or aborts is one get, too.
-    if (isTaking || key?.action === "none") stats.getCommands++;
+    if (isTaking || key.action === "none") stats.getCommands++;
   }
   switch (outcome) {
     case "done":
@@ -166,7 +189,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
       return;
     case "absent":
       if (!isTaking) return;
-      if (key !== undefined && canWait(session, key)) session.verdict = "wait";
+      if (canWait(session, key)) session.verdict = "wait";
       else stats.counters.getsMissed++;
       return;
     case "held":
@@ -210,12 +233,12 @@ function replyTooLarge(engine: Engine, entry: Entry): void {
 /** Writes a message; a large body is sent from where it lies. */
 function writeMessage(engine: Engine, entry: Entry): void {
   const { output, run } = engine;
-  const { session, request, key, body, start, end, kind } = entry;
+  const { session, request, body, start, end, kind } = entry;
   const { encoder } = request;
   const from = output.length;
   session.found = true;
   if (kind === "take") run.takes.push(entry);
-  encoder.head(output, request, key as Key, entry);
+  encoder.head(output, request, keyOf(request, entry.keyIndex), entry);
   if (isTracing()) traceReply(engine, session, request, from);
   if (!request.withBody) return;
   if (end - start >= LARGE_BODY) {
@@ -231,28 +254,30 @@ function writeMessage(engine: Engine, entry: Entry): void {
 function conclude(engine: Engine, entry: Entry): void {
   const { session, request } = entry;
   const { verdict } = session;
+  // Behind a get of one key the session may have added others already.
+  const isCurrent = session.current === request;
   session.verdict = "";
-  session.stepping = false;
+  if (isCurrent) session.stepping = false;
   if (verdict === "no room") {
     if (session.wait !== undefined) forgetWait(engine, session);
     session.sink.awaitRoom();
     return;
   }
   if (verdict === "wait") {
-    if (session.wait === undefined) beginWait(engine, session, entry.key as Key);
+    if (session.wait === undefined) beginWait(engine, session, keyOf(request, entry.keyIndex));
     else waitOn(engine, session);
     return;
   }
-  const isDone =
-    verdict === "over" || session.current === undefined || session.nextKey >= keyCount(request);
-  if (!isDone) {
+  if (isCurrent && verdict !== "over" && session.nextKey < keyCount(request)) {
     engine.runnable.add(session);
     return;
   }
   if (verdict === "") writeEnd(engine, entry);
   if (session.wait !== undefined) forgetWait(engine, session);
-  if (session.current !== undefined) engine.runnable.add(session);
-  session.current = undefined;
+  if (isCurrent) {
+    session.current = undefined;
+    engine.runnable.add(session);
+  }
   session.found = false;
   keepRecord(engine, request);
 }

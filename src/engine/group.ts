@@ -1,8 +1,10 @@
 import { release } from "../protocol/buffer.ts";
 import { newRequest, type Request } from "../protocol/request.ts";
-import { newOperation, type OperationKind } from "../queues/operation.ts";
+import type { OperationKind } from "../queues/operation.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 
+const NOTHING = Buffer.alloc(0);
+const NO_ROWS: never[] = [];
 /** Records that a group keeps beyond its end, and answered requests that are kept to be filled anew. */
 const MAX_KEPT = 4096;
 
@@ -20,31 +22,50 @@ export function addEntry(
 ): Entry {
   let entry = group.entries[group.count];
   if (entry === undefined) {
-    entry = {
-      ...newOperation(),
-      session,
-      request,
-      key: undefined,
-      keyIndex: 0,
-      last: true,
-      weight,
-    };
+    entry = newEntry(session, request);
     group.entries.push(entry);
   } else {
     entry.session = session;
     entry.request = request;
-    entry.weight = weight;
   }
   group.count++;
   entry.kind = kind;
-  entry.queue = request.name;
-  entry.consumer = session.consumer;
+  entry.weight = weight;
   entry.last = true;
   entry.chained = false;
   entry.outcome = "pending";
   session.load += weight;
   session.pending++;
   return entry;
+}
+
+/** One literal, so that the engine keeps all fields in the object itself: each operation writes most of them. */
+function newEntry(session: Session, request: Request): Entry {
+  return {
+    kind: "none",
+    outcome: "pending",
+    rests: false,
+    chained: false,
+    alone: false,
+    last: true,
+    weight: 0,
+    flags: 0,
+    number: 0,
+    start: 0,
+    end: 0,
+    queueId: 0,
+    keyIndex: 0,
+    queue: "",
+    session,
+    request,
+    body: NOTHING,
+    consumer: undefined,
+    fits: undefined,
+    cursor: undefined,
+    rows: NO_ROWS,
+    details: undefined,
+    error: "",
+  };
 }
 
 /** Whether there is nothing in the group that is not done. */
@@ -64,12 +85,9 @@ export function clearGroup(group: Group): void {
   group.spent.length = 0;
 }
 
-const NOTHING = Buffer.alloc(0);
-const NO_ROWS: never[] = [];
-
 function forget(entry: Entry): void {
-  entry.body = NOTHING;
-  entry.key = undefined;
+  if (entry.body !== NOTHING) entry.body = NOTHING;
+  if (entry.consumer !== undefined) entry.consumer = undefined;
   if (entry.fits !== undefined) entry.fits = undefined;
   if (entry.cursor !== undefined) entry.cursor = undefined;
   if (entry.rows.length > 0) entry.rows = NO_ROWS;
@@ -83,8 +101,9 @@ export function takeRecord({ records }: Engine): Request {
 
 /** The request is answered: its record is filled anew. */
 export function keepRecord({ records }: Engine, request: Request): void {
-  request.body = NOTHING;
+  if (request.body !== NOTHING) request.body = NOTHING;
   if (request.keys.length > 1) request.keys = [];
+  if (request.keyTable !== undefined) request.keyTable = undefined;
   if (request.tokens.length > 0) request.tokens = [];
   if (records.length < MAX_KEPT) records.push(request);
 }

@@ -4,6 +4,7 @@ import type { Request } from "../protocol/request.ts";
 import { trace, verbosity } from "../util/log.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
+import { offer } from "./waiters.ts";
 
 /** Why a datagram is refused whose reply would be much longer. */
 export const TOO_LONG = "answer too long for UDP, pad the line";
@@ -86,6 +87,7 @@ export function restore(engine: Engine, entry: Entry): void {
   back.start = 0;
   back.end = back.body.length;
   engine.gathering.changes++;
+  offer(engine, queue, 1);
   engine.requestTurn();
 }
 

@@ -16,6 +16,8 @@ export interface Connectedness {
   hasConnection: boolean;
   /** Whether it speaks the binary dialect; undefined: its first byte says it. */
   binary: boolean | undefined;
+  /** Bytes that came before its first request, and count to it. */
+  headerBytes?: number;
 }
 
 export function newSession(engine: Engine, sink: Sink, how: Connectedness): Session {
@@ -29,6 +31,7 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     phase: "open",
     inputEnded: false,
     requestBytes: 0,
+    headerBytes: how.headerBytes ?? 0,
     load: 0,
     pending: 0,
     current: undefined,

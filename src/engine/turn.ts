@@ -206,13 +206,14 @@ function replyToGone(engine: Engine, entry: Entry): void {
   if (entry.outcome !== "done") return;
   if (entry.kind === "take") restore(engine, entry);
   if (entry.kind !== "open") return;
-  addEntry(engine, "release", entry.session, entry.request, 0);
+  addEntry(engine, "release", entry.session, entry.request, 0).consumer = entry.session.consumer;
   engine.requestTurn();
 }
 
 /** All that the client is owed was sent. */
 function endIfAnswered(session: Session): void {
   if (session.phase === "ending" && session.pending === 0 && session.current === undefined) {
+    session.phase = "answered";
     session.sink.end();
   }
 }

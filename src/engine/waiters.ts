@@ -48,7 +48,7 @@ export function endWait(engine: Engine, session: Session): void {
   if (wait === undefined || current === undefined || wait.expired) return;
   wait.expired = true;
   // What is on its way may bring a message, and is replied to anyway.
-  if (!wait.offered) addEntry(engine, "none", session, current, 0).key = wait.key;
+  if (!wait.offered) addEntry(engine, "none", session, current, 0).keyIndex = 0;
   wait.offered = true;
   engine.requestTurn();
 }
@@ -71,7 +71,8 @@ function offerTo(engine: Engine, session: Session): "take" | "open" | "peek" {
   const kind = key.action === "none" ? "take" : key.action;
   const entry = addEntry(engine, kind, session, current, 0);
   entry.queue = key.queue;
-  entry.key = key;
+  entry.consumer = session.consumer;
+  entry.keyIndex = 0;
   const room = sink.room();
   entry.fits = room === Infinity ? undefined : (_flags, length) => length <= room;
   wait.offered = true;

@@ -1,17 +1,19 @@
-import { reasonOf, type Server } from "../engine/server.ts";
+import type { Engine } from "../engine/engine.ts";
+import { reasonOf } from "./failure.ts";
 
-/** A commit within so many milliseconds is proof enough, of success and of failure. */
-const RECENT = 1000;
+/** The outcome of a commit counts as the present state for so many milliseconds. */
+const RECENT_MS = 1000;
 
-/** Why the server cannot commit; undefined when it can. It is tried unless it was just seen. */
-export function ailment({ stats: { commits }, store }: Server): string | undefined {
-  const now = Date.now();
-  if (now - commits.failedAt < RECENT && commits.failedAt >= commits.succeededAt) {
+/** Why the server cannot commit; undefined when it can. A commit is tried unless there was one just now. */
+export function unhealthyReason({ stats, backend, runtime }: Engine): string | undefined {
+  const { commits } = stats;
+  const now = runtime.calendar();
+  if (now - commits.failedAt < RECENT_MS && commits.failedAt >= commits.succeededAt) {
     return commits.failure;
   }
-  if (now - commits.succeededAt < RECENT) return undefined;
+  if (now - commits.succeededAt < RECENT_MS) return undefined;
   try {
-    store.probe();
+    backend.probe();
     commits.succeededAt = now;
     return undefined;
   } catch (error) {

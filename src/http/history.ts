@@ -1,65 +1,68 @@
-import type { Broker } from "../queues/local/broker.ts";
-import { countsOf } from "../queues/local/details.ts";
-import { countMessages, type Queue } from "../queues/local/queue.ts";
-import { isSliceOver, newPace, pause } from "./pace.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { QueueSummary } from "../queues/backend.ts";
+import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
 
-/** What was at some moments, oldest first. */
-export type Course = Moment[];
+/**
+ * When, in milliseconds since 1970; how many messages there were; how many had ever been set, and how many of those were
+ * gone for good.
+ */
+export type Point = [at: number, messages: number, sets: number, gets: number];
 
-/** When, in milliseconds since 1970; how many messages there were; how many had ever been set, and were gone. */
-export type Moment = [at: number, messages: number, sets: number, gets: number];
+/** Oldest first. */
+export type TimeSeries = Point[];
 
-/** The last minutes of all queues together, and of some queues. */
+/** The last minutes of all queues together, and of single queues by their ids. */
 export interface History {
-  all: Course;
-  queues: Map<Queue, Course>;
+  all: TimeSeries;
+  queues: Map<number, TimeSeries>;
 }
 
-/** Milliseconds from one moment to the next, and how many moments are kept: five minutes. */
-export const INTERVAL = 2000;
-const MOMENTS = 150;
-/** So many queues have a history; that of any other begins when somebody looks at it. */
-const MOST_QUEUES = 500;
+/** Milliseconds from one point to the next, and how many points are kept: five minutes. */
+export const INTERVAL_MS = 2000;
+const MAX_POINTS = 150;
+/** So many queues have a series from the start; that of any other begins when it is first looked at. */
+const MAX_QUEUES = 500;
 
 export function newHistory(): History {
   return { all: [], queues: new Map() };
 }
 
-/** Adds the present moment. With many queues there are rests in between. */
-export async function remember(history: History, broker: Broker): Promise<void> {
-  const pace = newPace();
-  const total: Moment = [Date.now(), 0, 0, 0];
-  for (const queue of history.queues.keys()) {
-    if (broker.queues.get(queue.name) !== queue) history.queues.delete(queue);
+/** Adds a point for the present moment to each series, and forgets queues that are gone. */
+export async function recordHistory(
+  history: History,
+  { backend, runtime }: Engine,
+  slices: SliceScheduler,
+): Promise<void> {
+  const slice = beginSlice(slices);
+  const missing = new Set(history.queues.keys());
+  const total: Point = [runtime.calendar(), 0, 0, 0];
+  for (const summary of backend.summaries()) {
+    const { id, messages, sets, gets } = summary;
+    total[1] += messages;
+    total[2] += sets;
+    total[3] += gets;
+    missing.delete(id);
+    if (history.queues.size < MAX_QUEUES) seriesOf(history, summary);
+    const series = history.queues.get(id);
+    if (series !== undefined) addPoint(series, [runtime.calendar(), messages, sets, gets]);
+    if (isSliceOver(slice)) await nextSlice(slice);
   }
-  for (const queue of broker.queues.values()) {
-    const moment = momentOf(queue);
-    for (const i of [1, 2, 3] as const) total[i] += moment[i];
-    if (history.queues.size < MOST_QUEUES) courseOf(history, queue);
-    const course = history.queues.get(queue);
-    if (course !== undefined) add(course, moment);
-    if (isSliceOver(pace)) await pause(pace);
-  }
-  add(history.all, total);
+  for (const id of missing) history.queues.delete(id);
+  addPoint(history.all, total);
 }
 
-/** The last minutes of a queue, as far as they are known. */
-export function courseOf({ queues }: History, queue: Queue): Course {
-  const known = queues.get(queue);
+/** The last minutes of a queue. A queue without a series gets one, in place of the oldest one where there are too many. */
+export function seriesOf({ queues }: History, { id }: QueueSummary): TimeSeries {
+  const known = queues.get(id);
   if (known !== undefined) return known;
-  const [longestKept] = queues.keys();
-  if (queues.size >= MOST_QUEUES && longestKept !== undefined) queues.delete(longestKept);
-  const course: Course = [];
-  queues.set(queue, course);
-  return course;
+  const [oldest] = queues.keys();
+  if (queues.size >= MAX_QUEUES && oldest !== undefined) queues.delete(oldest);
+  const series: TimeSeries = [];
+  queues.set(id, series);
+  return series;
 }
 
-function add(course: Course, moment: Moment): void {
-  course.push(moment);
-  if (course.length > MOMENTS) course.shift();
-}
-
-function momentOf(queue: Queue): Moment {
-  const { sets, gets } = countsOf(queue);
-  return [Date.now(), countMessages(queue), sets, gets];
+function addPoint(series: TimeSeries, point: Point): void {
+  series.push(point);
+  if (series.length > MAX_POINTS) series.shift();
 }

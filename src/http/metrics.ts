@@ -1,154 +1,134 @@
-import { orWarn, type Server } from "../engine/server.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Stats } from "../engine/stats.ts";
 import { countWaiters } from "../engine/waiters.ts";
-import { countsOf } from "../queues/local/details.ts";
-import { absentNames, oldestArrival } from "../queues/local/overview.ts";
-import { countMessages, type Queue } from "../queues/local/queue.ts";
-import type { Histogram } from "../util/histogram.ts";
-import { version } from "../util/version.ts";
-import { shownName } from "./name.ts";
-import { isSliceOver, newPace, pause } from "./pace.ts";
-import { countStates } from "./states.ts";
-
-/** https://prometheus.io/docs/instrumenting/exposition_formats/ */
-export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
+import type { QueueSummary } from "../queues/backend.ts";
+import { awaitedNames } from "./awaited.ts";
+import { countActivities } from "./connections.ts";
+import {
+  escapeLabel,
+  heading,
+  histogram,
+  metric,
+  type MetricKind,
+  type Sample,
+} from "./exposition.ts";
+import { orWarn } from "./failure.ts";
+import type { Monitor } from "./monitor.ts";
+import { displayName } from "./queue_name.ts";
+import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
 
 /** Characters that are sent together. */
 const PIECE = 16 * 1024;
 
-type Kind = "counter" | "gauge" | "histogram";
-type Labels = Record<string, string>;
-type Sample = [labels: Labels, value: number];
-
-/** What is told of each queue; undefined says nothing of it. */
-interface QueueFamily {
+/** A metric that each queue has. */
+interface QueueMetric {
   name: string;
-  kind: Kind;
+  kind: MetricKind;
   help: string;
-  value: (server: Server, queue: Queue, now: number) => number | undefined;
+  /** @param now milliseconds since 1970. @returns undefined when the queue is left out */
+  value: (queue: QueueSummary, engine: Engine, now: number) => number | undefined;
 }
 
-const queueFamilies: QueueFamily[] = [
+const QUEUE_METRICS: readonly QueueMetric[] = [
   {
-    name: "messages",
+    name: "memcacheq_queue_messages",
     kind: "gauge",
     help: "Messages in the queue, open ones too.",
-    value: (_, queue) => countMessages(queue),
+    value: ({ messages }) => messages,
   },
   {
-    name: "bytes",
+    name: "memcacheq_queue_bytes",
     kind: "gauge",
     help: "Bytes of the bodies of these messages.",
-    value: (_, { bytes }) => bytes,
+    value: ({ bytes }) => bytes,
   },
   {
-    name: "sets_total",
+    name: "memcacheq_queue_sets_total",
     kind: "counter",
     help: "Messages ever set.",
-    value: (_, queue) => countsOf(queue).sets,
+    value: ({ sets }) => sets,
   },
   {
-    name: "gets_total",
+    name: "memcacheq_queue_gets_total",
     kind: "counter",
     help: "Messages that are gone for good: taken, closed or flushed.",
-    value: (_, queue) => countsOf(queue).gets,
+    value: ({ gets }) => gets,
   },
   {
-    name: "open",
+    name: "memcacheq_queue_open",
     kind: "gauge",
     help: "Messages that a consumer has open.",
-    value: (_, { open }) => open.size,
+    value: ({ open }) => open,
   },
   {
-    name: "oldest_age_seconds",
+    name: "memcacheq_queue_oldest_age_seconds",
     kind: "gauge",
     help: "How long the oldest message has been in the queue; 0 when it is empty.",
-    value: ({ store }, queue, now) => {
-      const oldest = orWarn(() => oldestArrival(store, queue));
+    value: ({ name }, { backend }, now) => {
+      const oldest = orWarn(() => backend.oldestArrival(name));
       if (oldest === undefined) return undefined;
       return oldest === 0 ? 0 : Math.max(0, now - oldest) / 1000;
     },
   },
 ];
 
-/** All metrics, in pieces. With many queues there are rests in between. @throws StoreError when the store cannot be looked at */
-export async function* metrics(server: Server, loopDelays: Histogram): AsyncGenerator<string> {
-  yield processMetrics(server, loopDelays);
-  yield* connectionMetrics(server);
-  for (const family of queueFamilies) yield* queueMetrics(server, family);
-  yield* waiterMetrics(server);
+/** All metrics, in pieces. With many queues there are pauses between them. @throws BackendError when the disk cannot be looked at */
+export async function* metrics(monitor: Monitor): AsyncGenerator<string> {
+  const { engine, slices } = monitor;
+  yield serverMetrics(monitor);
+  yield await connectionMetrics(monitor);
+  for (const { name, kind, help, value } of QUEUE_METRICS) {
+    const lines = queueLines(engine, name, value);
+    yield* inPieces(slices, heading(name, kind, help), lines);
+  }
+  const waiters = "memcacheq_queue_waiters";
+  const title = heading(waiters, "gauge", "Clients that wait for a message.");
+  yield* inPieces(slices, title, waiterLines(engine, waiters));
 }
 
-function processMetrics(server: Server, loopDelays: Histogram): string {
-  const { stats, store, broker, options } = server;
-  const { database, log, pageSize, freePages } = store.extent();
-  const { rss } = process.memoryUsage();
-  const { user, system } = process.cpuUsage();
-  const { commits } = stats;
+function serverMetrics(monitor: Monitor): string {
   return [
-    family("build_info", "gauge", "Which release this is.", [[{ version }, 1]]),
-    family(
-      "process_start_time_seconds",
-      "gauge",
-      "When it started, in seconds since 1970.",
-      [[{}, stats.startedAt / 1000]],
-      "",
-    ),
-    family(
-      "process_cpu_seconds_total",
-      "counter",
-      "Processor time used.",
-      [[{}, (user + system) / 1e6]],
-      "",
-    ),
-    family(
-      "process_resident_memory_bytes",
-      "gauge",
-      "Memory that the process takes.",
-      [[{}, rss]],
-      "",
-    ),
-    family("connections_total", "counter", "Connections ever accepted.", [
-      [{}, stats.totalConnections],
-    ]),
-    family("connections_limit", "gauge", "Connections that -c allows.", [
-      [{}, options.connections],
-    ]),
-    family("commands_total", "counter", "Commands by kind and result.", commands(server)),
-    family("read_bytes_total", "counter", "Bytes read from clients.", [[{}, stats.bytesRead]]),
-    family("written_bytes_total", "counter", "Bytes written to clients.", [
-      [{}, stats.bytesWritten],
-    ]),
-    histogram("commit_seconds", "How long commits took.", commits.times),
-    histogram("commit_messages", "Messages set and taken in one commit.", commits.sizes),
-    histogram("sync_seconds", "How long commits waited for the disk.", store.syncs),
-    histogram("event_loop_delay_seconds", "How late the event loop was.", loopDelays),
-    family("queues", "gauge", "Queues.", [[{}, broker.queues.size]]),
-    family("database_bytes", "gauge", "Size of the database file.", [[{}, database]]),
-    family("database_free_bytes", "gauge", "Space in the database file that is free.", [
-      [{}, freePages * pageSize],
-    ]),
-    family("database_free_pages", "gauge", "Pages of the database file that are free.", [
-      [{}, freePages],
-    ]),
-    family("log_bytes", "gauge", "Size of the database's write-ahead log.", [[{}, log]]),
-    family("memory_limit_bytes", "gauge", "The memory budget, -m.", [[{}, options.memory]]),
-    family("memory_messages_bytes", "gauge", "Memory that messages take.", [
-      [{}, broker.memory.used],
-    ]),
-    family(
-      "memory_messages_limit_bytes",
-      "gauge",
-      "The part of the budget that messages may take.",
-      [[{}, broker.memory.limit]],
-    ),
+    ...processMetrics(monitor),
+    ...trafficMetrics(monitor),
+    ...commitMetrics(monitor),
+    ...storageMetrics(monitor),
+    ...memoryMetrics(monitor),
   ].join("");
 }
 
-/** Each kind of command with what became of it. */
-function commands({ stats }: Server): Sample[] {
-  const { counters, setHits, getHits } = stats;
+function processMetrics({ engine: { stats, settings } }: Monitor): string[] {
+  const { rss } = process.memoryUsage();
+  const { user, system } = process.cpuUsage();
+  const cpuSeconds = (user + system) / 1e6;
+  return [
+    metric("memcacheq_build_info", "gauge", "Which release this is.", [
+      [{ version: settings.version }, 1],
+    ]),
+    gauge(
+      "process_start_time_seconds",
+      "When it started, in seconds since 1970.",
+      stats.startedAt / 1000,
+    ),
+    counter("process_cpu_seconds_total", "Processor time used.", cpuSeconds),
+    gauge("process_resident_memory_bytes", "Memory that the process takes.", rss),
+  ];
+}
+
+function trafficMetrics({ engine: { stats }, options }: Monitor): string[] {
+  const { totalConnections, bytesRead, bytesWritten } = stats;
+  return [
+    counter("memcacheq_connections_total", "Connections ever accepted.", totalConnections),
+    gauge("memcacheq_connections_limit", "Connections that -c allows.", options.connections),
+    metric("memcacheq_commands_total", "counter", "Commands by kind and result.", commands(stats)),
+    counter("memcacheq_read_bytes_total", "Bytes read from clients.", bytesRead),
+    counter("memcacheq_written_bytes_total", "Bytes written to clients.", bytesWritten),
+  ];
+}
+
+/** Each kind of command with its results. */
+function commands({ counters, setHits, getHits }: Stats): Sample[] {
   const { setsNotStored, setsFailed, getsFailed, getsMissed, deleteHits, others } = counters;
-  const { delete: deletes = 0, refused = 0, "refused set": setsRefused = 0, ...rest } = others;
+  const { delete: deletes = 0, error: refused = 0, "error set": setsRefused = 0, ...rest } = others;
   const of = (command: string, result: string, value: number): Sample => [
     { command, result },
     value,
@@ -168,84 +148,102 @@ function commands({ stats }: Server): Sample[] {
   ];
 }
 
-async function* connectionMetrics(server: Server): AsyncGenerator<string> {
-  const samples = Object.entries(await countStates(server)).map(([state, count]): Sample => [
-    { state },
-    count,
-  ]);
-  yield family("connections", "gauge", "Connections by what they do.", samples);
+function commitMetrics({ engine, loopDelays }: Monitor): string[] {
+  const { times, sizes } = engine.stats.commits;
+  const { syncs } = engine.backend;
+  return [
+    histogram("memcacheq_commit_seconds", "How long commits took.", times),
+    histogram("memcacheq_commit_messages", "Messages set and taken in one commit.", sizes),
+    histogram("memcacheq_sync_seconds", "How long commits waited for the disk.", syncs),
+    histogram("memcacheq_event_loop_delay_seconds", "How late the event loop was.", loopDelays),
+  ];
 }
 
-async function* queueMetrics(server: Server, family: QueueFamily): AsyncGenerator<string> {
-  const name = `memcacheq_queue_${family.name}`;
-  const pace = newPace();
-  const now = Date.now();
-  let text = heading(name, family.kind, family.help);
-  for (const queue of server.broker.queues.values()) {
-    const value = family.value(server, queue, now);
-    if (value !== undefined) text += `${name}{queue="${label(queue.name)}"} ${value}\n`;
+function storageMetrics({ engine: { backend } }: Monitor): string[] {
+  const { database, log, pageSize, freePages } = backend.disk();
+  const { queues, lost } = backend.usage();
+  const free = "Space in the database file that is free.";
+  const pages = "Pages of the database file that are free.";
+  return [
+    gauge("memcacheq_queues", "Queues.", queues),
+    counter(
+      "memcacheq_lost_messages_total",
+      "Messages that could not be read and were skipped.",
+      lost,
+    ),
+    gauge("memcacheq_database_bytes", "Size of the database file.", database),
+    gauge("memcacheq_database_free_bytes", free, freePages * pageSize),
+    gauge("memcacheq_database_free_pages", pages, freePages),
+    gauge("memcacheq_log_bytes", "Size of the database's write-ahead log.", log),
+  ];
+}
+
+function memoryMetrics({ engine: { backend }, options }: Monitor): string[] {
+  const { cached, cacheLimit } = backend.usage();
+  const limit = "The part of the budget that messages may take.";
+  return [
+    gauge("memcacheq_memory_limit_bytes", "The memory budget, -m.", options.memory),
+    gauge("memcacheq_memory_messages_bytes", "Memory that messages take.", cached),
+    gauge("memcacheq_memory_messages_limit_bytes", limit, cacheLimit),
+  ];
+}
+
+async function connectionMetrics(monitor: Monitor): Promise<string> {
+  const counts = Object.entries(await countActivities(monitor));
+  const samples = counts.map(([state, count]): Sample => [{ state }, count]);
+  return metric("memcacheq_connections", "gauge", "Connections by what they do.", samples);
+}
+
+function* queueLines(
+  engine: Engine,
+  name: string,
+  valueOf: QueueMetric["value"],
+): Generator<string> {
+  const now = engine.runtime.calendar();
+  for (const queue of engine.backend.summaries()) {
+    const value = valueOf(queue, engine, now);
+    yield value === undefined ? "" : queueLine(name, queue.name, value);
+  }
+}
+
+/** Clients may also wait for a queue that is not there yet. */
+function* waiterLines(engine: Engine, metric: string): Generator<string> {
+  for (const { name } of engine.backend.summaries()) {
+    yield queueLine(metric, name, countWaiters(engine, name));
+  }
+  for (const name of awaitedNames(engine)) {
+    yield queueLine(metric, name, countWaiters(engine, name));
+  }
+}
+
+/** Written without a record of labels: there may be a million lines. */
+function queueLine(metric: string, queue: string, value: number): string {
+  return `${metric}{queue="${escapeLabel(displayName(queue))}"} ${value}\n`;
+}
+
+/** Lines in pieces that are sent together, with pauses. */
+async function* inPieces(
+  slices: SliceScheduler,
+  title: string,
+  lines: Iterable<string>,
+): AsyncGenerator<string> {
+  const slice = beginSlice(slices);
+  let text = title;
+  for (const line of lines) {
+    text += line;
     if (text.length >= PIECE) {
       yield text;
       text = "";
     }
-    if (isSliceOver(pace)) await pause(pace);
+    if (isSliceOver(slice)) await nextSlice(slice);
   }
   yield text;
 }
 
-/** Somebody may wait for a queue that is not there yet. */
-async function* waiterMetrics({ broker }: Server): AsyncGenerator<string> {
-  const name = "memcacheq_queue_waiters";
-  const pace = newPace();
-  let text = heading(name, "gauge", "Clients that wait for a message.");
-  const names = [broker.queues.keys(), absentNames(broker)];
-  for (const some of names) {
-    for (const queue of some) {
-      text += `${name}{queue="${label(queue)}"} ${countWaiters(broker.waiters, queue)}\n`;
-      if (text.length >= PIECE) {
-        yield text;
-        text = "";
-      }
-      if (isSliceOver(pace)) await pause(pace);
-    }
-  }
-  yield text;
+function counter(name: string, help: string, value: number): string {
+  return metric(name, "counter", help, [[{}, value]]);
 }
 
-function family(
-  name: string,
-  kind: Kind,
-  help: string,
-  samples: Sample[],
-  prefix = "memcacheq_",
-): string {
-  const full = `${prefix}${name}`;
-  return heading(full, kind, help) + samples.map((sample) => line(full, sample)).join("");
-}
-
-/** https://prometheus.io/docs/concepts/metric_types/#histogram */
-function histogram(name: string, help: string, { bounds, counts, sum }: Histogram): string {
-  const full = `memcacheq_${name}`;
-  let count = 0;
-  const buckets = counts.map((inRange, i) => {
-    count += inRange;
-    const le = i < bounds.length ? String(bounds[i]) : "+Inf";
-    return line(`${full}_bucket`, [{ le }, count]);
-  });
-  const totals = [line(`${full}_sum`, [{}, sum]), line(`${full}_count`, [{}, count])];
-  return heading(full, "histogram", help) + [...buckets, ...totals].join("");
-}
-
-function heading(name: string, kind: Kind, help: string): string {
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${kind}\n`;
-}
-
-function line(name: string, [labels, value]: Sample): string {
-  const pairs = Object.entries(labels).map(([key, text]) => `${key}="${text}"`);
-  return `${name}${pairs.length === 0 ? "" : `{${pairs.join(",")}}`} ${value}\n`;
-}
-
-/** The name of a queue as the value of a label. */
-function label(name: string): string {
-  return shownName(name).replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+function gauge(name: string, help: string, value: number): string {
+  return metric(name, "gauge", help, [[{}, value]]);
 }

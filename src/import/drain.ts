@@ -1,26 +1,26 @@
-import { type Broker, setMessage } from "../queues/local/broker.ts";
-import { cancel, commit } from "../queues/local/commit.ts";
+import type { Backend } from "../queues/backend.ts";
+import { newOperation, type Operation } from "../queues/operation.ts";
 import { reasonIn } from "../store/store.ts";
 import { DrainError } from "./peer.ts";
-import type { Moved, Source } from "./source.ts";
+import type { MovedMessage, Source } from "./source.ts";
 
 /** What a drain works with. */
 export interface Drain {
   source: Source;
-  broker: Broker;
-  /** Whether it is to end now. */
+  backend: Backend;
+  /** Whether the drain should end before it takes more. */
   stopped: () => boolean;
   /** Tells the user how far it is. */
   tell: (text: string) => void;
 }
 
 /** So many bytes of bodies are taken at a time at most, as far as can be foreseen. */
-const MOST_BYTES = 1024 * 1024;
+const MAX_BYTES = 1024 * 1024;
 /** Milliseconds between two lines about the same queue. */
-const PROGRESS = 1000;
+const PROGRESS_MS = 1000;
 
 /**
- * Moves all messages of these queues, or of all queues there, from the source to the broker.
+ * Moves all messages of these queues, or of all queues there, from the source to the backend.
  * @returns how many
  * @throws DrainError when it ends before that; what was taken is committed, or still at the source
  */
@@ -31,7 +31,7 @@ export async function drain(work: Drain, queues: readonly string[] | undefined):
   let moved = 0;
   for (const name of names) {
     const count = await drainQueue(work, name, moved);
-    tell(`${shown(name)}: ${count} messages`);
+    tell(`${displayName(name)}: ${count} messages`);
     moved += count;
   }
   return moved;
@@ -48,14 +48,14 @@ async function listQueues({ source, tell }: Drain): Promise<string[]> {
   return names;
 }
 
-/** What can get lost on the way. */
-function promiseOf({ reliable, most }: Source): string {
+/** What can get lost on the way, in words for the user. */
+function promiseOf({ reliable, maxBatch }: Source): string {
   if (reliable) return "it keeps each message until it is stored here";
-  return `a get takes a message from it for good: if this is killed, or the connection breaks, up to ${most} are lost`;
+  return `a get takes a message from it for good: if this is killed, or the connection breaks, up to ${maxBatch} are lost`;
 }
 
 /** A name as the user wrote it. */
-function shown(queue: string): string {
+function displayName(queue: string): string {
   return Buffer.from(queue, "latin1")
     .toString()
     .replace(/\p{Cc}/gu, "?");
@@ -65,7 +65,7 @@ function shown(queue: string): string {
 async function drainQueue(work: Drain, queue: string, before: number): Promise<number> {
   const { source, stopped, tell } = work;
   let moved = 0;
-  let told = Date.now();
+  let toldAt = Date.now();
   for (let count = 1; ;) {
     if (stopped()) {
       throw new DrainError(`stopped after ${before + moved} messages; run it again for the rest`);
@@ -73,20 +73,20 @@ async function drainQueue(work: Drain, queue: string, before: number): Promise<n
     const messages = await move(work, queue, count);
     moved += messages.length;
     if (messages.length < count) return moved;
-    if (Date.now() - told >= PROGRESS) {
-      told = Date.now();
-      tell(`${shown(queue)}: ${moved} messages so far`);
+    if (Date.now() - toldAt >= PROGRESS_MS) {
+      toldAt = Date.now();
+      tell(`${displayName(queue)}: ${moved} messages so far`);
     }
     const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);
     // Twice as many next time, unless that could be too large.
-    count = bytes * 2 > MOST_BYTES ? Math.max(1, count >> 1) : Math.min(source.most, count * 2);
+    count = bytes * 2 > MAX_BYTES ? Math.max(1, count >> 1) : Math.min(source.maxBatch, count * 2);
   }
 }
 
-/** Takes up to so many messages, and commits them. */
-async function move(work: Drain, queue: string, count: number): Promise<Moved[]> {
+/** Takes up to so many messages, and stores them. */
+async function move(work: Drain, queue: string, count: number): Promise<MovedMessage[]> {
   const { source } = work;
-  const messages: Moved[] = [];
+  const messages: MovedMessage[] = [];
   try {
     await source.take(queue, count, messages);
   } catch (failure) {
@@ -95,26 +95,59 @@ async function move(work: Drain, queue: string, count: number): Promise<Moved[]>
     throw failure;
   }
   await store(work, queue, messages);
-  await source.confirm(queue);
   return messages;
 }
 
-async function store({ source, broker }: Drain, queue: string, messages: Moved[]): Promise<void> {
-  try {
-    for (const { flags, body } of messages) {
-      setMessage(broker, queue, flags, body, 0, body.length, true);
+/**
+ * Commits the messages, and confirms those of each commit at once: the backend may need several for them.
+ * @throws DrainError when a commit fails; then its messages, and those behind it, are still at the source, or back there
+ */
+async function store(work: Drain, queue: string, messages: readonly MovedMessage[]): Promise<void> {
+  const { source, backend } = work;
+  const puts = messages.map((message) => putOf(queue, message));
+  for (let stored = 0; stored < puts.length;) {
+    const { count, failure } = await commit(backend, puts, stored);
+    await source.confirm(queue, count);
+    stored += count;
+    if (failure !== undefined) {
+      const reason = `cannot store what comes from ${displayName(queue)}: ${failure}`;
+      throw new DrainError(`${reason}; ${await giveBack(source, queue, messages.slice(stored))}`);
     }
-    commit(broker);
-  } catch (failure) {
-    cancel(broker);
-    const reason = `cannot store what comes from ${shown(queue)}: ${reasonIn(failure)}`;
-    throw new DrainError(`${reason}; ${await giveBack(source, queue, messages)}`);
+    backend.afterReply();
   }
-  broker.store.relieve();
 }
 
-/** @returns what became of them, in words for the user */
-async function giveBack(source: Source, queue: string, messages: Moved[]): Promise<string> {
+function putOf(queue: string, { flags, body }: MovedMessage): Operation {
+  return { ...newOperation(), kind: "put", queue, flags, body, end: body.length, alone: true };
+}
+
+/** Executes one group. @returns how many messages of it are stored, and why the next one is not, if it is not */
+async function commit(
+  backend: Backend,
+  puts: readonly Operation[],
+  from: number,
+): Promise<{ count: number; failure: string | undefined }> {
+  try {
+    const executed = await backend.execute(puts, from, puts.length);
+    const group = puts.slice(from, from + executed);
+    const failed = group.findIndex(({ outcome }) => outcome !== "done");
+    if (failed < 0) return { count: executed, failure: undefined };
+    return { count: failed, failure: failureOf(group[failed] as Operation) };
+  } catch (error) {
+    return { count: 0, failure: reasonIn(error) };
+  }
+}
+
+function failureOf({ outcome, error }: Operation): string {
+  return outcome === "failed" ? error : "a limit forbids it";
+}
+
+/** @returns what became of the messages that were not stored, in words for the user */
+async function giveBack(
+  source: Source,
+  queue: string,
+  messages: readonly MovedMessage[],
+): Promise<string> {
   if (source.reliable) return "it is still there";
   let given = 0;
   try {

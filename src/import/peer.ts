@@ -1,12 +1,12 @@
 import type { Address } from "../config/address.ts";
 import { reasonIn } from "../store/store.ts";
 
-/** The server that is asked. A byte of a text is a character from U+0000 to U+00FF. */
+/** A connection to the other server. A byte of a text is a character from U+0000 to U+00FF. */
 export interface Peer {
   send(data: string | Uint8Array): void;
   /** The next line, without its end. @throws DrainError when none comes */
   line(): Promise<string>;
-  /** So many bytes, which nobody else uses. @throws DrainError when they don't come */
+  /** So many bytes, in memory of their own. @throws DrainError when they do not come */
   bytes(count: number): Promise<Buffer>;
   end(): void;
 }
@@ -14,8 +14,9 @@ export interface Peer {
 /** Why a drain ends before its time, in words for the user. */
 export class DrainError extends Error {}
 
-/** How long the other server may be silent, milliseconds. */
-const PATIENCE = 30_000;
+/** How long the other server may be silent. */
+const MAX_SILENCE_MS = 30_000;
+/** Bytes of a line. */
 const MAX_LINE = 65_536;
 const LF = 10;
 
@@ -50,7 +51,10 @@ export async function connectPeer(address: Address): Promise<Peer> {
     if (over !== undefined) throw new DrainError(`${name} ${over}`);
     const { promise, resolve } = Promise.withResolvers<void>();
     wake = resolve;
-    const timer = setTimeout(() => finish(`has been silent for ${PATIENCE / 1000} s`), PATIENCE);
+    const timer = setTimeout(
+      () => finish(`has been silent for ${MAX_SILENCE_MS / 1000} s`),
+      MAX_SILENCE_MS,
+    );
     await promise.finally(() => clearTimeout(timer));
   }
 

@@ -99,7 +99,7 @@ function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer
       gathered: () => undefined,
       end: finish,
     },
-    { id: 0, hasConnection: false, binary: false },
+    { id: 0, hasConnection: false, binary: false, headerBytes: HEADER },
   );
   engine.stats.bytesRead += HEADER;
   receive(session, Buffer.from(datagram.subarray(HEADER)));

@@ -1,18 +1,19 @@
-/** A growing run of bytes that answers are written into; nothing is allocated per answer. */
+/** Bytes that grow as replies are written into them, so that nothing is allocated for each reply. */
 export interface Bytes {
   buffer: Buffer;
   /** How many bytes of `buffer` are written. */
   length: number;
 }
 
-/** A buffer that grew beyond this many bytes is given back by {@link clear}. */
+export const NOTHING = Buffer.alloc(0);
+/** {@link clear} replaces a buffer that grew beyond this many bytes. */
 const LARGEST_KEPT = 1024 * 1024;
-/** From so many bytes on a buffer is worth being given back by hand. */
+/** From this many bytes on it pays to release a buffer by hand. */
 const LARGE = 32 * 1024;
-/** Below this many bytes a loop beats the call into native code. */
+/** Below this many bytes a loop is faster than the call into native code. */
 const COPY_BY_HAND = 48;
 
-/** @param size how many bytes to have room for at first, at least 1 */
+/** @param size the room at first, in bytes, at least 1 */
 export function newBytes(size: number): Bytes {
   return { buffer: Buffer.allocUnsafeSlow(size), length: 0 };
 }
@@ -22,15 +23,22 @@ export function clear(bytes: Bytes): void {
   if (bytes.buffer.length > LARGEST_KEPT) bytes.buffer = Buffer.allocUnsafeSlow(LARGEST_KEPT);
 }
 
-/** Gives the memory of a large buffer back at once: buffers can come faster than garbage is collected. */
-export function release(buffer: Buffer): void {
-  // For a small one the mere look at its memory would cost more than it gives back.
-  if (buffer.length < LARGE) return;
-  const { buffer: memory } = buffer;
-  if (memory.byteLength === buffer.length && memory instanceof ArrayBuffer) memory.transfer(0);
+/** Whether {@link release} gives memory back: for a small buffer it would cost more than it brings. */
+export function isReleasable(buffer: Buffer): boolean {
+  return buffer.length >= LARGE && buffer.buffer.byteLength === buffer.length;
 }
 
-/** Makes room for `more` bytes behind what is written. */
+/**
+ * Frees the memory of a large buffer at once, because buffers can arrive faster than garbage is collected. The buffer,
+ * and every view of it, is empty afterwards.
+ */
+export function release(buffer: Buffer): void {
+  if (!isReleasable(buffer)) return;
+  const { buffer: memory } = buffer;
+  if (memory instanceof ArrayBuffer) memory.transfer(0);
+}
+
+/** Makes room for `more` bytes after the written ones. */
 export function reserve(bytes: Bytes, more: number): void {
   const needed = bytes.length + more;
   if (needed <= bytes.buffer.length) return;
@@ -41,7 +49,7 @@ export function reserve(bytes: Bytes, more: number): void {
   bytes.buffer = larger;
 }
 
-/** Writes a string of characters up to U+00FF, a byte each. */
+/** Writes a string of characters up to U+00FF, one byte each. */
 export function writeText(bytes: Bytes, text: string): void {
   const length = text.length;
   reserve(bytes, length);

@@ -1,5 +1,6 @@
 import { MAGIC, nextPacket } from "./binary/decoder.ts";
-import { dropChunk, fillBody, type Input, skipBody } from "./input.ts";
+import { fillBody, skipBody } from "./body.ts";
+import { dropChunk, type Input } from "./input.ts";
 import { nextLine } from "./text/decoder.ts";
 
 /** Finds the next request and puts it into `input.request`: false when more bytes are needed for it. */

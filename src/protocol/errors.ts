@@ -1,4 +1,4 @@
-/** What kind of thing is wrong with a request; each dialect has its own word for it. */
+/** What is wrong with a request. Each dialect has its own word or number for it. */
 export type ErrorKind =
   | "unknown command"
   | "unknown statistics"

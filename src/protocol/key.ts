@@ -1,40 +1,47 @@
 import { BAD_FORMAT, SLASH } from "./errors.ts";
 
 /**
- * What a `get` names: a queue, and options after slashes that say how to take from it. Keys are made once and never
- * changed, so that the same few that come again and again are compared and not made anew.
+ * What a `get` names: a queue, and options after slashes that say how to take from it. A key never changes, so the keys
+ * of the last requests are kept and compared instead of parsed again.
  */
 export interface Key {
   /** As the client wrote it: a byte is a character from U+0000 to U+00FF. */
   readonly text: string;
   readonly queue: string;
-  /** There are no options. */
+  /** Without options. */
   readonly plain: boolean;
-  /** What is done with the message that this client has open, before anything else. */
+  /** What happens first to the message that this client has open. */
   readonly before: "close" | "abort" | undefined;
   readonly action: Action;
-  /** Milliseconds to wait for a message when there is none; -1 when that isn't asked for. */
+  /** How long to wait for a message when there is none, in milliseconds; -1 without that option. */
   readonly wait: number;
   /** What is wrong with the key, in words for the client. */
   readonly problem: string | undefined;
 }
 
-/** How a message is asked for: to have it, to keep it until it is closed, to look at it, or not at all. */
+/** What the client wants with a message: have it, keep it open until it says close, look at it, or nothing. */
 export type Action = "take" | "open" | "peek" | "none";
+
+/** Many keys in little memory: the bytes of their line, at most 65,536, and where in them each key starts. */
+export interface KeyTable {
+  readonly bytes: Buffer;
+  readonly starts: Uint16Array;
+}
 
 /** The longest queue name, in bytes. */
 export const MAX_NAME = 250;
 
 const SPACE = 32;
-/** Of an option that is wrong, so many bytes are told. */
+/** An error repeats this many bytes of a wrong option. */
 const MOST_TOLD = 64;
 const LONGEST_WAIT = 2 ** 31 - 1;
-/** A longer key is none that comes again and again, and would only take memory. */
+/** A longer key can't be a correct one that comes again and again, and would only take memory. */
 const LONGEST_KEPT = MAX_NAME + 64;
 const SLOTS = 1024;
+/** The keys read last, each in the slot of its hash: only a cache, since {@link parseKey} depends on the text alone. */
 const recent: (Key | undefined)[] = new Array<Key | undefined>(SLOTS);
 
-/** The key that the bytes of `buffer` from `start` up to `end` are. */
+/** The key in the bytes of `buffer` from `start` up to `end`. */
 export function keyAt(buffer: Buffer, start: number, end: number): Key {
   const length = end - start;
   let hash = length;
@@ -49,25 +56,34 @@ export function keyAt(buffer: Buffer, start: number, end: number): Key {
   return key;
 }
 
-/** The keys from number `from` on, spaces between them: as a list they would take many times as much memory. */
-export function packKeys(keys: readonly Key[], from: number): Buffer {
-  const texts = keys.slice(from).map(({ text }) => text);
-  return Buffer.from(texts.join(" "), "latin1");
+/**
+ * The keys that lie in `buffer`: key `i` from `starts[from + i]` on, the last one up to `end`, with spaces between them.
+ * Their bytes are copied, so that the buffer is free afterwards.
+ */
+export function newKeyTable(
+  buffer: Buffer,
+  starts: readonly number[],
+  from: number,
+  count: number,
+  end: number,
+): KeyTable {
+  const first = starts[from] as number;
+  const bytes = Buffer.allocUnsafeSlow(end - first);
+  buffer.copy(bytes, 0, first, end);
+  const places = new Uint16Array(count);
+  for (let i = 0; i < count; i++) places[i] = (starts[from + i] as number) - first;
+  return { bytes, starts: places };
 }
 
-/** The next keys, up to `most`, of those that are packed; one begins at `from`. */
-export function unpackKeys(packed: Buffer, from: number, most: number): Key[] {
-  const keys: Key[] = [];
-  for (let start = from; start < packed.length && keys.length < most;) {
-    const space = packed.indexOf(SPACE, start);
-    const end = space < 0 ? packed.length : space;
-    keys.push(keyAt(packed, start, end));
-    start = end + 1;
-  }
-  return keys;
+/** Key number `index` of the table, counted from 0. */
+export function keyInTable({ bytes, starts }: KeyTable, index: number): Key {
+  const start = starts[index] as number;
+  let end = start;
+  while (end < bytes.length && bytes[end] !== SPACE) end++;
+  return keyAt(bytes, start, end);
 }
 
-/** What speaks against the key where only a queue's name may be, in words for the client. */
+/** What is wrong with the key where only a queue's name is allowed, in words for the client. */
 export function nameProblem({ text, plain, problem }: Key): string | undefined {
   if (text.length > MAX_NAME) return BAD_FORMAT;
   return plain ? problem : SLASH;
@@ -99,7 +115,7 @@ function plainKey(text: string): Key {
   return { text, queue: text, plain: true, before: undefined, action: "take", wait: -1, problem };
 }
 
-/** A line of text has room for neither spaces nor line ends in a name; other dialects can bring them. */
+/** In a line of text a name can't contain a space or a line end; in the other dialects it could. */
 function queueProblem(queue: string): string | undefined {
   if (queue.length < 1 || queue.length > MAX_NAME) return BAD_FORMAT;
   return /[ \n]/.test(queue) ? "a queue's name has no space and no line end in it" : undefined;

@@ -1,46 +1,63 @@
 import type { Bytes } from "./buffer.ts";
 import type { ErrorKind } from "./errors.ts";
 import type { Key } from "./key.ts";
-import type { Request } from "./request.ts";
 
-/** A message as it is answered: its body is the bytes of `bytes` from `start` up to `end`. */
+/** A message in a reply, but for its body, of which only the length counts here: it is from `start` up to `end`. */
 export interface Value {
   flags: number;
   /** The message's own number in its queue, counted from 1. */
   number: number;
-  bytes: Buffer;
   start: number;
   end: number;
 }
 
-/** What became of a request, where a word says all of it. */
+/** The result of a request, where one word says all of it. */
 export type Outcome =
   "stored" | "not stored" | "deleted" | "not found" | "flushed" | "reset" | "done" | "alive";
 
 /** One line of statistics. */
 export type Row = readonly [name: string, value: string | number];
 
-/**
- * How answers are written in one dialect: plain functions that append to `bytes`. What was asked is in `request`, which
- * also has what the client wants to see again in the answer.
- */
+/** The part of a request that its reply depends on. */
+export interface ReplyContext {
+  /** set, delete, flush, stats queue: the queue. A byte of the name is a character from U+0000 to U+00FF. */
+  name: string;
+  /** get: what to take, in this order; empty for a long list, see `keyOf`. */
+  keys: Key[];
+  /** get, set: the client wants the message's own number. */
+  numbered: boolean;
+  /** get: the client wants the body, and not only facts about the message. */
+  withBody: boolean;
+  /** set: an unsigned 32-bit number that is returned with the message. */
+  flags: number;
+  /** set: where the body lies in `Request.body`. */
+  bodyStart: number;
+  bodyEnd: number;
+  /** meta: what the reply repeats, in this order: f, s, t, c get their values, all others stay as they are. */
+  tokens: string[];
+  /** binary: what the reply repeats. */
+  opcode: number;
+  opaque: number;
+}
+
+/** How replies are written in one dialect: plain functions that append to `bytes`. */
 export interface Encoder {
-  /** What a client that wants to hear of the unusual only is not told. */
-  readonly usual: ReadonlySet<Outcome>;
-  /** @param number the stored message's own, where `request.numbered` asks for it */
-  outcome(bytes: Bytes, request: Request, outcome: Outcome, number: number): void;
-  /** What goes before the body of a message, and after it. */
-  head(bytes: Bytes, request: Request, key: Key, value: Value): void;
+  /** The outcomes that a quiet request is not told. */
+  readonly quietOutcomes: ReadonlySet<Outcome>;
+  /** @param number the stored message's own number, if `request.numbered` */
+  outcome(bytes: Bytes, request: ReplyContext, outcome: Outcome, number: number): void;
+  /** What comes before the body of a message, and after it. */
+  head(bytes: Bytes, request: ReplyContext, key: Key, value: Value): void;
   tail(bytes: Bytes): void;
-  /** The end of the answer to a get; `found` says whether there was a message. */
-  end(bytes: Bytes, request: Request, found: boolean): void;
-  statistics(bytes: Bytes, request: Request, rows: Iterable<Row>): void;
-  /** One row of statistics that may be very long, and what ends them. */
-  row(bytes: Bytes, request: Request, row: Row): void;
-  rowsEnd(bytes: Bytes, request: Request): void;
-  version(bytes: Bytes, request: Request, version: string): void;
+  /** The end of the reply to a get; `found` says whether there was a message. */
+  end(bytes: Bytes, request: ReplyContext, found: boolean): void;
+  statistics(bytes: Bytes, request: ReplyContext, rows: Iterable<Row>): void;
+  /** One row of a long list of statistics, and the end of that list. */
+  row(bytes: Bytes, request: ReplyContext, row: Row): void;
+  rowsEnd(bytes: Bytes, request: ReplyContext): void;
+  version(bytes: Bytes, request: ReplyContext, version: string): void;
   /** @param reason in words for the client */
-  refusal(bytes: Bytes, request: Request, refusal: ErrorKind, reason: string): void;
-  /** What was written from `start` up to `end`, for the log: no bodies may be in there. */
+  error(bytes: Bytes, request: ReplyContext, error: ErrorKind, reason: string): void;
+  /** The bytes from `start` up to `end` for the log. There must be no body among them. */
   describe(buffer: Buffer, start: number, end: number): string[];
 }

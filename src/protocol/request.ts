@@ -1,11 +1,13 @@
+import { NOTHING } from "./buffer.ts";
 import type { ErrorKind } from "./errors.ts";
-import { type Key, nameProblem, unpackKeys } from "./key.ts";
-import type { Encoder } from "./reply.ts";
+import { type Key, keyInTable, type KeyTable, nameProblem } from "./key.ts";
+import type { Encoder, ReplyContext } from "./reply.ts";
 import { text } from "./text/encoder.ts";
 
 /**
- * What a client asks for. `refused` is a request that is answered without asking any queue, `refused set` one whose
- * body arrived and has a wrong end.
+ * What a client asks for. `error` is a request that is answered with an error, and no queue has a part in it;
+ * `error set` is one that had begun to send a body which could be stored: the body has a wrong end, or there was no
+ * memory for it.
  */
 export type RequestKind =
   | "set"
@@ -23,69 +25,50 @@ export type RequestKind =
   | "db_checkpoint"
   | "db_archive"
   | "quit"
-  | "refused"
-  | "refused set";
+  | "error"
+  | "error set";
 
-/** Which answers a client wants: all; those that tell of something unusual; none, whatever happens. */
+/** Which replies a client wants: all; messages, errors and what is unusual; or none at all. */
 export type Wanted = "all" | "quiet" | "none";
 
 /**
- * One request, whatever the dialect. Each input has one record of it and fills it anew for every request, so what must
- * outlive the request is copied out. Only the fields that belong to `kind` mean anything.
+ * One request, in whatever dialect. A decoder fills `input.request`; the engine then takes that record, and puts
+ * another one in its place. The record stays valid until the engine uses it again. Only the fields that belong to `kind`
+ * mean anything; those that the reply needs as well are in {@link ReplyContext}.
  */
-export interface Request {
+export interface Request extends ReplyContext {
   kind: RequestKind;
-  /** What the request came in, and is answered in. */
+  /** The dialect of the request, and so of its reply. */
   encoder: Encoder;
   wanted: Wanted;
-  /** set, delete, flush, stats queue: the queue. A byte of the name is a character from U+0000 to U+00FF. */
-  name: string;
-  /** get: what to take, in the order asked for. */
-  keys: Key[];
-  /** get: the keys behind those that are being answered, packed, when it goes on in parts; the next is at `laterAt`. */
-  later: Buffer;
-  laterAt: number;
-  /** get, set: the message's own number is asked for. */
-  numbered: boolean;
-  /** get: the body is asked for, not only what there is to say about the message. */
-  withBody: boolean;
-  /** set: an unsigned 32-bit number that comes back with the message. */
-  flags: number;
-  /** set: the body is the bytes of `body` from `bodyStart` up to `bodyEnd`. */
+  /** get: the keys, when there are too many for `keys`. */
+  keyTable: KeyTable | undefined;
+  /** set: the body is the bytes of `body` from `bodyStart` up to `bodyEnd`; `body` may be a chunk of the input. */
   body: Buffer;
-  bodyStart: number;
-  bodyEnd: number;
-  /** set: `body` holds this body and nothing else, and may be kept as it is. */
+  /** set: `body` holds nothing but this body, and may be kept as it is. */
   bodyAlone: boolean;
   /** verbosity: the level. */
   level: number;
-  /** meta: what is to come back with the answer, in this order: f, s, t, c to be filled in, all else as it is. */
-  tokens: string[];
-  /** binary: what is to come back with the answer. */
-  opcode: number;
-  opaque: number;
-  /** refused: why, and in words for the client. */
-  refusal: ErrorKind;
+  /** error: what kind of error, and the reason in words for the client. */
+  error: ErrorKind;
   reason: string;
-  /** The request as it came, without a body, kept only for the log. */
+  /** The request as it came, without its body; written only if the input keeps lines for the log. */
   line: string;
-  /** refused: the connection is out of step for good, and ends after the answer. */
+  /** error: where the next request starts is not known, so the connection ends after the reply. */
   fatal: boolean;
 }
 
-const NOTHING = Buffer.alloc(0);
-/** Keys up to this many are kept as a list by a connection that is idle or stalled. */
-export const FEW_KEYS = 16;
+/** Up to this many keys are a list; more take less memory as a table. */
+export const MOST_LISTED = 16;
 
 export function newRequest(): Request {
   return {
-    kind: "refused",
+    kind: "error",
     encoder: text,
     wanted: "all",
     name: "",
     keys: [],
-    later: NOTHING,
-    laterAt: 0,
+    keyTable: undefined,
     numbered: false,
     withBody: true,
     flags: 0,
@@ -97,11 +80,27 @@ export function newRequest(): Request {
     tokens: [],
     opcode: 0,
     opaque: 0,
-    refusal: "unknown command",
+    error: "unknown command",
     reason: "",
     line: "",
     fatal: false,
   };
+}
+
+/** How many keys a get has. */
+export function keyCount(request: Request): number {
+  return request.keyTable === undefined ? request.keys.length : request.keyTable.starts.length;
+}
+
+/** Key number `index` of a get, counted from 0. */
+export function keyOf(request: Request, index: number): Key {
+  const { keyTable } = request;
+  return keyTable === undefined ? (request.keys[index] as Key) : keyInTable(keyTable, index);
+}
+
+/** How many bytes a long list of keys takes; 0 for a short one. */
+export function keyMemory({ keyTable }: Request): number {
+  return keyTable === undefined ? 0 : keyTable.bytes.length + keyTable.starts.byteLength;
 }
 
 export function accept(request: Request, kind: RequestKind): true {
@@ -109,21 +108,29 @@ export function accept(request: Request, kind: RequestKind): true {
   return true;
 }
 
-/** Takes the key as the name of a queue. @returns what speaks against it, in words for the client */
+/** Accepts a get of one key. */
+export function acceptKey(request: Request, key: Key): true {
+  request.keys.length = 1;
+  request.keys[0] = key;
+  request.keyTable = undefined;
+  return accept(request, "get");
+}
+
+/** Takes the key as the name of a queue. @returns what is wrong with it, in words for the client */
 export function setName(request: Request, key: Key): string | undefined {
   const problem = nameProblem(key);
-  // What is no name may be as long as a line.
+  // A wrong name may be as long as a line.
   request.name = problem === undefined ? key.queue : "";
   return problem;
 }
 
 /** @param reason in words for the client */
-export function refuse(request: Request, refusal: ErrorKind, reason: string, fatal = false): true {
-  request.kind = "refused";
-  request.refusal = refusal;
+export function refuse(request: Request, error: ErrorKind, reason: string, fatal = false): true {
+  request.kind = "error";
+  request.error = error;
   request.reason = reason;
   request.fatal = fatal;
-  // Nothing comes back with an error, and a token may be as long as a line.
+  // An error repeats no tokens, and a token may be as long as a line.
   if (request.tokens.length > 0) request.tokens = [];
   return true;
 }
@@ -137,25 +144,12 @@ export function refuseBad(request: Request, reason: string): true {
   return refuse(request, "bad request", reason);
 }
 
-/** Lets go of keys that are dealt with, when there are many: an idle connection holds no memory for them. */
+/** Frees a long list of keys once the get is answered, so that an idle connection has no memory for it. */
 export function forgetKeys(request: Request): void {
-  if (request.keys.length > FEW_KEYS) request.keys = [];
+  request.keyTable = undefined;
 }
 
-/** The next few of the later keys, as a list; none when all are dealt with. */
-export function nextKeys(request: Request): Key[] {
-  const keys = unpackKeys(request.later, request.laterAt, FEW_KEYS);
-  for (const { text } of keys) request.laterAt += text.length + 1;
-  if (request.laterAt >= request.later.length) forgetLater(request);
-  return keys;
-}
-
-export function forgetLater(request: Request): void {
-  request.later = NOTHING;
-  request.laterAt = 0;
-}
-
-/** Lets go of a body that is dealt with, so that an idle connection holds no memory for it. */
+/** Frees a body once it is stored, so that an idle connection has no memory for it. */
 export function forgetBody(request: Request): void {
   request.body = NOTHING;
 }

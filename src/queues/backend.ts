@@ -53,6 +53,8 @@ export interface Backend {
 export interface Consumer {
   /** How many messages it has open. */
   readonly open: { readonly size: number };
+  /** The names of their queues. */
+  openQueues(): Iterable<string>;
 }
 
 /** What the queues tell the engine. */

@@ -1,38 +1,77 @@
+import { Worker } from "node:worker_threads";
+
+import type { Home } from "./directory.ts";
 import type { LogState, Statements } from "./statements.ts";
 import { type Checkpoint, StoreError } from "./store.ts";
 
 /** Keeps the log (https://sqlite.org/wal.html) from growing long. */
 export interface LogKeeper {
   statements: Statements;
-  file: string;
-  /** From so many pages of log on they are brought into the database. */
+  home: Home;
+  /** From so many pages of log on they are brought into the database, and from so many by a thread beside. */
   longLog: number;
+  hugeLog: number;
   /** How long the log was, in pages, when that was last tried. */
   tried: number;
+  /** What the thread does (see {@link PHASES}), when one was started. */
+  phase: Int32Array | undefined;
 }
+
+/** What a thread beside is started with. */
+export interface CheckpointerInput {
+  /** One thread does the checkpoint, the other has the disk begin with what that has written. */
+  role: "checkpoint" | "writer";
+  /** The database file, and a descriptor of it that stays open. */
+  file: string;
+  descriptor: number;
+  /** Pages of log that may be left when it ends. */
+  enough: number;
+  /** One number, a {@link Phase}: both threads see it. */
+  phase: SharedArrayBuffer;
+}
+
+/** `stopping`: it should end soon, and does after the step at hand. */
+export const PHASES = { starting: 0, running: 1, stopping: 2, ended: 3 } as const;
 
 /** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
 const LONG_LOG = 4 * 1024 * 1024;
+/** Bytes of log that take so long to be brought in that other clients would notice. */
+const HUGE_LOG = 16 * 1024 * 1024;
 
 /** @param pageSize bytes */
-export function newLogKeeper(statements: Statements, file: string, pageSize: number): LogKeeper {
-  return { statements, file, longLog: Math.ceil(LONG_LOG / pageSize), tried: 0 };
+export function newLogKeeper(statements: Statements, home: Home, pageSize: number): LogKeeper {
+  return {
+    statements,
+    home,
+    longLog: Math.ceil(LONG_LOG / pageSize),
+    hugeLog: Math.ceil(HUGE_LOG / pageSize),
+    tried: 0,
+    phase: undefined,
+  };
 }
 
 /** See {@link Store.autoCheckpoint}. */
 export function autoCheckpoint(keeper: LogKeeper): void {
+  if (isThreadAtWork(keeper)) return;
   const { log, checkpointed } = logState(keeper);
   // A long read of another process, such as a backup, keeps pages in the log: then it is not tried at each commit.
   if (log < keeper.tried) keeper.tried = 0;
   if (log - Math.max(checkpointed, keeper.tried) < keeper.longLog) return;
   keeper.tried = log;
-  checkpoint(keeper, "passive");
+  bringIn(keeper, log - checkpointed);
 }
 
 /** See {@link Store.checkpoint}. */
-export function checkpoint({ statements }: LogKeeper, how: Checkpoint): void {
-  const busy = statements.checkpoints[how].get()?.busy ?? 0;
-  if (busy !== 0 && how !== "passive") {
+export function checkpoint(keeper: LogKeeper, how: Checkpoint): void {
+  if (how === "passive") {
+    if (isThreadAtWork(keeper)) return;
+    const { log, checkpointed } = logState(keeper);
+    bringIn(keeper, log - checkpointed);
+    return;
+  }
+  endThread(keeper);
+  const busy = keeper.statements.checkpoints[how].get()?.busy ?? 0;
+  if (busy !== 0) {
     throw new StoreError("another process uses the database, the log could not be brought in");
   }
 }
@@ -41,6 +80,59 @@ export function checkpoint({ statements }: LogKeeper, how: Checkpoint): void {
 export function checkpointed(keeper: LogKeeper): number {
   const { log, checkpointed } = logState(keeper);
   return log <= 0 ? 100 : (100 * checkpointed) / log;
+}
+
+/** Pages in the log that count: a commit that failed has none. */
+export function logFrames(keeper: LogKeeper): number {
+  return Math.max(0, logState(keeper).log);
+}
+
+/** Waits until the thread, if there is one, has closed its connection. It is in the middle of a checkpoint at most. */
+export function endThread(keeper: LogKeeper): void {
+  const { phase } = keeper;
+  if (phase === undefined) return;
+  const { starting, running, stopping, ended } = PHASES;
+  keeper.phase = undefined;
+  if (Atomics.compareExchange(phase, 0, starting, ended) === starting) return;
+  Atomics.compareExchange(phase, 0, running, stopping);
+  Atomics.notify(phase, 0);
+  Atomics.wait(phase, 0, stopping);
+}
+
+function bringIn(keeper: LogKeeper, pages: number): void {
+  if (pages >= keeper.hugeLog) startThread(keeper);
+  else keeper.statements.checkpoints.passive.get();
+}
+
+function startThread(keeper: LogKeeper): void {
+  const { home, longLog } = keeper;
+  const phase = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+  const input = { file: home.file, descriptor: home.fileLock, enough: longLog, phase };
+  const shared = new Int32Array(phase);
+  keeper.phase = shared;
+  for (const role of ["checkpoint", "writer"] as const) {
+    const worker = new Worker(new URL("./checkpointer.ts", import.meta.url), {
+      workerData: { ...input, role },
+    });
+    worker.unref();
+    worker.on("error", () => {
+      if (role === "checkpoint") doWithoutThread(keeper, shared);
+    });
+  }
+}
+
+/** Where no thread can be had, everything is done here: a log that never ends would be worse than a wait. */
+function doWithoutThread(keeper: LogKeeper, phase: Int32Array): void {
+  const { starting, ended } = PHASES;
+  if (Atomics.compareExchange(phase, 0, starting, ended) === starting) keeper.hugeLog = Infinity;
+}
+
+function isThreadAtWork(keeper: LogKeeper): boolean {
+  if (keeper.phase === undefined) return false;
+  if (Atomics.load(keeper.phase, 0) !== PHASES.ended) return true;
+  keeper.phase = undefined;
+  keeper.tried = 0;
+  return false;
 }
 
 function logState({ statements }: LogKeeper): LogState {

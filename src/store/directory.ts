@@ -17,7 +17,7 @@ export interface Home {
   directory: string;
   /** The database file. */
   file: string;
-  /** Descriptors that hold the locks, of the directory and of the file. */
+  /** Descriptors that hold the locks, of the directory and of the file once that is there. */
   lock: number;
   fileLock: number | undefined;
 }
@@ -64,9 +64,9 @@ export function openHome(directory: string): Home {
  * @throws StoreError when another server uses it
  */
 export function lockDatabase(home: Home): void {
-  if (process.platform !== "linux" || home.fileLock !== undefined) return;
+  if (home.fileLock !== undefined) return;
   const lock = openSync(home.file, "r");
-  if (!lockFile(lock)) {
+  if (process.platform === "linux" && !lockFile(lock)) {
     closeSync(lock);
     throw new StoreError(`another memcacheq is using ${home.file}`);
   }

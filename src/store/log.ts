@@ -3,48 +3,83 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 /** Bytes of the log's header and of a frame's, which is followed by a page (https://sqlite.org/walformat.html#walfile). */
 const LOG_HEADER = 32;
 const FRAME_HEADER = 24;
-/** Where in the log's header are the page size and the two salts, and in a frame's the mark of a commit and the salts. */
+/** Where in the log's header are the page size, the two salts and the checksum. */
 const PAGE_SIZE = 8;
 const LOG_SALTS = 16;
+const LOG_SUM = 24;
+/** Where in a frame's header are the mark of a commit, the salts and the checksum, which is of the bytes before the salts. */
 const COMMIT_MARK = 4;
 const FRAME_SALTS = 8;
-const SALTS = 8;
+const FRAME_SUM = 16;
+/** Bytes of two salts, or of the two numbers of a checksum. */
+const PAIR = 8;
+/** The last bit of the log's first four bytes: checksums are made of big-endian numbers. */
+const BIG_ENDIAN = 1;
 
 /**
- * Whether the log has a whole commit behind the frames that count, which the next recovery would therefore make true
- * (https://sqlite.org/walformat.html#recovery). Checksums are left aside: true may be too careful, false is certain.
+ * Whether the log has a whole commit behind the frames that count, which the next recovery would therefore make true:
+ * it looks at what recovery looks at (https://sqlite.org/walformat.html#recovery).
  *
- * A commit that fails has written its frames in order, the one with the mark last, and the mark before the page. So
+ * A commit has its frames written in order, the one with the mark last. So, when COMMIT fails
  *
- * - with a write that failed (of the log's header, of a frame, on a full disk) that one is not whole, and nothing happened;
- * - the same when the log begins anew and the sync of its header fails, which comes before any frame;
- * - when the sync behind the frames fails they are all there, on disk or only in memory: the outcome is unknown. That is
- *   the second sync of a commit with which the log begins, and the only one of all others;
- * - when anything fails after that sync (the index of the log cannot grow), the commit is even on disk: unknown as well.
+ * - with a write (of the log's header, of a frame, on a full disk), that frame is not whole, and nothing happened;
+ * - with the sync of a new header, which comes before any frame when the log begins anew: the same;
+ * - with the sync behind the frames, they are all there, on disk or only in memory: the outcome is unknown. That is the
+ *   second sync of a commit with which the log begins, and the only one of all others;
+ * - with anything after that (the index of the log cannot grow), the commit is even on disk: unknown as well.
  *
- * When the log begins anew and its header cannot be written, the frames of before still match it: that is taken for
- * unknown too, and does no harm.
+ * When the log begins anew and its header cannot be written, the frames of before still match the old one. They are
+ * taken for a commit, too: to say that something is unknown is never wrong.
  * @param frames how many count
  * @throws when the log cannot be read
  */
 export function hasUncountedCommit(log: string, frames: number): boolean {
   const fd = openSync(log, "r");
   try {
-    const { size } = fstatSync(fd);
-    if (size < LOG_HEADER) return false;
-    const header = bytesAt(fd, 0, LOG_HEADER);
-    const salts = header.subarray(LOG_SALTS, LOG_SALTS + SALTS);
-    const step = FRAME_HEADER + header.readUInt32BE(PAGE_SIZE);
-    for (let at = LOG_HEADER + frames * step; at + step <= size; at += step) {
-      const frame = bytesAt(fd, at, FRAME_HEADER);
-      if (!frame.subarray(FRAME_SALTS, FRAME_SALTS + SALTS).equals(salts)) return false;
-      if (frame.readUInt32BE(COMMIT_MARK) !== 0) return true;
-    }
-    return false;
+    return findCommit(fd, frames);
   } finally {
     // SQLite locks the database and the index of the log, never the log itself: closing it here lets go of no lock.
     closeSync(fd);
   }
+}
+
+function findCommit(fd: number, frames: number): boolean {
+  const { size } = fstatSync(fd);
+  if (size < LOG_HEADER) return false;
+  const header = bytesAt(fd, 0, LOG_HEADER);
+  const salts = header.subarray(LOG_SALTS, LOG_SALTS + PAIR);
+  const littleEndian = (header.readUInt32BE(0) & BIG_ENDIAN) === 0;
+  const step = FRAME_HEADER + header.readUInt32BE(PAGE_SIZE);
+  const start = LOG_HEADER + frames * step;
+  // Each checksum goes on from the one before.
+  let sum = frames === 0 ? header.subarray(LOG_SUM) : bytesAt(fd, start - step + FRAME_SUM, PAIR);
+  for (let at = start; at + step <= size; at += step) {
+    const frame = bytesAt(fd, at, step);
+    const head = frame.subarray(0, FRAME_SALTS);
+    const page = frame.subarray(FRAME_HEADER);
+    sum = checksum(checksum(sum, head, littleEndian), page, littleEndian);
+    const isWhole =
+      frame.subarray(FRAME_SALTS, FRAME_SUM).equals(salts) &&
+      frame.subarray(FRAME_SUM, FRAME_HEADER).equals(sum);
+    if (!isWhole) return false;
+    if (frame.readUInt32BE(COMMIT_MARK) !== 0) return true;
+  }
+  return false;
+}
+
+/** See https://sqlite.org/walformat.html#checksum_algorithm; a sum is two big-endian numbers. */
+function checksum(before: Buffer, bytes: Buffer, littleEndian: boolean): Buffer {
+  let first = before.readUInt32BE(0);
+  let second = before.readUInt32BE(4);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let at = 0; at < bytes.length; at += PAIR) {
+    first = (first + view.getUint32(at, littleEndian) + second) >>> 0;
+    second = (second + view.getUint32(at + 4, littleEndian) + first) >>> 0;
+  }
+  const sum = Buffer.alloc(PAIR);
+  sum.writeUInt32BE(first, 0);
+  sum.writeUInt32BE(second, 4);
+  return sum;
 }
 
 function bytesAt(fd: number, at: number, length: number): Buffer {

@@ -65,13 +65,20 @@ export function isWhole(segment: StoredSegment): boolean {
 
 /** Whether the body is exactly so many heads, each with what it says. */
 function addsUp(body: Uint8Array, count: number): boolean {
-  const heads = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const { length } = body;
   let at = 0;
   for (let n = 0; n < count; n++) {
-    if (at + HEAD > body.length) return false;
-    at += HEAD + heads.getUint32(at, true);
+    if (at + HEAD > length) return false;
+    at += HEAD + read32(body, at);
   }
-  return at === body.length;
+  return at === length;
+}
+
+/** Faster than a view of the bytes, of which there would be one a commit. */
+function read32(bytes: Uint8Array, at: number): number {
+  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
+  const high = ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
+  return (low | high) >>> 0;
 }
 
 function isWithin(value: unknown, least: number, most: number): boolean {

@@ -15,9 +15,10 @@ import { HEAD } from "./batch.ts";
  *    |   queue's id  |   message's number     |
  *    +---------------+------------------------+
  *
- *   segment   consecutive messages    key of the first | arrived  count  flags  body  expires
+ *   segment   consecutive messages    key of the first | arrived  count  flags  body
  *               count = 1:  body is the message's, flags are its flags
  *               count > 1:  body is  length flags body  length flags body ...   (32 bits each, little-endian)
+ *   expiry    a segment whose messages expire         key of the segment | expires
  *   held      a message below the head that is still in the queue     key | kind  deliveries  due  lease
  *   moved     a message that came from another queue                  key | origin  number  reason
  *   token     the ids that one commit brought to a queue              key of the first such message | arrived  hashes
@@ -28,8 +29,9 @@ import { HEAD } from "./batch.ts";
  *                 held: in the queue, too
  *
  * What this version leaves NULL, or has no rows for, is there so that files need not change again: `paused` (until when
- * nothing is delivered, 0 is until resumed), `lost` (messages that damage took), `expires`, every `kind` but 0,
- * `deliveries`, `due` (end of a lease or a delay), `lease` (its length), `moved` and `token`.
+ * nothing is delivered, 0 is until resumed), `lost` (messages that damage took), `expiry`, every `kind` but 0,
+ * `deliveries`, `due` (end of a lease or a delay), `lease` (its length), `moved` and `token`. A table that is not used
+ * costs a page; a column of `segment` would cost every message of 100 bytes 3 % of its disk space.
  */
 
 /** "MCQ1": tells our files from those of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
@@ -44,7 +46,7 @@ export const NUMBER_MASK = 2 ** NUMBER_BITS - 1;
 export const MAX_QUEUES = 2 ** 20 - 1;
 
 /** The tables whose rows go with their queue, beside `segment`. */
-export const MESSAGE_TABLES = ["held", "moved", "token"] as const;
+export const MESSAGE_TABLES = ["held", "expiry", "moved", "token"] as const;
 
 /** The four bytes at `at` of the packed `body`, little-endian: SQLite has no function for it. */
 function number32(at: string): string {
@@ -73,13 +75,16 @@ const QUEUE_TABLES = `
     arrived INTEGER NOT NULL,
     count   INTEGER NOT NULL,
     flags   INTEGER NOT NULL,
-    body    BLOB NOT NULL,
-    expires INTEGER
+    body    BLOB NOT NULL
   );
 `;
 
 /** What schema 1 lacked whole. A held message's kind: 0 open or put back, 1 leased, 2 delayed, 3 waiting for a retry. */
 export const LATER_TABLES = `
+  CREATE TABLE expiry (
+    key     INTEGER PRIMARY KEY,
+    expires INTEGER NOT NULL
+  );
   CREATE TABLE held (
     key        INTEGER PRIMARY KEY,
     kind       INTEGER NOT NULL DEFAULT 0,
@@ -111,22 +116,23 @@ export const MESSAGE_VIEW = `
              ${number32(`at + ${HEAD} + length`)}, ${number32(`at + ${HEAD + 4} + length`)}, rest - 1
         FROM place JOIN segment ON segment.key = place.segment WHERE rest > 0
     ),
-    each (key, flags, arrived, expires, body) AS (
-      SELECT place.key, place.flags, arrived, expires, substr(body, at + ${HEAD}, length)
+    each (key, segment, flags, arrived, body) AS (
+      SELECT place.key, segment.key, place.flags, arrived, substr(body, at + ${HEAD}, length)
         FROM place JOIN segment ON segment.key = place.segment
       UNION ALL
-      SELECT key, flags, arrived, expires, body FROM segment WHERE count = 1
+      SELECT key, key, flags, arrived, body FROM segment WHERE count = 1
     )
-    SELECT CAST(queue.name AS TEXT) AS queue, key & ${NUMBER_MASK} AS number, flags,
+    SELECT CAST(queue.name AS TEXT) AS queue, each.key & ${NUMBER_MASK} AS number, flags,
            datetime(arrived / 1000, 'unixepoch') AS arrived, body,
            CASE coalesce(kind, -1) WHEN -1 THEN 'ready' WHEN 1 THEN 'leased' WHEN 2 THEN 'delayed'
              WHEN 3 THEN 'retry' ELSE 'held' END AS state,
            coalesce(deliveries, 0) AS deliveries, datetime(due / 1000, 'unixepoch') AS due, lease,
            datetime(expires / 1000, 'unixepoch') AS expires,
            CAST(origin AS TEXT) AS origin, moved.number AS origin_number, reason
-      FROM each JOIN queue ON queue.id = key >> ${NUMBER_BITS}
-        LEFT JOIN held USING (key) LEFT JOIN moved USING (key)
-      WHERE key & ${NUMBER_MASK} >= head OR kind IS NOT NULL;
+      FROM each JOIN queue ON queue.id = each.key >> ${NUMBER_BITS}
+        LEFT JOIN held ON held.key = each.key LEFT JOIN moved ON moved.key = each.key
+        LEFT JOIN expiry ON expiry.key = each.segment
+      WHERE each.key & ${NUMBER_MASK} >= head OR kind IS NOT NULL;
 `;
 
 /** Makes the tables in an empty file, in one transaction. @param pageSize bytes */

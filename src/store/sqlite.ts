@@ -7,6 +7,8 @@ import {
   autoCheckpoint,
   checkpoint,
   checkpointed,
+  endThread,
+  logFrames,
   type LogKeeper,
   newLogKeeper,
 } from "./checkpoint.ts";
@@ -114,7 +116,7 @@ function opened(database: Database, home: Home): Opened {
       database,
       statements,
       vacuum,
-      log: newLogKeeper(statements, home.file, pageSize),
+      log: newLogKeeper(statements, home, pageSize),
       ids: new Set([...queues.map(({ id }) => id), ...vacuum.dropped.keys()]),
       pageSize,
       shrinking: false,
@@ -258,10 +260,8 @@ function transact<T>(
 
 /** After a COMMIT that failed. @throws StoreError when it may be true all the same */
 function tellOutcome(sqlite: Sqlite, error: unknown): void {
-  const { statements } = sqlite.open;
   try {
-    const { log = 0 } = statements.logState.get() ?? {};
-    if (!hasUncountedCommit(`${sqlite.home.file}-wal`, Math.max(0, log))) return;
+    if (!hasUncountedCommit(`${sqlite.home.file}-wal`, logFrames(sqlite.open.log))) return;
   } catch {
     // Without a look into the log there is no knowing.
   }
@@ -278,6 +278,7 @@ function recover(sqlite: Sqlite): void {
   if (!sqlite.mustRecover) return;
   const { home, options } = sqlite;
   lookForFile(sqlite);
+  endThread(sqlite.open.log);
   sqlite.open.database.close(true);
   sqlite.open = opened(reopenDatabase(home, options), home);
   checkpoint(sqlite.open.log, "truncate");
@@ -337,6 +338,7 @@ function shorten(open: Opened): void {
 }
 
 function close({ open, home }: Sqlite): void {
+  endThread(open.log);
   try {
     open.statements.checkpoints.truncate.get();
   } catch {

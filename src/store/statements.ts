@@ -27,6 +27,13 @@ export interface SegmentHeader {
   bytes: number;
 }
 
+/** A segment before the head: its first message, the number after its last, and the bytes of its body. */
+export interface GoneRow {
+  first: number;
+  end: number;
+  bytes: number;
+}
+
 export type Statements = ReturnType<typeof prepare>;
 
 /** Pages given back at a time. */
@@ -39,9 +46,6 @@ const keyOf = (queue: string, number: string) => `((${queue} << ${NUMBER_BITS}) 
 const KEY = keyOf("?1", "?2");
 const LAST_KEY = keyOf("?1", NUMBER_MASK.toString());
 const NUMBER = `(key & ${NUMBER_MASK})`;
-/** Whether a message of the segment is held. */
-const IS_HELD =
-  "EXISTS (SELECT 1 FROM held WHERE held.key >= segment.key AND held.key < segment.key + count)";
 
 export function prepare(database: Database) {
   return {
@@ -129,13 +133,13 @@ function forVacuum(database: Database) {
     forgetDropped: database.prepare<void, [number]>("DELETE FROM dropped WHERE queue = ?1"),
     forgetMessages,
     /** Segments from message ?2 on that end at ?3 or before, at most ?4. */
-    findGone: database.prepare<
-      { first: number; end: number; bytes: number; held: number },
-      [number, number, number, number]
-    >(
-      `SELECT ${NUMBER} AS first, ${NUMBER} + count AS end, length(body) AS bytes, ${IS_HELD} AS held
+    findGone: database.prepare<GoneRow, [number, number, number, number]>(
+      `SELECT ${NUMBER} AS first, ${NUMBER} + count AS end, length(body) AS bytes
         FROM segment WHERE key >= ${KEY} AND key < ${keyOf("?1", "?3")}
           AND ${NUMBER} + count <= ?3 AND count > 0 ORDER BY key LIMIT ?4`,
+    ),
+    nextHeld: database.prepare<{ number: number }, [number, number]>(
+      `SELECT ${NUMBER} AS number FROM held WHERE key >= ${KEY} AND key <= ${LAST_KEY} ORDER BY key LIMIT 1`,
     ),
     remove: database.prepare<void, [number, number, number]>(
       `DELETE FROM segment WHERE key >= ${KEY} AND key <= ${keyOf("?1", "?3")}`,
@@ -143,7 +147,8 @@ function forVacuum(database: Database) {
     /** The segment that holds message ?2, when it ends at ?3 or before and no message of it is held. */
     removeHolder: database.prepare<void, [number, number, number]>(
       `DELETE FROM segment WHERE key = (SELECT max(key) FROM segment WHERE key <= ${KEY})
-          AND key + count > ${KEY} AND ${NUMBER} + count <= ?3 AND NOT ${IS_HELD}`,
+          AND key + count > ${KEY} AND ${NUMBER} + count <= ?3 
+          AND NOT EXISTS (SELECT 1 FROM held WHERE held.key >= segment.key AND held.key < segment.key + count)`,
     ),
     freePages: database.prepare<{ freelist_count: number }, []>("PRAGMA freelist_count"),
     shrink: database.prepare<void, []>(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`),

@@ -15,8 +15,7 @@ export function isOld(database: Database): boolean {
 
 /**
  * Turns a file of schema 1 into one of schema 2, in one transaction: after a crash in the middle it is one or the
- * other. No segment is touched, so that the number of messages doesn't matter: a column that is added to a table costs
- * its rows nothing (https://sqlite.org/lang_altertable.html#alter_table_add_column).
+ * other. No segment is touched, so that the number of messages doesn't matter.
  */
 export function upgrade(database: Database, progress: Progress): void {
   const since = performance.now();
@@ -34,7 +33,6 @@ export function upgrade(database: Database, progress: Progress): void {
       for (const column of ["paused", "lost"]) {
         database.run(`ALTER TABLE queue ADD COLUMN ${column} INTEGER`);
       }
-      database.run("ALTER TABLE segment ADD COLUMN expires INTEGER");
       database.run(MESSAGE_VIEW);
       database.run(`PRAGMA user_version = ${VERSION}`);
     })

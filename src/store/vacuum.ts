@@ -1,7 +1,7 @@
 import type { HeldMessage, Position } from "./batch.ts";
 import { NUMBER_MASK } from "./schema.ts";
 import { isDamage, nextBehindDamage } from "./segments.ts";
-import type { Statements } from "./statements.ts";
+import type { GoneRow, Statements } from "./statements.ts";
 
 /**
  * Removes segments whose messages are all gone. They are harmless (a queue's position tells what counts), so it
@@ -170,6 +170,8 @@ function removeGone(
   const { queue } = step.place;
   let first = -1;
   let last = -1;
+  /** The first held message from here on. */
+  let held = -1;
   const removeRun = () => {
     if (first < 0) return;
     orObstacle(vacuum, step, () => vacuum.statements.remove.run(queue, first, last));
@@ -181,7 +183,8 @@ function removeGone(
     if (isUsedUp(portion)) break;
     portion.segments--;
     step.next = row.end;
-    if (row.held !== 0) {
+    if (held < row.first) held = nextHeld(vacuum, queue, row.first);
+    if (held < row.end) {
       removeRun();
       continue;
     }
@@ -195,10 +198,14 @@ function removeGone(
   if (rows.isAll) step.done = head;
 }
 
+function nextHeld({ statements }: Vacuum, queue: number, from: number): number {
+  return statements.nextHeld.get(queue, from)?.number ?? Infinity;
+}
+
 /** Segments to be looked at, whether they are all, and where to go on behind damage. */
 function findGone({ statements }: Vacuum, step: Step, head: number) {
   const { queue } = step.place;
-  const found: { first: number; end: number; bytes: number; held: number }[] = [];
+  const found: GoneRow[] = [];
   try {
     for (const row of statements.findGone.iterate(queue, step.next, head, PORTION_SEGMENTS)) {
       found.push(row);

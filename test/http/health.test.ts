@@ -20,37 +20,37 @@ test("a server that can commit is healthy, with and without work", async () => {
   await server.stop();
 });
 
-test("whether it can is tried when nothing tells, and again until it can", async () => {
+test("a commit is tried when there was none just now, and again until it succeeds", async () => {
   const server = await startWeb(["-D", "0"]);
   const other = new Database(join(server.home, "memcacheq.db"));
   other.run("BEGIN IMMEDIATE");
-  const ill = await server.get("/healthz");
-  expect([ill.status, await ill.text()]).toEqual([503, "database is locked\n"]);
+  const unhealthy = await server.get("/healthz");
+  expect([unhealthy.status, await unhealthy.text()]).toEqual([503, "database is locked\n"]);
   other.run("ROLLBACK");
   other.close();
-  const well = await eventually("health", async () => {
+  const healthy = await eventually("health", async () => {
     const { status } = await server.get("/healthz");
     return status === 200 ? status : undefined;
   });
-  expect(well).toBe(200);
+  expect(healthy).toBe(200);
   const client = await server.connect();
   await client.put("q", "x");
   await server.stop();
 });
 
-test("a database that was moved away is no health", async () => {
+test("a server whose database was moved away is not healthy", async () => {
   const server = await startWeb();
   const file = join(server.home, "memcacheq.db");
   renameSync(file, `${file}.away`);
-  const ill = await server.get("/healthz");
-  expect([ill.status, await ill.text()]).toEqual([
+  const unhealthy = await server.get("/healthz");
+  expect([unhealthy.status, await unhealthy.text()]).toEqual([
     503,
     "the database file is gone from its directory\n",
   ]);
   await server.stop();
 });
 
-test("a full disk is no health", async () => {
+test("a server on a full disk is not healthy", async () => {
   // No file may grow past half a megabyte; the signal that would end the process is ignored.
   const server = await startWeb(["-B", "100000"], { shell: "trap '' XFSZ; ulimit -f 1000" });
   const client = await server.connect();

@@ -1,5 +1,7 @@
 /** /metrics, at the real process. */
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 
 import { builds, eventually, memoryOf, suite } from "../server/harness.ts";
 import { fill, startWeb } from "./web.ts";
@@ -55,10 +57,10 @@ test("counts commands by what became of them", async () => {
   }
   await client.until("VERSION ");
   await client.until("ERROR\r\n");
-  // Who still waits has missed nothing.
+  // A get that still waits has missed nothing.
   const waiter = await server.connect();
   waiter.send("get r/t=60000\r\n");
-  await eventually("somebody who waits", async () =>
+  await eventually("a client that waits", async () =>
     (await server.metric('memcacheq_queue_waiters{queue="r"}')) === 1 ? true : undefined,
   );
   const expected: [command: string, result: string, count: number][] = [
@@ -129,7 +131,34 @@ test("tells of commits, the disk and the process", async () => {
   await server.stop();
 });
 
-test("without syncs there is nothing to tell of them", async () => {
+test("counts messages that were lost", async () => {
+  const first = await startWeb();
+  const producer = await first.connect();
+  // Each is a commit, and so a row of its own.
+  for (const body of ["one", "two", "three"]) await producer.put("q", body);
+  expect(await first.metric("memcacheq_lost_messages_total")).toBe(0);
+  await first.stop();
+  const database = new Database(join(first.home, "memcacheq.db"));
+  database.run("DELETE FROM segment WHERE CAST(body AS TEXT) = 'two'");
+  database.close();
+
+  const second = await startWeb([], { home: first.home });
+  const consumer = await second.connect();
+  expect(await consumer.take("q")).toBe("one");
+  expect(await consumer.ask("get q")).toStartWith(
+    "SERVER_ERROR the database is damaged: message 2 ",
+  );
+  expect(await consumer.take("q")).toBe("three");
+  const text = await (await second.get("/metrics")).text();
+  expect(text).toContain(
+    "# HELP memcacheq_lost_messages_total Messages that could not be read and were skipped.\n" +
+      "# TYPE memcacheq_lost_messages_total counter\n" +
+      "memcacheq_lost_messages_total 1\n",
+  );
+  await second.stop();
+});
+
+test("without syncs there are no times of them", async () => {
   const server = await startWeb(["-N"]);
   const client = await server.connect();
   await client.put("q", "x");
@@ -158,7 +187,7 @@ test.each(builds)("any name makes a line of its own, in order (%s)", async (buil
   await server.stop();
 });
 
-test("thousands of queues are told of completely, and nobody waits for long", async () => {
+test("thousands of queues are told of completely, and no client waits for long", async () => {
   const server = await startWeb(["-N"]);
   const names = Array.from({ length: 5000 }, (_, i) => `queue-${i}`);
   await fill(server.address, names);
@@ -184,7 +213,7 @@ test("thousands of queues are told of completely, and nobody waits for long", as
   await server.stop();
 });
 
-test("who does not read what was asked for costs no memory", async () => {
+test("a client that does not read what it asked for takes no memory", async () => {
   const server = await startWeb(["-N"]);
   await fill(
     server.address,
@@ -202,7 +231,7 @@ test("who does not read what was asked for costs no memory", async () => {
     ),
   );
   for (const socket of sockets) socket.write("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  // Another one's answer is whole in the meantime, twice.
+  // Another client is answered completely in the meantime, twice.
   for (let i = 0; i < 2; i++) {
     expect((await (await server.get("/metrics")).text()).length).toBeGreaterThan(5000 * 200 * 7);
   }

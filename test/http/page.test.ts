@@ -1,4 +1,4 @@
-/** The page, what it asks for, and who else may not ask. */
+/** The page, what it asks for, and that no other page may ask. */
 import { describe, expect, test } from "bun:test";
 import { request } from "node:http";
 
@@ -16,7 +16,7 @@ interface Overview {
   server: { admin: boolean; ailment?: string; connections: { ready: number; waiting: number } };
 }
 
-interface Sight {
+interface Preview {
   number: number;
   flags: number;
   length: number;
@@ -29,9 +29,9 @@ async function overview(server: Web, query = ""): Promise<Overview> {
   return (await response.json()) as Overview;
 }
 
-async function sights(server: Web, queue: string): Promise<Sight[]> {
+async function previews(server: Web, queue: string): Promise<Preview[]> {
   const response = await server.get(`/data/messages?queue=${encodeURIComponent(queue)}`);
-  return (await response.json()) as Sight[];
+  return (await response.json()) as Preview[];
 }
 
 test("it is off unless asked for, and at this machine only unless asked for more", async () => {
@@ -76,7 +76,7 @@ test.each(builds)("the page is whole and loads nothing else (%s)", async (build)
   await server.stop();
 });
 
-test("the overview has the queues, and who waits for one that is not there", async () => {
+test("the overview has the queues, and how many clients wait for one that is not there", async () => {
   const server = await startWeb();
   const client = await server.connect();
   await client.put("jobs", "x");
@@ -126,6 +126,24 @@ test("the last minutes are remembered", async () => {
   await server.stop();
 });
 
+test("a queue that is made anew has a history of its own", async () => {
+  const server = await startWeb();
+  const client = await server.connect();
+  await client.put("jobs", "x");
+  await client.put("jobs", "x");
+  await eventually("a moment", async () =>
+    (await overview(server, "queue=jobs")).course.length > 0 ? true : undefined,
+  );
+  expect(await client.ask("delete jobs")).toBe("DELETED");
+  await client.put("jobs", "x");
+  const course = await eventually("a moment of the new queue", async () => {
+    const now = await overview(server, "queue=jobs");
+    return now.course.length > 0 ? now.course : undefined;
+  });
+  expect(course).toEqual([[expect.any(Number), 1, 1, 0]]);
+  await server.stop();
+});
+
 test("the oldest messages are shown and stay, the open ones too", async () => {
   const server = await startWeb(["-B", "100000"]);
   const client = await server.connect();
@@ -137,7 +155,7 @@ test("the oldest messages are shown and stay, the open ones too", async () => {
   client.send("get q/open\r\n");
   expect(await client.messages()).toHaveLength(1);
   expect(await client.take("q")).toBe("taken");
-  const seen = await sights(server, "q");
+  const seen = await previews(server, "q");
   expect(seen.map(({ number, flags, length, open }) => [number, flags, length, open])).toEqual([
     [1, 7, 6, true],
     [3, 4294967295, 2, false],
@@ -164,7 +182,7 @@ test("no more than twenty messages are shown, of a queue that is only on disk, t
   );
   await first.stop();
   const server = await startWeb([], { home: first.home });
-  const seen = await sights(server, "q");
+  const seen = await previews(server, "q");
   expect(seen.map(({ number }) => number)).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
   expect(seen.every(({ body }) => body === btoa("body"))).toBe(true);
   await server.stop();
@@ -174,12 +192,12 @@ test("large messages are not all read to show their beginnings", async () => {
   const server = await startWeb(["-B", "10000000"]);
   const client = await server.connect();
   for (let n = 0; n < 5; n++) await client.put("q", String(n).repeat(600_000));
-  const seen = await sights(server, "q");
+  const seen = await previews(server, "q");
   expect(seen.map(({ length }) => length)).toEqual([600_000, 600_000]);
   await server.stop();
 });
 
-/** What a server answers to a request with these headers; a browser would not let a page set some of them. */
+/** The status of a request with these headers; a browser would not let a page set some of them. */
 function raw(site: string, method: string, path: string, headers: Record<string, string>) {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const asked = request(`${site}${path}`, { method, headers }, (response) => {
@@ -191,7 +209,7 @@ function raw(site: string, method: string, path: string, headers: Record<string,
   return promise;
 }
 
-describe("a name that is led here", () => {
+describe("a foreign name for this address", () => {
   test("gets neither page nor data, but metrics and health", async () => {
     const server = await startWeb(["--http-admin"]);
     const { port } = new URL(server.site);
@@ -236,7 +254,7 @@ describe("--http-admin", () => {
     await server.stop();
   });
 
-  test("is for the page and nobody else", async () => {
+  test("is for the page only", async () => {
     const server = await startWeb(["--http-admin"]);
     const client = await server.connect();
     await client.put("q", "x");

@@ -1,7 +1,7 @@
 /** Names and keys: the same bytes give the same text, whatever was read before. */
 import { expect, test } from "bun:test";
 
-import { type Key, keyAt, packKeys, unpackKeys } from "../../src/protocol/key.ts";
+import { keyAt, keyInTable, newKeyTable } from "../../src/protocol/key.ts";
 import { newRandom, seeds } from "./random.ts";
 
 /** What no name may have in it. */
@@ -109,23 +109,21 @@ test.each([
   expect(read(text)).toEqual({ ...expected, text, plain: false, problem: undefined } as never);
 });
 
-test("keys that are packed are the same when they are unpacked, some at a time", () => {
+test("keys in a table are the same as those read one by one", () => {
   const texts = ["a", "q/open", "\xff\0/peek/t=5", "n".repeat(250), "a", "b"];
-  const keys = texts.map(read);
-  for (let from = 0; from <= keys.length; from++) {
-    const packed = packKeys(keys, from);
-    expect(packed.toString("latin1")).toBe(texts.slice(from).join(" "));
-    for (let most = 1; most < 8; most++) {
-      const unpacked: Key[] = [];
-      for (let at = 0; at < packed.length;) {
-        const some = unpackKeys(packed, at, most);
-        expect(some.length).toBe(Math.min(most, keys.length - from - unpacked.length));
-        for (const key of some) at += key.text.length + 1;
-        unpacked.push(...some);
-      }
-      expect(unpacked).toEqual(keys.slice(from));
-    }
+  const line = Buffer.from(`get  ${texts.join("   ")} \r\n`, "latin1");
+  const starts = texts.map((_, i) => 5 + texts.slice(0, i).join("   ").length + (i > 0 ? 3 : 0));
+  for (let from = 0; from < texts.length; from++) {
+    const table = newKeyTable(line, starts, from, texts.length - from, line.length - 3);
+    texts.slice(from).forEach((text, i) => expect(keyInTable(table, i)).toEqual(read(text)));
   }
+});
+
+test("a table does not change with the buffer that it was made from", () => {
+  const line = Buffer.from("aa bb");
+  const table = newKeyTable(line, [0, 3], 0, 2, 5);
+  line.fill("x");
+  expect([0, 1].map((i) => keyInTable(table, i).queue)).toEqual(["aa", "bb"]);
 });
 
 test("a name of 250 bytes may have options", () => {

@@ -1,9 +1,14 @@
+/** Reads a client's bytes as a connection does, whatever the dialect. */
 import { nextRequest } from "../../src/protocol/decoder.ts";
 import { feed, newInput } from "../../src/protocol/input.ts";
-/** Reads a client's bytes as a connection does, whatever the dialect. */
-import type { Request } from "../../src/protocol/request.ts";
+import { keyCount, keyOf, type Request } from "../../src/protocol/request.ts";
 
-/** What `look` makes of each request that is found in the pieces, which arrive one after the other. */
+/** The texts of all keys of a get. */
+export function keysOf(request: Request): string[] {
+  return Array.from({ length: keyCount(request) }, (_, i) => keyOf(request, i).text);
+}
+
+/** Feeds the pieces one after the other. @returns what `look` makes of each request that is found */
 export function requestsIn<T>(
   pieces: Iterable<Buffer>,
   maxBody: number,
@@ -12,10 +17,11 @@ export function requestsIn<T>(
   const input = newInput(maxBody);
   const found: T[] = [];
   for (const piece of pieces) {
-    feed(input, piece);
+    // The input releases large buffers, and a test may need the piece again.
+    feed(input, Buffer.from(piece));
     while (nextRequest(input)) {
       found.push(look(input.request));
-      // Bytes that are read over and over again would be an endless loop.
+      // Without this, bytes that are read again and again would be an endless loop.
       if (found.length > 100_000) throw new Error("no progress");
     }
     if (input.at < input.chunk.length) throw new Error("received bytes are left lying");

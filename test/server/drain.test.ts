@@ -239,6 +239,31 @@ describe("from a server like this one", () => {
     expect(await contents(home, Object.keys(queues))).toEqual(queues);
   });
 
+  test("when not all that was taken together can be stored, none is lost or there twice", async () => {
+    const home = join(scratch(), "home");
+    // The last sixteen are taken together, and are too much for one commit.
+    const jobs = Array.from({ length: 31 }, (_, n) => ({
+      flags: n,
+      body: `${n} `.padEnd(n < 15 ? 10 : 300_000, "x"),
+    }));
+    const source = await start(["-B", "1000000"]);
+    await fill(source, { jobs });
+    const from = `127.0.0.1:${source.port}`;
+    const shell = "trap '' XFSZ; ulimit -f 6000";
+    const { code, stderr } = await run(flagsOf(home, from, ["-m", "1"]), { shell });
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/cannot store what comes from jobs: .*; it is still there\n$/),
+    ]);
+    const client = await source.connect();
+    client.send("stats queue jobs\r\n");
+    const left = Number(/STAT messages (\d+)/.exec(await client.until("END\r\n"))?.[1]);
+    expect(left).toBeWithin(1, 16);
+    expect((await run(flagsOf(home, from))).code).toBe(0);
+    await source.stop();
+    expect(await contents(home, ["jobs"])).toEqual({ jobs });
+  });
+
   test("what is left by one that is killed comes with the next, and none is lost", async () => {
     const home = join(scratch(), "home");
     const source = await start();
@@ -286,7 +311,7 @@ describe("from a server like this one", () => {
 describe("what cannot be drained is told", () => {
   const home = () => join(scratch(), "home");
 
-  test("nobody there", async () => {
+  test("no server there", async () => {
     const original = startOriginal(new Map());
     original.stop();
     const { code, stderr } = await run(flagsOf(home(), original.place));

@@ -1,9 +1,11 @@
+import { takeBody } from "../body.ts";
 import { type Bytes, newBytes, writeBytes } from "../buffer.ts";
 import { NO_DELAY, TOO_LARGE } from "../errors.ts";
-import { dropChunk, type Input, MAX_BYTES, refuseForGood, takeBody } from "../input.ts";
+import { dropChunk, type Input, MAX_BYTES, refuseForGood } from "../input.ts";
 import { keyAt } from "../key.ts";
 import {
   accept,
+  acceptKey,
   refuse,
   refuseBad,
   refuseUnknown,
@@ -13,28 +15,19 @@ import {
 } from "../request.ts";
 import { binary } from "./encoder.ts";
 import { HEADER, type Opcode, opcodeName, opcodeOf } from "./opcodes.ts";
+import { extrasNumber, hasCas, keyStart, keyText, measure, type Packet } from "./packet.ts";
 
 /** The first byte of each request. */
 export const MAGIC = 0x80;
 
-/** Where things are in a packet, and how long they are, in bytes. */
-interface Packet {
-  buffer: Buffer;
-  start: number;
-  extras: number;
-  key: number;
-  value: number;
-}
-
-/** One record serves all packets, since one is dealt with before the next is looked at. */
-const packet: Packet = { buffer: Buffer.alloc(0), start: 0, extras: 0, key: 0, value: 0 };
-
 /** Finds the next request in packets: false when more bytes are needed for it. */
 export function nextPacket(input: Input): boolean {
-  const { chunk, at } = input;
+  const { chunk, at, packet } = input;
   if (input.line === undefined) {
-    if (chunk[at] !== MAGIC) return refuseMagic(input);
-    const size = sizeNeeded(chunk, at, chunk.length - at);
+    if (chunk[at] !== MAGIC) {
+      return refuseForGood(input, "bad request", "a request starts with 0x80", true);
+    }
+    const size = sizeNeeded(packet, chunk, at, chunk.length - at);
     if (size <= chunk.length - at) {
       input.at = at + size;
       return parsePacket(input, chunk, at);
@@ -44,10 +37,10 @@ export function nextPacket(input: Input): boolean {
   return gather(input, input.line);
 }
 
-/** Puts together what arrives in pieces of a packet, but for its value. */
+/** Puts a packet together that arrives in pieces, up to its value. */
 function gather(input: Input, line: Bytes): boolean {
   for (;;) {
-    const missing = sizeNeeded(line.buffer, 0, line.length) - line.length;
+    const missing = sizeNeeded(input.packet, line.buffer, 0, line.length) - line.length;
     if (missing === 0) break;
     const end = Math.min(input.chunk.length, input.at + missing);
     if (end === input.at) return dropChunk(input);
@@ -58,53 +51,39 @@ function gather(input: Input, line: Bytes): boolean {
   return parsePacket(input, line.buffer, 0);
 }
 
-/** How many bytes of a packet, `arrived` of which are there, must be there to understand it: all but its value. */
-function sizeNeeded(buffer: Buffer, start: number, arrived: number): number {
+/** How many bytes of a packet are needed to understand it: all but its value. `arrived` of them are there. */
+function sizeNeeded(packet: Packet, buffer: Buffer, start: number, arrived: number): number {
   if (arrived < HEADER) return HEADER;
-  measure(buffer, start);
-  return isPossible() ? HEADER + packet.extras + packet.key : HEADER;
+  measure(packet, buffer, start);
+  return isPossible(packet) ? HEADER + packet.extras + packet.key : HEADER;
 }
 
-function measure(buffer: Buffer, start: number): void {
-  packet.buffer = buffer;
-  packet.start = start;
-  packet.extras = buffer[start + 4] as number;
-  packet.key = buffer.readUInt16BE(start + 2);
-  packet.value = buffer.readUInt32BE(start + 8) - packet.extras - packet.key;
-}
-
-/** Whether the lengths in the header agree; when they don't nobody knows where the next packet starts. */
-function isPossible(): boolean {
-  return packet.value >= 0 && packet.value <= MAX_BYTES;
-}
-
-function refuseMagic(input: Input): true {
-  input.request.opcode = 0;
-  input.request.opaque = 0;
-  return refuseForGood(input, "bad request", "a request starts with 0x80");
+/** Whether the lengths in the header agree. If not, it is not known where the next packet starts. */
+function isPossible({ value }: Packet): boolean {
+  return value >= 0 && value <= MAX_BYTES;
 }
 
 function parsePacket(input: Input, buffer: Buffer, start: number): boolean {
-  const { request } = input;
-  measure(buffer, start);
+  const { request, packet } = input;
+  measure(packet, buffer, start);
   request.opcode = buffer[start + 1] as number;
   request.opaque = buffer.readUInt32BE(start + 12);
-  if (!isPossible()) {
+  if (!isPossible(packet)) {
     return refuseForGood(input, "bad request", "the lengths in the header do not agree");
   }
   request.encoder = binary;
   const opcode = opcodeOf(request.opcode);
   request.wanted = opcode?.wanted ?? "all";
-  if (input.keepLines) request.line = `${opcodeName(request.opcode)} ${keyText()}`.trimEnd();
+  if (input.keepLines) request.line = `${opcodeName(request.opcode)} ${keyText(packet)}`.trimEnd();
   if (opcode?.kind === "set") return parseSet(input, opcode);
   input.skip = packet.value;
   if (opcode === undefined) return refuseUnknown(request);
-  const problem = shapeProblem(opcode);
-  return problem === undefined ? parse(request, opcode.kind) : refuseBad(request, problem);
+  const problem = shapeProblem(packet, opcode);
+  return problem === undefined ? parse(request, packet, opcode.kind) : refuseBad(request, problem);
 }
 
-/** What is wrong with what there is in the packet, in words for the client. */
-function shapeProblem({ extras, key, value }: Opcode): string | undefined {
+/** What is wrong with the parts of the packet, in words for the client. */
+function shapeProblem(packet: Packet, { extras, key, value }: Opcode): string | undefined {
   if (!extras.includes(packet.extras)) {
     return `extras of ${packet.extras} bytes, there must be ${extras.join(" or ")}`;
   }
@@ -116,10 +95,10 @@ function shapeProblem({ extras, key, value }: Opcode): string | undefined {
 
 /** A value follows. */
 function parseSet(input: Input, opcode: Opcode): boolean {
-  const { request } = input;
-  const problem = shapeProblem(opcode) ?? readName(request);
+  const { request, packet } = input;
+  const problem = shapeProblem(packet, opcode) ?? readName(request, packet);
   if (problem === undefined && packet.value <= input.maxBody) {
-    request.flags = packet.buffer.readUInt32BE(packet.start + HEADER);
+    request.flags = extrasNumber(packet);
     request.numbered = true;
     accept(request, "set");
     return takeBody(input, packet.value);
@@ -129,39 +108,38 @@ function parseSet(input: Input, opcode: Opcode): boolean {
   return refuse(request, "too large", TOO_LARGE);
 }
 
-function parse(request: Request, kind: RequestKind): boolean {
+function parse(request: Request, packet: Packet, kind: RequestKind): boolean {
   switch (kind) {
     case "get":
-      return parseGet(request);
+      return parseGet(request, packet);
     case "delete": {
-      const problem = readName(request);
+      const problem = readName(request, packet);
       return problem === undefined ? accept(request, kind) : refuseBad(request, problem);
     }
     case "flush_all":
-      return extrasNumber() === 0 ? accept(request, kind) : refuseBad(request, NO_DELAY);
+      return extrasNumber(packet) === 0 ? accept(request, kind) : refuseBad(request, NO_DELAY);
     case "verbosity":
-      request.level = extrasNumber();
+      request.level = extrasNumber(packet);
       return accept(request, kind);
     case "stats":
-      return parseStat(request);
+      return parseStat(request, packet);
     default:
       return accept(request, kind);
   }
 }
 
-function parseGet(request: Request): boolean {
-  const key = keyAt(packet.buffer, keyStart(), keyStart() + packet.key);
+function parseGet(request: Request, packet: Packet): boolean {
+  const start = keyStart(packet);
+  const key = keyAt(packet.buffer, start, start + packet.key);
   if (key.problem !== undefined) return refuseBad(request, key.problem);
-  request.keys.length = 1;
-  request.keys[0] = key;
   request.numbered = true;
   request.withBody = true;
-  return accept(request, "get");
+  return acceptKey(request, key);
 }
 
-/** The key is what stands behind `stats` in text. */
-function parseStat(request: Request): boolean {
-  const [what = "", name] = keyText().split(" ");
+/** The key is what follows `stats` in text. */
+function parseStat(request: Request, packet: Packet): boolean {
+  const [what = "", name] = keyText(packet).split(" ");
   if (what === "") return accept(request, "stats");
   if (what === "reset") return accept(request, "stats reset");
   if (what !== "queue") return refuse(request, "unknown statistics", "");
@@ -171,24 +149,9 @@ function parseStat(request: Request): boolean {
   return problem === undefined ? accept(request, "stats queue") : refuseBad(request, problem);
 }
 
-/** Reads the queue's name. @returns what speaks against it or its change, in words for the client */
-function readName(request: Request): string | undefined {
-  const { buffer, start } = packet;
-  if (buffer.readUInt32BE(start + 16) !== 0 || buffer.readUInt32BE(start + 20) !== 0) {
-    return "cas has no meaning for a queue";
-  }
-  return setName(request, keyAt(buffer, keyStart(), keyStart() + packet.key));
-}
-
-function keyStart(): number {
-  return packet.start + HEADER + packet.extras;
-}
-
-function keyText(): string {
-  return packet.buffer.toString("latin1", keyStart(), keyStart() + packet.key);
-}
-
-/** The extras as one number; 0 when there are none. */
-function extrasNumber(): number {
-  return packet.extras === 0 ? 0 : packet.buffer.readUInt32BE(packet.start + HEADER);
+/** Reads the name of a queue to change. @returns what is wrong with it, or with the change, in words for the client */
+function readName(request: Request, packet: Packet): string | undefined {
+  if (hasCas(packet)) return "cas has no meaning for a queue";
+  const start = keyStart(packet);
+  return setName(request, keyAt(packet.buffer, start, start + packet.key));
 }

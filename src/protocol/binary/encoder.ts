@@ -1,17 +1,16 @@
 import { type Bytes, reserve, writeText } from "../buffer.ts";
 import type { ErrorKind } from "../errors.ts";
-import type { Encoder, Outcome } from "../reply.ts";
-import type { Request } from "../request.ts";
+import type { Encoder, Outcome, ReplyContext } from "../reply.ts";
 import { GETK, GETKQ, HEADER, opcodeName } from "./opcodes.ts";
 
-/** What stands in an answer's header: 0, or what kind of problem there is. */
+/** A number in the header of a reply: 0, or the kind of problem. */
 type Status = number;
 
 const MAGIC = 0x81;
 const NO_ERROR: Status = 0x00;
 const NOT_FOUND: Status = 0x01;
 
-const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> = {
+export const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> = {
   stored: [NO_ERROR, ""],
   "not stored": [0x05, "Not stored"],
   deleted: [NO_ERROR, ""],
@@ -22,8 +21,8 @@ const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> = {
   alive: [NO_ERROR, ""],
 };
 
-/** The text is for those that need no further reason. */
-const REFUSALS: Record<ErrorKind, readonly [status: Status, text: string]> = {
+/** The text is used when there is no other reason. */
+export const ERRORS: Record<ErrorKind, readonly [status: Status, text: string]> = {
   "unknown command": [0x81, "Unknown command"],
   "unknown statistics": [NOT_FOUND, "Not found"],
   "bad request": [0x04, "Invalid arguments"],
@@ -31,12 +30,15 @@ const REFUSALS: Record<ErrorKind, readonly [status: Status, text: string]> = {
   failure: [0x84, "Internal error"],
 };
 
-/** What an answer repeats of its request. */
-type Repeated = Pick<Request, "opcode" | "opaque">;
+/** What a reply repeats of its request. */
+type Repeated = Pick<ReplyContext, "opcode" | "opaque">;
 
-/** The binary dialect: packets of a header, extras, a key and a value. */
+/**
+ * The binary dialect: packets of a header, extras, a key and a value.
+ * Source: https://github.com/memcached/memcached/wiki/BinaryProtocolRevamped
+ */
 export const binary: Encoder = {
-  usual: new Set(["stored", "deleted", "done"]),
+  quietOutcomes: new Set(["stored", "deleted", "done"]),
   outcome(bytes, request, outcome, number) {
     const [status, text] = OUTCOMES[outcome];
     writePlain(bytes, request, status, text, number);
@@ -55,7 +57,7 @@ export const binary: Encoder = {
     writeHeader(bytes, request, NOT_FOUND, 0, key.length, key.length, 0);
     writeText(bytes, key);
   },
-  /** A packet for each row, and an empty one behind them. */
+  /** A packet for each row, and an empty one at the end. */
   statistics(bytes, request, rows) {
     for (const row of rows) binary.row(bytes, request, row);
     binary.rowsEnd(bytes, request);
@@ -68,8 +70,8 @@ export const binary: Encoder = {
   },
   rowsEnd: (bytes, request) => writePlain(bytes, request, NO_ERROR, "", 0),
   version: (bytes, request, version) => writePlain(bytes, request, NO_ERROR, version, 0),
-  refusal(bytes, request, refusal, reason) {
-    const [status, text] = REFUSALS[refusal];
+  error(bytes, request, error, reason) {
+    const [status, text] = ERRORS[error];
     writePlain(bytes, request, status, reason || text, 0);
   },
   describe(buffer, start, end) {
@@ -85,20 +87,20 @@ export const binary: Encoder = {
 };
 
 /**
- * Writes what a client is told instead of a held answer, when nothing of what that says has happened.
- * @param held the answer, from `start` on
+ * Writes an error in place of a reply that was not sent, because what it says did not happen.
+ * @param held the reply, which starts at `start`
  * @param reason in words for the client
  */
 export function writeFailure(bytes: Bytes, held: Buffer, start: number, reason: string): void {
   const repeated = { opcode: held[start + 1] as number, opaque: held.readUInt32BE(start + 12) };
-  writePlain(bytes, repeated, REFUSALS.failure[0], reason, 0);
+  writePlain(bytes, repeated, ERRORS.failure[0], reason, 0);
 }
 
-function isKeyWanted({ opcode }: Request): boolean {
+function isKeyWanted({ opcode }: ReplyContext): boolean {
   return opcode === GETK || opcode === GETKQ;
 }
 
-/** A packet with neither extras nor key. */
+/** Writes a packet without extras and without a key. */
 function writePlain(
   bytes: Bytes,
   repeated: Repeated,
@@ -112,7 +114,7 @@ function writePlain(
 
 /**
  * @param body bytes of extras, key and value together
- * @param number the message's own, where other servers have what their `cas` compares with
+ * @param number the message's own number, in the field that is `cas` in memcached
  */
 function writeHeader(
   bytes: Bytes,
@@ -131,7 +133,7 @@ function writeHeader(
   write32(bytes, number);
 }
 
-/** Big-endian; only the lowest 32 bits are looked at. */
+/** Writes the lowest 32 bits of `value`, big-endian. */
 function write32(bytes: Bytes, value: number): void {
   reserve(bytes, 4);
   const { buffer, length } = bytes;

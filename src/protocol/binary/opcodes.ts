@@ -6,12 +6,12 @@ export const HEADER = 24;
 export const GETK = 0x0c;
 export const GETKQ = 0x0d;
 
-/** What a request means, and what must be in its packet. */
+/** What a request means, and which parts its packet must have. */
 export interface Opcode {
   name: string;
   kind: RequestKind;
   wanted: Wanted;
-  /** Bytes of extras, one of these. */
+  /** How many bytes of extras there may be. */
   extras: readonly number[];
   key: "needed" | "possible" | "impossible";
   /** Whether there may be a value. */
@@ -44,7 +44,7 @@ const opcodes = new Map<number, Opcode>([
 
 const byNumber = Array.from({ length: 256 }, (_, number) => opcodes.get(number));
 
-/** What the number stands for; undefined when a queue knows nothing of the kind. */
+/** Undefined for a command that queues have not. */
 export function opcodeOf(number: number): Opcode | undefined {
   return byNumber[number];
 }

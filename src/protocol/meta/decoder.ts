@@ -1,15 +1,32 @@
+import { takeBody } from "../body.ts";
 import { BAD_FORMAT, TOO_LARGE } from "../errors.ts";
-import { BODY_END, type Input, MAX_BYTES, MAX_FLAGS, takeBody } from "../input.ts";
+import { BODY_END, type Input, MAX_BYTES, MAX_FLAGS } from "../input.ts";
 import { type Key, keyAt } from "../key.ts";
-import { accept, refuse, refuseBad, refuseUnknown, type Request, setName } from "../request.ts";
-import { isWord, tokenNumber, wordLength, wordNumber, words, wordText } from "../text/words.ts";
+import {
+  accept,
+  acceptKey,
+  refuse,
+  refuseBad,
+  refuseUnknown,
+  type Request,
+  setName,
+} from "../request.ts";
+import {
+  firstByte,
+  isWord,
+  tokenNumber,
+  wordLength,
+  wordNumber,
+  type Words,
+  wordText,
+} from "../text/words.ts";
 import { meta } from "./encoder.ts";
 
-/** The flags that a request takes: a letter each, with a token behind some. */
+/** The flags of a command: one letter each, and some with a token after the letter. */
 interface Flags {
-  /** Those that memcached knows. What {@link readFlag} does nothing about changes nothing for a queue. */
+  /** The flags that memcached knows. Those that {@link readFlag} ignores change nothing for a queue. */
   known: string;
-  /** Those of them that would do something to an item that can't be done to a queue. */
+  /** Those of them that would change an item in a way that a queue has not. */
   meaningless: string;
 }
 
@@ -18,58 +35,51 @@ const SET: Flags = { known: "FkbqOscMTIENCPL", meaningless: "C" };
 const DELETE: Flags = { known: "kbqOTEICxPL", meaningless: "ICx" };
 const DEBUG: Flags = { known: "kbqO", meaningless: "" };
 
-/** The longest token that is sent back, in bytes. */
+/** The longest opaque token, in bytes. */
 const LONGEST_OPAQUE = 31;
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 const BAD_KEY = "error decoding key";
+const B = 98;
 const M = 109;
 
-/** Whether the flags of the line say that its key is encoded. */
-let isEncoded = false;
-
-/** Whether the line's first word may be a meta command: the letter m and another one. */
-export function isMeta(): boolean {
-  return wordLength(0) === 2 && words.buffer[words.starts[0] as number] === M;
+/** Whether the line's first word may be a meta command: the letter m and one more letter. */
+export function isMeta(words: Words): boolean {
+  return wordLength(words, 0) === 2 && firstByte(words, 0) === M;
 }
 
 export function parseMeta(input: Input): boolean {
-  const { request } = input;
+  const { request, words } = input;
   request.encoder = meta;
   request.tokens = [];
-  isEncoded = false;
-  if (isWord(0, "mn")) return accept(request, "noop");
+  if (isWord(words, 0, "mn")) return accept(request, "noop");
   if (words.count === 1) return refuseUnknown(request);
-  if (isWord(0, "mg")) return parseGet(request);
-  if (isWord(0, "ms")) return parseSet(input);
-  if (isWord(0, "md")) return acceptName(request, "delete", DELETE);
-  if (isWord(0, "me")) return acceptName(request, "stats queue", DEBUG);
-  if (isWord(0, "ma")) return refuseBad(request, "ma has no meaning for a queue");
+  if (isWord(words, 0, "mg")) return parseGet(request, words);
+  if (isWord(words, 0, "ms")) return parseSet(input);
+  if (isWord(words, 0, "md")) return acceptName(request, words, "delete", DELETE);
+  if (isWord(words, 0, "me")) return acceptName(request, words, "stats queue", DEBUG);
+  if (isWord(words, 0, "ma")) return refuseBad(request, "ma has no meaning for a queue");
   return refuseUnknown(request);
 }
 
 /** `mg <queue>[/<option>…] <flag>*` */
-function parseGet(request: Request): boolean {
+function parseGet(request: Request, words: Words): boolean {
   request.numbered = true;
   request.withBody = false;
-  const problem = readFlags(request, 2, GET);
+  const problem = readFlags(request, words, 2, GET);
   if (problem !== undefined) return refuseBad(request, problem);
-  const key = readKey();
-  if (key === undefined || key.problem !== undefined) {
-    return refuseBad(request, key?.problem ?? BAD_KEY);
-  }
-  request.keys.length = 1;
-  request.keys[0] = key;
-  return accept(request, "get");
+  const key = readKey(words, 2);
+  if (key === undefined) return refuseBad(request, BAD_KEY);
+  return key.problem === undefined ? acceptKey(request, key) : refuseBad(request, key.problem);
 }
 
 /** `ms <queue> <bytes> <flag>*`; a body follows. */
 function parseSet(input: Input): boolean {
-  const { request } = input;
-  const bytes = words.count > 2 ? wordNumber(2, MAX_BYTES) : -1;
+  const { request, words } = input;
+  const bytes = words.count > 2 ? wordNumber(words, 2, MAX_BYTES) : -1;
   if (bytes < 0) return refuseBad(request, BAD_FORMAT);
   request.flags = 0;
   request.numbered = false;
-  const problem = readFlags(request, 3, SET) ?? readName(request);
+  const problem = readFlags(request, words, 3, SET) ?? readName(request, words, 3);
   if (problem === undefined && bytes <= input.maxBody) {
     accept(request, "set");
     return takeBody(input, bytes);
@@ -80,30 +90,41 @@ function parseSet(input: Input): boolean {
 }
 
 /** `md <queue> <flag>*` and `me <queue> <flag>*` */
-function acceptName(request: Request, kind: "delete" | "stats queue", flags: Flags): boolean {
-  const problem = readFlags(request, 2, flags) ?? readName(request);
+function acceptName(
+  request: Request,
+  words: Words,
+  kind: "delete" | "stats queue",
+  flags: Flags,
+): boolean {
+  const problem = readFlags(request, words, 2, flags) ?? readName(request, words, 2);
   return problem === undefined ? accept(request, kind) : refuseBad(request, problem);
 }
 
-/** Reads the flags from word `from` on. @returns what is wrong with them, in words for the client */
-function readFlags(request: Request, from: number, flags: Flags): string | undefined {
+/** Reads the flags, which start at word `from`. @returns what is wrong with them, in words for the client */
+function readFlags(request: Request, words: Words, from: number, flags: Flags): string | undefined {
   let seen = "";
   for (let i = from; i < words.count; i++) {
-    const letter = String.fromCharCode(words.buffer[words.starts[i] as number] as number);
+    const letter = String.fromCharCode(firstByte(words, i));
     if (!flags.known.includes(letter)) return "invalid flag";
     if (flags.meaningless.includes(letter)) return `flag ${letter} has no meaning for a queue`;
     if (seen.includes(letter)) return "duplicate flag";
     seen += letter;
-    const problem = readFlag(request, letter, i);
+    const problem = readFlag(request, words, letter, i);
     if (problem !== undefined) return problem;
   }
-  // The key comes back as it was sent, and says so.
-  const at = isEncoded ? request.tokens.findIndex((token) => token.startsWith("k")) : -1;
+  // An encoded key is returned as it was sent, with a note that it is encoded.
+  const isKeyWanted = seen.includes("k") && seen.includes("b");
+  const at = isKeyWanted ? request.tokens.findIndex((token) => token.startsWith("k")) : -1;
   if (at >= 0) request.tokens[at] += " b";
   return undefined;
 }
 
-function readFlag(request: Request, letter: string, index: number): string | undefined {
+function readFlag(
+  request: Request,
+  words: Words,
+  letter: string,
+  index: number,
+): string | undefined {
   switch (letter) {
     case "v":
       request.withBody = true;
@@ -115,50 +136,52 @@ function readFlag(request: Request, letter: string, index: number): string | und
       request.numbered = true;
       request.tokens.push(letter);
       break;
-    case "b":
-      isEncoded = true;
-      break;
     case "f":
     case "s":
     case "t":
       request.tokens.push(letter);
       break;
     case "k":
-      request.tokens.push(`k${wordText(1)}`);
+      request.tokens.push(`k${wordText(words, 1)}`);
       break;
     case "O":
-      if (wordLength(index) > 1 + LONGEST_OPAQUE) return "opaque token too long";
-      request.tokens.push(wordText(index));
+      if (wordLength(words, index) > 1 + LONGEST_OPAQUE) return "opaque token too long";
+      request.tokens.push(wordText(words, index));
       break;
     case "F":
-      request.flags = tokenNumber(index, MAX_FLAGS);
+      request.flags = tokenNumber(words, index, MAX_FLAGS);
       return request.flags < 0 ? BAD_FORMAT : undefined;
     case "M":
-      return modeProblem(wordText(index).slice(1));
+      return modeProblem(wordText(words, index).slice(1));
   }
   return undefined;
 }
 
-/** What speaks against the mode of an `ms`. */
+/** What is wrong with the mode of an `ms`, in words for the client. */
 function modeProblem(mode: string): string | undefined {
   if (/^[Ss]$/.test(mode)) return undefined;
   const isKnown = /^[EeAaPpRr]$/.test(mode);
   return isKnown ? `mode ${mode} has no meaning for a queue, use S` : "invalid mode, use S";
 }
 
-/** The key, decoded if the flags say so; undefined when that can't be. */
-function readKey(): Key | undefined {
-  if (!isEncoded) {
+/** The key, decoded if one of the flags from word `from` on says so; undefined when it can't be decoded. */
+function readKey(words: Words, from: number): Key | undefined {
+  if (!isEncoded(words, from)) {
     return keyAt(words.buffer, words.starts[1] as number, words.ends[1] as number);
   }
-  const text = wordText(1);
+  const text = wordText(words, 1);
   if (!BASE64.test(text)) return undefined;
   const bytes = Buffer.from(text, "base64");
   return keyAt(bytes, 0, bytes.length);
 }
 
+function isEncoded(words: Words, from: number): boolean {
+  for (let i = from; i < words.count; i++) if (firstByte(words, i) === B) return true;
+  return false;
+}
+
 /** Reads the queue's name. @returns what is wrong with it, in words for the client */
-function readName(request: Request): string | undefined {
-  const key = readKey();
+function readName(request: Request, words: Words, from: number): string | undefined {
+  const key = readKey(words, from);
   return key === undefined ? BAD_KEY : setName(request, key);
 }

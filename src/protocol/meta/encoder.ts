@@ -1,9 +1,8 @@
 import { type Bytes, writeNumber, writeText } from "../buffer.ts";
-import type { Encoder, Outcome, Row, Value } from "../reply.ts";
-import type { Request } from "../request.ts";
+import type { Encoder, Outcome, ReplyContext, Row, Value } from "../reply.ts";
 import { text, writeLineEnd } from "../text/encoder.ts";
 
-const CODES: Record<Outcome, string> = {
+export const OUTCOMES: Record<Outcome, string> = {
   stored: "HD",
   "not stored": "NS",
   deleted: "HD",
@@ -14,12 +13,15 @@ const CODES: Record<Outcome, string> = {
   alive: "MN",
 };
 
+/** The part of a message that tokens tell. */
+type Facts = Omit<Value, "bytes">;
+
 /** The meta commands of the text dialect: a code of two letters, and the tokens that the flags ask for. */
 export const meta: Encoder = {
   ...text,
-  usual: new Set(["stored", "deleted", "not found"]),
+  quietOutcomes: new Set(["stored", "deleted", "not found"]),
   outcome(bytes, request, outcome, number) {
-    writeText(bytes, CODES[outcome]);
+    writeText(bytes, OUTCOMES[outcome]);
     if (outcome === "stored") writeTokens(bytes, request, storedValue(request, number));
     else writeTokens(bytes, request, undefined);
   },
@@ -33,7 +35,7 @@ export const meta: Encoder = {
     writeText(bytes, "EN");
     writeTokens(bytes, request, undefined);
   },
-  /** What `me` tells of a queue. */
+  /** The reply to `me`: one line. */
   statistics(bytes, { name }, rows) {
     const known = [...rows].map(([row, value]: Row) => ` ${row}=${value}`);
     writeText(bytes, known.length === 0 ? "EN" : `ME ${name}${known.join("")}`);
@@ -41,13 +43,13 @@ export const meta: Encoder = {
   },
 };
 
-/** The message that was stored, as far as it is told of. */
-function storedValue({ flags, body, bodyStart, bodyEnd }: Request, number: number): Value {
-  return { flags, number, bytes: body, start: bodyStart, end: bodyEnd };
+/** What is known of a message that was just stored. */
+function storedValue({ flags, bodyStart, bodyEnd }: ReplyContext, number: number): Facts {
+  return { flags, number, start: bodyStart, end: bodyEnd };
 }
 
-/** Ends a line with what the client wants to come back; without a message, only what it sent itself. */
-function writeTokens(bytes: Bytes, { tokens }: Request, value: Value | undefined): void {
+/** Ends a line with the tokens; without a message, only with those that repeat the request. */
+function writeTokens(bytes: Bytes, { tokens }: ReplyContext, value: Facts | undefined): void {
   for (const token of tokens) {
     const content = contentOf(token, value);
     if (content === undefined) continue;
@@ -58,8 +60,8 @@ function writeTokens(bytes: Bytes, { tokens }: Request, value: Value | undefined
   writeLineEnd(bytes);
 }
 
-/** What stands behind a token; undefined when the token is left out. */
-function contentOf(token: string, value: Value | undefined): string | undefined {
+/** What follows the letter of a token; undefined when the token is left out. */
+function contentOf(token: string, value: Facts | undefined): string | undefined {
   switch (token) {
     case "f":
       return value && String(value.flags);

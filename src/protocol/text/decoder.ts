@@ -1,19 +1,12 @@
+import { takeBody } from "../body.ts";
 import { newBytes, writeBytes } from "../buffer.ts";
 import { BAD_FORMAT, NO_DELAY, ONE_WAIT, TOO_LARGE, TOO_LONG } from "../errors.ts";
-import {
-  BODY_END,
-  dropChunk,
-  type Input,
-  MAX_BYTES,
-  MAX_FLAGS,
-  refuseForGood,
-  takeBody,
-} from "../input.ts";
-import { type Key, keyAt } from "../key.ts";
+import { BODY_END, dropChunk, type Input, MAX_BYTES, MAX_FLAGS, refuseForGood } from "../input.ts";
+import { type Key, keyAt, newKeyTable } from "../key.ts";
 import { isMeta, parseMeta } from "../meta/decoder.ts";
 import {
   accept,
-  forgetKeys,
+  MOST_LISTED,
   refuse,
   refuseBad,
   refuseUnknown,
@@ -21,7 +14,7 @@ import {
   setName,
 } from "../request.ts";
 import { text } from "./encoder.ts";
-import { isSignedNumber, isWord, splitWords, wordNumber, words, wordText } from "./words.ts";
+import { isSignedNumber, isWord, splitWords, wordNumber, type Words, wordText } from "./words.ts";
 
 /** The longest line, its end included, in bytes. */
 export const MAX_LINE = 65_536;
@@ -50,7 +43,7 @@ export function nextLine(input: Input): boolean {
   return parseLine(input, buffer, 0, length - 1);
 }
 
-/** Most lines are short: the first bytes are looked at here, only a long line is worth the call into native code. */
+/** Most lines are short: a loop looks at the first bytes, and only a long line is worth the call into native code. */
 function findLineEnd(chunk: Buffer, start: number): number {
   const near = Math.min(chunk.length, start + 64);
   for (let at = start; at < near; at++) if (chunk[at] === LF) return at;
@@ -58,23 +51,23 @@ function findLineEnd(chunk: Buffer, start: number): number {
 }
 
 function parseLine(input: Input, buffer: Buffer, start: number, lineEnd: number): boolean {
+  const { request, words } = input;
   const end = lineEnd > start && buffer[lineEnd - 1] === CR ? lineEnd - 1 : lineEnd;
-  splitWords(buffer, start, end);
-  const { request } = input;
+  splitWords(words, buffer, start, end);
   request.encoder = text;
   request.wanted = "all";
   if (input.keepLines) request.line = buffer.toString("latin1", start, end);
   if (words.count === 0) return refuseUnknown(request);
-  if (isWord(0, "set")) return parseStorage(input, "set", 5);
-  if (isWord(0, "get")) return parseRetrieval(request, false);
-  if (isWord(0, "gets")) return parseRetrieval(request, true);
-  if (isMeta()) return parseMeta(input);
+  if (isWord(words, 0, "set")) return parseStorage(input, "set", 5);
+  if (isWord(words, 0, "get")) return parseRetrieval(request, words, false);
+  if (isWord(words, 0, "gets")) return parseRetrieval(request, words, true);
+  if (isMeta(words)) return parseMeta(input);
   return parseRareLine(input);
 }
 
 function parseRareLine(input: Input): boolean {
-  const { request } = input;
-  const verb = wordText(0);
+  const { request, words } = input;
+  const verb = wordText(words, 0);
   switch (verb) {
     case "add":
     case "replace":
@@ -84,20 +77,20 @@ function parseRareLine(input: Input): boolean {
     case "cas":
       return parseStorage(input, verb, 6);
     case "delete":
-      return parseDelete(request);
+      return parseDelete(request, words);
     case "flush":
-      return parseFlush(request);
+      return parseFlush(request, words);
     case "flush_all":
-      return parseFlushAll(request);
+      return parseFlushAll(request, words);
     case "stats":
-      return parseStats(request);
+      return parseStats(request, words);
     case "verbosity":
-      return parseVerbosity(request);
+      return parseVerbosity(request, words);
     case "incr":
     case "decr":
     case "touch":
-      // Whoever asks for no answer must not get one, lest it be taken for that of the next command.
-      readNoreply(request, 2);
+      // A client that asked for no reply would take this one for the reply to its next command.
+      readNoreply(request, words, 2);
       return refuseUnknown(request);
     case "version":
     case "db_checkpoint":
@@ -108,21 +101,21 @@ function parseRareLine(input: Input): boolean {
       request.wanted = "none";
       return accept(request, "quit");
     default:
-      if (!wordText(words.count - 1).startsWith("HTTP/")) return refuseUnknown(request);
-      // A browser that some web page has told to send commands: they come as the body.
+      if (!wordText(words, words.count - 1).startsWith("HTTP/")) return refuseUnknown(request);
+      // A browser, which a web page may have told to send commands in the body.
       input.ended = true;
       return refuse(request, "unknown command", "", true);
   }
 }
 
-/** `<verb> <queue> <flags> <exptime> <bytes> …`, `least` words of which must be there; a body follows. */
+/** `<verb> <queue> <flags> <exptime> <bytes> …`, at least `least` words; a body follows. */
 function parseStorage(input: Input, verb: string, least: number): boolean {
-  const { request } = input;
+  const { request, words } = input;
   const { count } = words;
-  const noreply = readNoreply(request, 2);
-  const bytes = count > 4 ? wordNumber(4, MAX_BYTES) : -1;
+  const noreply = readNoreply(request, words, 2);
+  const bytes = count > 4 ? wordNumber(words, 4, MAX_BYTES) : -1;
   if (count === least || (count === least + 1 && noreply)) {
-    const problem = storageProblem(request, verb, bytes);
+    const problem = storageProblem(request, words, verb, bytes);
     if (problem !== undefined) refuseBad(request, problem);
     else if (bytes > input.maxBody) refuse(request, "too large", TOO_LARGE);
     else return takeBody(input, bytes);
@@ -133,103 +126,130 @@ function parseStorage(input: Input, verb: string, least: number): boolean {
   return true;
 }
 
-/** Reads what a body is set with. @returns what is wrong with it, in words for the client */
-function storageProblem(request: Request, verb: string, bytes: number): string | undefined {
-  const problem = setName(request, keyOf(1));
+/** Reads the line of a set. @returns what is wrong with it, in words for the client */
+function storageProblem(
+  request: Request,
+  words: Words,
+  verb: string,
+  bytes: number,
+): string | undefined {
+  const problem = setName(request, wordKey(words, 1));
   request.kind = "set";
   request.numbered = false;
-  request.flags = wordNumber(2, MAX_FLAGS);
-  if (bytes < 0 || request.flags < 0 || !isSignedNumber(3)) return BAD_FORMAT;
+  request.flags = wordNumber(words, 2, MAX_FLAGS);
+  if (bytes < 0 || request.flags < 0 || !isSignedNumber(words, 3)) return BAD_FORMAT;
   if (verb === "set") return problem;
   return problem ?? `${verb} has no meaning for a queue, use set`;
 }
 
-/** Whether the last word, behind at least `least` others, says that no answer is wanted. */
-function readNoreply(request: Request, least: number): boolean {
-  const found = words.count > least && isWord(words.count - 1, "noreply");
+/** Whether the last word, after at least `least` others, says that the client wants no reply. */
+function readNoreply(request: Request, words: Words, least: number): boolean {
+  const found = words.count > least && isWord(words, words.count - 1, "noreply");
   if (found) request.wanted = "none";
   return found;
 }
 
-/** The word as a key, without a look at whether it is a good one. */
-function keyOf(index: number): Key {
-  return keyAt(words.buffer, words.starts[index] as number, words.ends[index] as number);
+/** The word as a key, which may be a wrong one. */
+function wordKey({ buffer, starts, ends }: Words, index: number): Key {
+  return keyAt(buffer, starts[index] as number, ends[index] as number);
 }
 
-function parseRetrieval(request: Request, numbered: boolean): boolean {
-  const { count } = words;
-  if (count === 1) return refuseUnknown(request);
+/** `get <key>*` */
+function parseRetrieval(request: Request, words: Words, numbered: boolean): boolean {
+  const count = words.count - 1;
+  if (count === 0) return refuseUnknown(request);
   request.kind = "get";
   request.numbered = numbered;
   request.withBody = true;
-  request.keys.length = count - 1;
-  for (let i = 1; i < count; i++) {
-    const key = keyOf(i);
-    const problem = key.problem ?? (key.wait >= 0 && count > 2 ? ONE_WAIT : undefined);
+  request.keyTable = undefined;
+  if (count > MOST_LISTED) return parseLongList(request, words);
+  const { keys } = request;
+  keys.length = count;
+  for (let i = 0; i < count; i++) {
+    const key = wordKey(words, i + 1);
+    const problem = keyProblem(key, count);
     if (problem !== undefined) {
-      forgetKeys(request);
+      keys.length = i;
       return refuseBad(request, problem);
     }
-    request.keys[i - 1] = key;
+    keys[i] = key;
   }
   return true;
 }
 
+/** All keys are checked, but only their bytes are kept: as a list they would take much more memory. */
+function parseLongList(request: Request, words: Words): boolean {
+  const count = words.count - 1;
+  request.keys.length = 0;
+  for (let i = 1; i <= count; i++) {
+    const problem = keyProblem(wordKey(words, i), count);
+    if (problem !== undefined) return refuseBad(request, problem);
+  }
+  const { buffer, starts, ends } = words;
+  request.keyTable = newKeyTable(buffer, starts, 1, count, ends[count] as number);
+  return true;
+}
+
+/** What is wrong with one of `count` keys, in words for the client. */
+function keyProblem({ problem, wait }: Key, count: number): string | undefined {
+  return problem ?? (wait >= 0 && count > 1 ? ONE_WAIT : undefined);
+}
+
 /** `delete <queue> [<time>] [noreply]` */
-function parseDelete(request: Request): boolean {
-  const rest = parseOnQueue(request);
-  if (rest > 1 || (rest === 1 && !isSignedNumber(2))) return refuseBad(request, BAD_FORMAT);
+function parseDelete(request: Request, words: Words): boolean {
+  const rest = parseOnQueue(request, words);
+  if (rest > 1 || (rest === 1 && !isSignedNumber(words, 2))) return refuseBad(request, BAD_FORMAT);
   return rest < 0 || accept(request, "delete");
 }
 
 /** `flush <queue> [noreply]` */
-function parseFlush(request: Request): boolean {
-  const rest = parseOnQueue(request);
+function parseFlush(request: Request, words: Words): boolean {
+  const rest = parseOnQueue(request, words);
   if (rest > 0) return refuseBad(request, BAD_FORMAT);
   return rest < 0 || accept(request, "flush");
 }
 
-/** What `delete` and `flush` share: how many words there are after the name, or -1 when the line is refused. */
-function parseOnQueue(request: Request): number {
+/** The start of `delete` and `flush`: how many words follow the name, or -1 when the line is refused. */
+function parseOnQueue(request: Request, words: Words): number {
   const { count } = words;
   if (count === 1) {
     refuseUnknown(request);
     return -1;
   }
-  const noreply = readNoreply(request, 2);
-  if (!readName(request, 1)) return -1;
+  const noreply = readNoreply(request, words, 2);
+  if (!readName(request, words, 1)) return -1;
   return noreply ? count - 3 : count - 2;
 }
 
-/** The word as a queue's name: false when it is none, and the line is refused. */
-function readName(request: Request, index: number): boolean {
-  const problem = setName(request, keyOf(index));
+/** Takes the word as a queue's name: false when it is a wrong one, and the line is refused. */
+function readName(request: Request, words: Words, index: number): boolean {
+  const problem = setName(request, wordKey(words, index));
   return problem === undefined || !refuseBad(request, problem);
 }
 
 /** `flush_all [delay] [noreply]` */
-function parseFlushAll(request: Request): boolean {
+function parseFlushAll(request: Request, words: Words): boolean {
   const { count } = words;
-  const rest = readNoreply(request, 1) ? count - 2 : count - 1;
-  if (rest > 1 || (rest === 1 && !isSignedNumber(1))) return refuseBad(request, BAD_FORMAT);
-  if (rest === 1 && wordNumber(1, 0) < 0) return refuseBad(request, NO_DELAY);
+  const rest = readNoreply(request, words, 1) ? count - 2 : count - 1;
+  if (rest > 1 || (rest === 1 && !isSignedNumber(words, 1))) return refuseBad(request, BAD_FORMAT);
+  if (rest === 1 && wordNumber(words, 1, 0) < 0) return refuseBad(request, NO_DELAY);
   return accept(request, "flush_all");
 }
 
-function parseStats(request: Request): boolean {
+function parseStats(request: Request, words: Words): boolean {
   if (words.count === 1) return accept(request, "stats");
-  if (isWord(1, "reset")) return accept(request, "stats reset");
-  if (!isWord(1, "queue")) return refuse(request, "unknown statistics", "");
+  if (isWord(words, 1, "reset")) return accept(request, "stats reset");
+  if (!isWord(words, 1, "queue")) return refuse(request, "unknown statistics", "");
   if (words.count === 2) return accept(request, "stats queues");
-  return !readName(request, 2) || accept(request, "stats queue");
+  return !readName(request, words, 2) || accept(request, "stats queue");
 }
 
 /** `verbosity <n> [noreply]` */
-function parseVerbosity(request: Request): boolean {
+function parseVerbosity(request: Request, words: Words): boolean {
   const { count } = words;
   if (count === 1) return refuseUnknown(request);
-  const rest = readNoreply(request, 1) ? count - 3 : count - 2;
-  request.level = wordNumber(1, MAX_FLAGS);
+  const rest = readNoreply(request, words, 1) ? count - 3 : count - 2;
+  request.level = wordNumber(words, 1, MAX_FLAGS);
   if (request.level < 0 || rest > 0) return refuseBad(request, BAD_FORMAT);
   return accept(request, "verbosity");
 }

@@ -7,24 +7,33 @@ const LF = 10;
 const STORED = Buffer.from("STORED\r\n");
 const END = Buffer.from("END\r\n");
 
-const LINES: Record<Outcome, string> = {
+export const OUTCOMES: Record<Outcome, string> = {
   stored: "STORED",
   "not stored": "NOT_STORED",
   deleted: "DELETED",
   "not found": "NOT_FOUND",
-  // The word that Kestrel's clients expect.
+  // Kestrel's clients expect this word.
   flushed: "END",
   reset: "RESET",
   done: "OK",
   alive: "OK",
 };
 
-/** The classic text dialect. */
+/** The first word of an error line. */
+export const ERRORS: Record<ErrorKind, string> = {
+  "unknown command": "ERROR",
+  "unknown statistics": "ERROR",
+  "bad request": "CLIENT_ERROR",
+  "too large": "SERVER_ERROR",
+  failure: "SERVER_ERROR",
+};
+
+/** The classic text dialect: https://github.com/memcached/memcached/blob/master/doc/protocol.txt */
 export const text: Encoder = {
-  usual: new Set(),
-  outcome(bytes, _command, outcome) {
+  quietOutcomes: new Set(),
+  outcome(bytes, _request, outcome) {
     if (outcome === "stored") writeBytes(bytes, STORED, 0, STORED.length);
-    else writeLine(bytes, LINES[outcome]);
+    else writeLine(bytes, OUTCOMES[outcome]);
   },
   head: (bytes, request, key, value) => writeValueLine(bytes, key.text, value, request.numbered),
   tail: writeLineEnd,
@@ -33,10 +42,10 @@ export const text: Encoder = {
     for (const row of rows) writeStat(bytes, row);
     text.rowsEnd(bytes, request);
   },
-  row: (bytes, _command, row) => writeStat(bytes, row),
+  row: (bytes, _request, row) => writeStat(bytes, row),
   rowsEnd: (bytes) => writeLine(bytes, "END"),
-  version: (bytes, _command, version) => writeLine(bytes, `VERSION ${version}`),
-  refusal: (bytes, _command, refusal, reason) => writeLine(bytes, refusalLine(refusal, reason)),
+  version: (bytes, _request, version) => writeLine(bytes, `VERSION ${version}`),
+  error: (bytes, _request, error, reason) => writeLine(bytes, errorLine(error, reason)),
   describe: (buffer, start, end) =>
     buffer.toString("latin1", start, end).split("\r\n").slice(0, -1),
 };
@@ -47,13 +56,13 @@ export function writeLineEnd(bytes: Bytes): void {
   bytes.buffer[bytes.length++] = LF;
 }
 
-/** One line of an answer; `line` is without its end. */
+/** Writes one line of a reply; `line` is without its end. */
 export function writeLine(bytes: Bytes, line: string): void {
   writeText(bytes, line);
   writeLineEnd(bytes);
 }
 
-/** `VALUE <key> <flags> <bytes>[ <number>]`, the line that goes before a body. */
+/** `VALUE <key> <flags> <bytes>[ <number>]`, the line before a body. */
 export function writeValueLine(bytes: Bytes, key: string, value: Value, numbered: boolean): void {
   writeText(bytes, "VALUE ");
   writeText(bytes, key);
@@ -71,18 +80,13 @@ export function writeStat(bytes: Bytes, [name, value]: Row): void {
   writeLine(bytes, String(value));
 }
 
-/** The line that says that a request was refused, without its end. */
-export function refusalLine(refusal: ErrorKind, reason: string): string {
-  switch (refusal) {
-    case "unknown command":
-    case "unknown statistics":
-      return "ERROR";
-    case "bad request":
-      return `CLIENT_ERROR ${reason}`;
-    case "too large":
-    case "failure":
-      return `SERVER_ERROR ${reason}`;
-  }
+/**
+ * The line of an error, without its end.
+ * @param reason in words for the client; `ERROR` has none
+ */
+export function errorLine(error: ErrorKind, reason: string): string {
+  const word = ERRORS[error];
+  return word === "ERROR" ? word : `${word} ${reason}`;
 }
 
 function writeSpaced(bytes: Bytes, value: number): void {

@@ -7,5 +7,6 @@ export interface LocalConsumer extends Consumer {
 }
 
 export function newConsumer(): LocalConsumer {
-  return { open: new Map() };
+  const open = new Map<Queue, number>();
+  return { open, openQueues: () => open.keys().map(({ name }) => name) };
 }

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 
 import { binary } from "../../../src/protocol/binary/encoder.ts";
 import { nextRequest } from "../../../src/protocol/decoder.ts";
-import { feed, giveUp, newInput } from "../../../src/protocol/input.ts";
+import { feed, newInput, rejectPartial } from "../../../src/protocol/input.ts";
 import { anyHeader, packets } from "../../hostile/packets.ts";
 import { checkPackets } from "../../hostile/parser.ts";
 import { newRandom, seeds } from "../random.ts";
@@ -16,7 +16,7 @@ const noop = request(opcodes.noop);
 const alive: Asked = { noop: 0, wanted: "all" };
 
 const no = (reason: string, more: Partial<Asked> = {}): Asked => ({
-  refused: INVALID,
+  error: INVALID,
   reason,
   fatal: false,
   opaque: 0,
@@ -24,7 +24,7 @@ const no = (reason: string, more: Partial<Asked> = {}): Asked => ({
   ...more,
 });
 const unknown: Asked = {
-  refused: "unknown command",
+  error: "unknown command",
   reason: "",
   fatal: false,
   opaque: 0,
@@ -129,7 +129,7 @@ const sets: Row[] = [
     "the largest value, and one more",
     [set("q", "x".repeat(MAX_BODY)), set("q", "\x80".repeat(MAX_BODY + 1)), noop],
     { set: "q", flags: 0, body: "x".repeat(MAX_BODY), opaque: 0, wanted: "all" },
-    { ...unknown, refused: "too large", reason: "object too large for cache" },
+    { ...unknown, error: "too large", reason: "object too large for cache" },
     alive,
   ],
   ...[0, 4, 7, 9, 255].map((size): Row => [
@@ -216,7 +216,7 @@ const others: Row[] = [
   [
     "stat of what there is none",
     ["settings", "queues", "Queue", "q"].map((key) => request(opcodes.stat, { key })),
-    ...Array.from({ length: 4 }, () => ({ ...unknown, refused: "unknown statistics" })),
+    ...Array.from({ length: 4 }, () => ({ ...unknown, error: "unknown statistics" })),
   ],
   [
     "stat of a wrong name",
@@ -362,7 +362,7 @@ describe.each(seeds)("seed %d", (seed) => {
 });
 
 /** What the request before it asked for, and how it was numbered, has no part in the answer. */
-test("a packet that is given up is refused in its dialect, and not silently", () => {
+test("a partial packet that is rejected is answered in its dialect, and not silently", () => {
   const input = newInput(MAX_BODY);
   const long = request(opcodes.get, { key: "n".repeat(60_000), opaque: 2 });
   feed(input, request(opcodes.setq, { key: "q", extras: number(0) + number(0), opaque: 1 }));
@@ -370,9 +370,9 @@ test("a packet that is given up is refused in its dialect, and not silently", ()
   expect(input.request).toMatchObject({ wanted: "quiet", opaque: 1 });
   feed(input, long.subarray(0, 50_000));
   expect(nextRequest(input)).toBe(false);
-  expect(giveUp(input)).toBe(true);
+  expect(rejectPartial(input)).toBe(true);
   expect(input.request).toMatchObject({
-    kind: "refused",
+    kind: "error",
     wanted: "all",
     opcode: 0,
     opaque: 0,
@@ -382,7 +382,7 @@ test("a packet that is given up is refused in its dialect, and not silently", ()
   const other = newInput(MAX_BODY);
   feed(other, long.subarray(0, 50_000));
   expect(nextRequest(other)).toBe(false);
-  expect(giveUp(other)).toBe(true);
+  expect(rejectPartial(other)).toBe(true);
   expect(other.request.encoder).toBe(binary);
 });
 

@@ -81,10 +81,10 @@ test.each(outcomes)("%s", (outcome, parts) => {
 });
 
 test("what a quiet client is not told", () => {
-  expect([...binary.usual]).toEqual(["stored", "deleted", "done"]);
+  expect([...binary.quietOutcomes]).toEqual(["stored", "deleted", "done"]);
 });
 
-const refusals: [ErrorKind, string, number, string][] = [
+const errors: [ErrorKind, string, number, string][] = [
   ["unknown command", "", status.unknown, "Unknown command"],
   ["unknown statistics", "", status.notFound, "Not found"],
   ["bad request", "a key is needed", status.invalid, "a key is needed"],
@@ -92,8 +92,8 @@ const refusals: [ErrorKind, string, number, string][] = [
   ["failure", "disk full", status.failed, "disk full"],
 ];
 
-test.each(refusals)("%s", (refusal, reason, code, value) => {
-  const packet = parse(written((bytes) => binary.refusal(bytes, request(0x55), refusal, reason)));
+test.each(errors)("%s", (error, reason, code, value) => {
+  const packet = parse(written((bytes) => binary.error(bytes, request(0x55), error, reason)));
   expect(packet).toEqual(answer(0x55, { reserved: code, value }));
 });
 
@@ -125,7 +125,7 @@ test("the version", () => {
 test("for the log an answer is its name, its status and its key", () => {
   const bytes = written((bytes) => {
     binary.statistics(bytes, request(0x10), [["pid", "1234"]]);
-    binary.refusal(bytes, request(0x55), "unknown command", "");
+    binary.error(bytes, request(0x55), "unknown command", "");
   });
   const behind = Buffer.concat([Buffer.from("others"), bytes]);
   expect(binary.describe(behind, 6, behind.length)).toEqual([

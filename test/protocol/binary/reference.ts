@@ -1,5 +1,6 @@
 /** Requests as plain values, and the description of the binary dialect once more, in the plainest way. */
 import type { Request, Wanted } from "../../../src/protocol/request.ts";
+import { keysOf } from "../reading.ts";
 import { type Packet, parse } from "./packet.ts";
 
 /** The largest value that is accepted here: small, since requests are read in many thousand ways. */
@@ -13,7 +14,7 @@ export function requestOf(command: Request): Asked {
   const { kind, name, flags, body, bodyStart, bodyEnd, opaque, opcode, wanted } = command;
   switch (kind) {
     case "get":
-      return { get: command.keys.map(({ text }) => text).join(), opcode, opaque, wanted };
+      return { get: keysOf(command).join(), opcode, opaque, wanted };
     case "set":
       return {
         set: name,
@@ -27,16 +28,16 @@ export function requestOf(command: Request): Asked {
       return { [kind]: name, opaque, wanted };
     case "verbosity":
       return { verbosity: command.level, opaque, wanted };
-    case "refused": {
-      const { refusal, reason, fatal } = command;
-      return { refused: refusal, reason, fatal, opaque, wanted };
+    case "error": {
+      const { error, reason, fatal } = command;
+      return { error, reason, fatal, opaque, wanted };
     }
     default:
       return { [kind]: 0, opaque, wanted };
   }
 }
 
-/** The reference knows that a request is refused, and not in which words. */
+/** The reference knows that a request is an error, but not the words. */
 export function withoutReason({ reason: _, ...rest }: Asked): Asked {
   return rest as Asked;
 }
@@ -58,8 +59,8 @@ const quiet = [0x09, 0x0d, 0x11, 0x14, 0x17, 0x18];
 export function reference(bytes: Buffer): Asked[] {
   const found: Asked[] = [];
   for (let at = 0; at < bytes.length;) {
-    const refused = (refusal: string, more: object) =>
-      ({ refused: refusal, fatal: false, ...more }) as unknown as Asked;
+    const refused = (error: string, more: object) =>
+      ({ error, fatal: false, ...more }) as unknown as Asked;
     if (bytes[at] !== 0x80) {
       return [...found, refused(INVALID, { fatal: true, opaque: 0, wanted: "all" })];
     }
@@ -74,9 +75,9 @@ export function reference(bytes: Buffer): Asked[] {
     // Nothing is understood before extras and key are there, and no value of a set before it is there as a whole.
     if (bytes.length - at < 24 + before) return found;
     const packet = parse(bytes.subarray(at, at + 24 + header.length));
-    const refusal = refusalOf(packet, header.length - before);
+    const error = errorOf(packet, header.length - before);
     at += 24 + header.length;
-    if (refusal !== undefined) found.push(refused(refusal, { opaque, wanted }));
+    if (error !== undefined) found.push(refused(error, { opaque, wanted }));
     else if (at > bytes.length && known.get(opcode)?.[0] === "set") return found;
     else found.push({ ...meaning(packet), opaque, wanted });
   }
@@ -84,7 +85,7 @@ export function reference(bytes: Buffer): Asked[] {
 }
 
 /** @param size of the value, all of which need not have arrived */
-function refusalOf({ opcode, extras, key, cas }: Packet, size: number): string | undefined {
+function errorOf({ opcode, extras, key, cas }: Packet, size: number): string | undefined {
   const shape = known.get(opcode);
   if (shape === undefined) return "unknown command";
   const [kind, sizes, hasKey] = shape;
@@ -94,10 +95,10 @@ function refusalOf({ opcode, extras, key, cas }: Packet, size: number): string |
   if (kind === "get" && !isKey(key)) return INVALID;
   if (kind === "set" && size > MAX_BODY) return "too large";
   if (kind === "flush_all" && !/^\0*$/.test(extras)) return INVALID;
-  return kind === "stats" ? statRefusal(key) : undefined;
+  return kind === "stats" ? statError(key) : undefined;
 }
 
-function statRefusal(key: string): string | undefined {
+function statError(key: string): string | undefined {
   const [what = "", name] = key.split(" ");
   if (!["", "reset", "queue"].includes(what)) return "unknown statistics";
   return what === "queue" && name !== undefined && !isName(name) ? INVALID : undefined;

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { meta } from "../../../src/protocol/meta/encoder.ts";
 import type { Request, Wanted } from "../../../src/protocol/request.ts";
 import { text } from "../../../src/protocol/text/encoder.ts";
-import { cuts, requestsIn, singleBytes } from "../reading.ts";
+import { cuts, keysOf, requestsIn, singleBytes } from "../reading.ts";
 
 const MAX_BODY = 20;
 const BAD_FORMAT = "CLIENT_ERROR bad command line format";
@@ -17,15 +17,15 @@ type Asked =
   | { ms: string; flags: number; body: string; numbered: boolean; tokens: string[]; wanted: Wanted }
   | { md: string; tokens: string[]; wanted: Wanted }
   | { me: string }
-  | { refused: string; wanted: Wanted }
+  | { error: string; wanted: Wanted }
   | { other: string };
 
 function requestOf(command: Request): Asked {
-  const { kind, name, keys, withBody, flags, body, bodyStart, bodyEnd, numbered, wanted } = command;
+  const { kind, name, withBody, flags, body, bodyStart, bodyEnd, numbered, wanted } = command;
   const tokens = [...command.tokens];
   switch (kind) {
     case "get":
-      return { mg: keys.map((key) => key.text).join(), v: withBody, tokens, wanted };
+      return { mg: keysOf(command).join(), v: withBody, tokens, wanted };
     case "set": {
       const content = body.toString("latin1", bodyStart, bodyEnd);
       return { ms: name, flags, body: content, numbered, tokens, wanted };
@@ -34,11 +34,11 @@ function requestOf(command: Request): Asked {
       return { md: name, tokens, wanted };
     case "stats queue":
       return { me: name };
-    case "refused":
-    case "refused set": {
+    case "error":
+    case "error set": {
       const bytes = { buffer: Buffer.alloc(200), length: 0 };
-      command.encoder.refusal(bytes, command, command.refusal, command.reason);
-      return { refused: bytes.buffer.toString("latin1", 0, bytes.length - 2), wanted };
+      command.encoder.error(bytes, command, command.error, command.reason);
+      return { error: bytes.buffer.toString("latin1", 0, bytes.length - 2), wanted };
     }
     default:
       return { other: kind };
@@ -65,7 +65,7 @@ const md = (name: string, tokens: string[] = [], wanted: Wanted = "all"): Asked 
   tokens,
   wanted,
 });
-const no = (refused: string, wanted: Wanted = "all"): Asked => ({ refused, wanted });
+const no = (error: string, wanted: Wanted = "all"): Asked => ({ error, wanted });
 const noop: Asked = { other: "noop" };
 
 const name250 = "n".repeat(250);

@@ -56,7 +56,7 @@ test.each(outcomes)("%s", (outcome, expected) => {
 });
 
 test("what a quiet client is not told", () => {
-  expect([...meta.usual]).toEqual(["stored", "deleted", "not found"]);
+  expect([...meta.quietOutcomes]).toEqual(["stored", "deleted", "not found"]);
 });
 
 test("a queue in one line, and one that there is not", () => {
@@ -73,8 +73,8 @@ test("a queue in one line, and one that there is not", () => {
 
 test("errors are those of classic text", () => {
   const asked = request({ tokens: ["kq"] });
-  const line = (...[refusal, reason]: ["failure" | "bad request", string]) =>
-    written((bytes) => meta.refusal(bytes, asked, refusal, reason)).toString();
+  const line = (...[error, reason]: ["failure" | "bad request", string]) =>
+    written((bytes) => meta.error(bytes, asked, error, reason)).toString();
   expect(line("failure", "disk full")).toBe("SERVER_ERROR disk full\r\n");
   expect(line("bad request", "invalid flag")).toBe("CLIENT_ERROR invalid flag\r\n");
 });

@@ -26,12 +26,12 @@ export function get(...names: string[]): Found {
 }
 
 export function refused(answer: string): Found {
-  return { kind: "refused", answer, noreply: false, fatal: false };
+  return { kind: "error", answer, noreply: false, fatal: false };
 }
 
 /** A set whose body arrived, and is not followed by CR LF. */
 export function wrongEnd(noreply = false): Found {
-  return { kind: "refused set", answer: BAD_CHUNK, noreply, fatal: false };
+  return { kind: "error set", answer: BAD_CHUNK, noreply, fatal: false };
 }
 
 export function silent(answer: string): Found {

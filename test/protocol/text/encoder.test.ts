@@ -16,7 +16,7 @@ function written(write: (bytes: Bytes) => void): string {
   return writtenBytes(write).toString("latin1");
 }
 
-function value(flags: number, number: number, body: Buffer): Value {
+function value(flags: number, number: number, body: Buffer): Value & { bytes: Buffer } {
   const bytes = Buffer.concat([Buffer.from("left"), body, Buffer.from("right")]);
   return { flags, number, bytes, start: 4, end: 4 + body.length };
 }

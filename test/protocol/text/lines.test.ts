@@ -5,6 +5,7 @@ import { nextRequest } from "../../../src/protocol/decoder.ts";
 import { feed, newInput } from "../../../src/protocol/input.ts";
 import { MAX_LINE } from "../../../src/protocol/text/decoder.ts";
 import { newRandom, seeds } from "../random.ts";
+import { keysOf } from "../reading.ts";
 import { fatal, get, refused, set, TOO_LONG } from "./conversations.ts";
 import {
   type Found,
@@ -210,9 +211,9 @@ describe("what is refused leaves nothing long behind", () => {
     const input = newInput(1024);
     feed(input, Buffer.from(`${line}\n`));
     expect(nextRequest(input)).toBe(true);
-    expect(input.request.kind).toBe("refused");
-    const { keys, name, tokens, reason, line: kept } = input.request;
-    const texts = [...keys.map(({ text }) => text), name, ...tokens, reason, kept];
+    expect(input.request.kind).toBe("error");
+    const { name, tokens, reason, line: kept } = input.request;
+    const texts = [...keysOf(input.request), name, ...tokens, reason, kept];
     expect(texts.join("").length).toBeLessThan(300);
   });
 });

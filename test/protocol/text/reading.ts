@@ -1,8 +1,9 @@
+/** Reads a client's bytes as a connection does, and notes what the client asks for. */
 import { newBytes } from "../../../src/protocol/buffer.ts";
 import { nextRequest } from "../../../src/protocol/decoder.ts";
 import { feed, type Input, newInput } from "../../../src/protocol/input.ts";
-/** Reads a client's bytes as a connection does, and notes what was asked for. */
 import { forgetBody, type Request, type RequestKind } from "../../../src/protocol/request.ts";
+import { keysOf } from "../reading.ts";
 
 /** One request, as plain values; a body is a character a byte. */
 export interface Found {
@@ -30,7 +31,7 @@ export function foundIn(request: Request): Found {
       return { kind, name, flags: request.flags, body, noreply };
     }
     case "get": {
-      const names = request.keys.map(({ text }) => text);
+      const names = keysOf(request);
       return { kind: request.numbered ? "gets" : "get", names };
     }
     case "delete":
@@ -42,22 +43,22 @@ export function foundIn(request: Request): Found {
       return { kind, name };
     case "verbosity":
       return { kind, level: request.level, noreply };
-    case "refused":
-    case "refused set":
-      return { kind, answer: refusalOf(request), noreply, fatal: request.fatal };
+    case "error":
+    case "error set":
+      return { kind, answer: errorOf(request), noreply, fatal: request.fatal };
     default:
       return { kind };
   }
 }
 
-/** The line that a refused request is answered with, without its end. */
-function refusalOf(request: Request): string {
+/** The error line of a request, without its end. */
+function errorOf(request: Request): string {
   const bytes = newBytes(64);
-  request.encoder.refusal(bytes, request, request.refusal, request.reason);
+  request.encoder.error(bytes, request, request.error, request.reason);
   return bytes.buffer.toString("latin1", 0, bytes.length).replace(/\r\n$/, "");
 }
 
-/** All requests that are complete by now. Each must have taken at least a byte of what lies there. */
+/** All requests that are complete by now. Each of them must have taken at least one byte. */
 export function readAvailable(input: Input): Found[] {
   const found: Found[] = [];
   let left = input.chunk.length - input.at;
@@ -76,7 +77,8 @@ export function readPieces(pieces: Iterable<Buffer>, maxBody = MAX_BODY): Found[
   const input = newInput(maxBody, false);
   const found: Found[] = [];
   for (const piece of pieces) {
-    feed(input, piece);
+    // The input releases large buffers, and a test may need the piece again.
+    feed(input, Buffer.from(piece));
     for (const one of readAvailable(input)) found.push(one);
   }
   return found;

@@ -44,9 +44,9 @@ export function referenceRead(text: string, maxBody: number): Found[] {
     const rest = text.slice(at, at + bytes + 2);
     at += bytes + 2;
     const complete = rest.length === bytes + 2;
-    if (request.kind === "refused") found.push(request);
+    if (request.kind === "error") found.push(request);
     if (!complete) return found;
-    if (request.kind === "refused") continue;
+    if (request.kind === "error") continue;
     if (rest.endsWith("\r\n")) found.push({ ...request, body: rest.slice(0, -2) });
     else found.push(wrongEnd(request.noreply));
   }

@@ -1,20 +1,23 @@
 import { expect, test } from "bun:test";
 
 import {
+  forgetWords,
   isSignedNumber,
   isWord,
+  newWords,
   splitWords,
   wordLength,
   wordNumber,
-  words,
   wordText,
 } from "../../../src/protocol/text/words.ts";
+
+const words = newWords();
 
 /** Splits the line where it lies between bytes that are not its own. */
 function split(line: string): string[] {
   const buffer = Buffer.from(`xy z${line}x yz`, "latin1");
-  splitWords(buffer, 4, 4 + line.length);
-  return Array.from({ length: words.count }, (_, i) => wordText(i));
+  splitWords(words, buffer, 4, 4 + line.length);
+  return Array.from({ length: words.count }, (_, i) => wordText(words, i));
 }
 
 test.each([
@@ -45,13 +48,20 @@ test("thousands of words, and then few: nothing of the first line is left", () =
   expect(words.count).toBe(2);
 });
 
+test("the places of many words are not kept", () => {
+  split("a ".repeat(30_000));
+  forgetWords(words);
+  expect([words.buffer.length, words.starts.length, words.ends.length]).toEqual([0, 0, 0]);
+});
+
 test("a word is itself, and no beginning of it nor anything longer", () => {
   split("set  noreply");
-  expect(wordLength(0)).toBe(3);
-  expect(wordLength(1)).toBe(7);
-  expect(isWord(0, "set")).toBe(true);
-  for (const text of ["se", "sett", "Set", "seT", "", "get"]) expect(isWord(0, text)).toBe(false);
-  expect(isWord(1, "noreply")).toBe(true);
+  expect(wordLength(words, 0)).toBe(3);
+  expect(wordLength(words, 1)).toBe(7);
+  expect(isWord(words, 0, "set")).toBe(true);
+  for (const text of ["se", "sett", "Set", "seT", "", "get"])
+    expect(isWord(words, 0, text)).toBe(false);
+  expect(isWord(words, 1, "noreply")).toBe(true);
 });
 
 const flags = 4_294_967_295;
@@ -83,13 +93,13 @@ test.each([
   ["\xb2", -1],
 ])("%j as a number is %d", (word, expected) => {
   split(`set ${word} 1`);
-  expect(wordNumber(1, flags)).toBe(expected);
+  expect(wordNumber(words, 1, flags)).toBe(expected);
 });
 
 test("the most a number may be is its own limit", () => {
   split("2147483645 2147483646");
-  expect(wordNumber(0, 2_147_483_645)).toBe(2_147_483_645);
-  expect(wordNumber(1, 2_147_483_645)).toBe(-1);
+  expect(wordNumber(words, 0, 2_147_483_645)).toBe(2_147_483_645);
+  expect(wordNumber(words, 1, 2_147_483_645)).toBe(-1);
 });
 
 test.each([
@@ -111,5 +121,5 @@ test.each([
   ["\xad1", false],
 ])("%j is a signed number: %p", (word, expected) => {
   split(`set q 0 ${word} 5`);
-  expect(isSignedNumber(3)).toBe(expected);
+  expect(isSignedNumber(words, 3)).toBe(expected);
 });

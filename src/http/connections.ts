@@ -1,0 +1,14 @@
+import { type Activity, activityOf } from "../engine/session.ts";
+import type { Monitor } from "./monitor.ts";
+import { beginSlice, isSliceOver, nextSlice } from "./time_slice.ts";
+
+/** How many connections there are by what they do. */
+export async function countActivities(monitor: Monitor): Promise<Record<Activity, number>> {
+  const counts = { ready: 0, waiting: 0, blocked: 0, ending: 0 };
+  const slice = beginSlice(monitor.slices);
+  for (const { session } of monitor.clients.connections) {
+    counts[activityOf(session)]++;
+    if (isSliceOver(slice)) await nextSlice(slice);
+  }
+  return counts;
+}

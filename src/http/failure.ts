@@ -1,0 +1,19 @@
+import { BackendError } from "../queues/backend.ts";
+import { logInternal, warn } from "../util/log.ts";
+
+/** Why something failed, in words for the client. Anything but a failure of the queues is a mistake of ours, and logged. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof BackendError) return error.message;
+  logInternal(error);
+  return "internal error";
+}
+
+/** For a value that can be left out: why it could not be read is logged. */
+export function orWarn<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    warn(reasonOf(error));
+    return undefined;
+  }
+}

@@ -1,0 +1,56 @@
+import type { Options } from "../config/options.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Clients } from "../net/connection.ts";
+import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
+import { type History, INTERVAL_MS, newHistory, recordHistory } from "./history.ts";
+import { newSliceScheduler, type SliceScheduler } from "./time_slice.ts";
+
+/** What metrics, health and the page are made from: the running server, and what is measured for them alone. */
+export interface Monitor {
+  engine: Engine;
+  clients: Clients;
+  options: Options;
+  history: History;
+  /** How late the event loop was, in seconds. */
+  loopDelays: Histogram;
+  slices: SliceScheduler;
+}
+
+/** Milliseconds between two measurements of how late the event loop is. */
+const DELAY_INTERVAL_MS = 100;
+
+export function newMonitor(clients: Clients, options: Options): Monitor {
+  return {
+    engine: clients.engine,
+    clients,
+    options,
+    history: newHistory(),
+    loopDelays: newHistogram(DURATIONS),
+    slices: newSliceScheduler(),
+  };
+}
+
+/** Measures until the returned function is called. */
+export function startMonitor(monitor: Monitor): () => void {
+  const clocks = [measureLoopDelays(monitor), recordRegularly(monitor)];
+  return () => clocks.forEach((clock) => clearInterval(clock));
+}
+
+function measureLoopDelays({ loopDelays }: Monitor): Timer {
+  let expected = performance.now() + DELAY_INTERVAL_MS;
+  return setInterval(() => {
+    // A timer may also be a little early.
+    observeTime(loopDelays, Math.min(expected, performance.now()));
+    expected = performance.now() + DELAY_INTERVAL_MS;
+  }, DELAY_INTERVAL_MS);
+}
+
+/** With very many queues a point takes longer than an interval: the next one begins after it. */
+function recordRegularly({ history, engine, slices }: Monitor): Timer {
+  let isRecording = false;
+  return setInterval(() => {
+    if (isRecording) return;
+    isRecording = true;
+    void recordHistory(history, engine, slices).finally(() => (isRecording = false));
+  }, INTERVAL_MS);
+}

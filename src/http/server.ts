@@ -1,0 +1,163 @@
+import type { Address } from "../config/address.ts";
+import type { Options } from "../config/options.ts";
+import type { Clients } from "../net/connection.ts";
+import type { Listener } from "../net/listener.ts";
+import { explainListenError, placeName } from "../net/place.ts";
+import { freeDescriptor } from "../os/limits.ts";
+import { runCommand } from "./admin.ts";
+import { oldestMessages, overview } from "./dashboard/data.ts";
+import { page, PAGE_HEADERS } from "./dashboard/page.ts";
+import { CONTENT_TYPE } from "./exposition.ts";
+import { reasonOf } from "./failure.ts";
+import { rejectHost, rejectOrigin } from "./guard.ts";
+import { unhealthyReason } from "./health.ts";
+import { metrics } from "./metrics.ts";
+import { type Monitor, newMonitor, startMonitor } from "./monitor.ts";
+
+/** The HTTP server, once it serves. */
+interface HttpServer {
+  monitor: Monitor;
+  http: Bun.Server<undefined>;
+  address: Address;
+  /** Descriptors in use before the first connection. */
+  filesAtStart: number;
+}
+
+/** So many connections may be open over HTTP, and so many requests unanswered. */
+export const MAX_HTTP_CONNECTIONS = 64;
+/** Milliseconds between two looks at how many connections there are. */
+const CONNECTIONS_INTERVAL_MS = 100;
+/** Bytes of a request's body; none is needed. */
+const MAX_BODY = 1024;
+/** A connection without any traffic is closed after so many seconds. */
+const IDLE_SECONDS = 30;
+
+/** Serves metrics, health and the page. @throws Error that names the address */
+export function listenHttp(address: Address): Listener<{ clients: Clients; options: Options }> {
+  const { hostname, port } = address;
+  let server: HttpServer | undefined;
+  let endClocks = (): void => {};
+  try {
+    const http = Bun.serve({
+      hostname,
+      port,
+      maxRequestBodySize: MAX_BODY,
+      idleTimeout: IDLE_SECONDS,
+      // Without `development`, Bun would let another process listen on the same port.
+      reusePort: false,
+      development: false,
+      fetch: (request) =>
+        server === undefined ? refuse(503, "not started yet") : answer(server, request),
+      error: (error) => refuse(500, reasonOf(error)),
+    });
+    return {
+      place: `http ${placeName(hostname, http.port ?? port)}`,
+      serve({ clients, options }) {
+        const monitor = newMonitor(clients, options);
+        server = { monitor, http, address, filesAtStart: freeDescriptor() };
+        endClocks = startClocks(server);
+      },
+      stop() {
+        endClocks();
+        void http.stop(true);
+      },
+    };
+  } catch (error) {
+    throw new Error(
+      `cannot listen on http ${placeName(hostname, port)}: ${explainListenError(error)}`,
+    );
+  }
+}
+
+function startClocks(server: HttpServer): () => void {
+  const endMonitor = startMonitor(server.monitor);
+  const clock = setInterval(() => limitConnections(server), CONNECTIONS_INTERVAL_MS);
+  return () => {
+    endMonitor();
+    clearInterval(clock);
+  };
+}
+
+/**
+ * Keeps descriptors free for the queues' clients. Bun does not tell how many HTTP connections there are: they are the
+ * descriptors that neither the server's files nor the queues' clients explain.
+ */
+function limitConnections({ monitor, http, filesAtStart }: HttpServer): void {
+  const connections = freeDescriptor() - filesAtStart - monitor.clients.connections.size;
+  if (connections > MAX_HTTP_CONNECTIONS) http.closeIdleConnections();
+}
+
+function answer(server: HttpServer, request: Request): Response | Promise<Response> {
+  const { monitor, http, address } = server;
+  const { pathname } = new URL(request.url);
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (pathname === "/healthz" && isRead) return answerHealth(monitor);
+  if (http.pendingRequests > MAX_HTTP_CONNECTIONS) return refuse(503, "too many are asking");
+  if (pathname === "/metrics" && isRead) return answerMetrics(monitor);
+  const rejection = rejectHost(request, address.hostname);
+  if (rejection !== undefined) return refuse(403, rejection);
+  if (pathname.startsWith("/admin/")) return answerAdmin(monitor, request);
+  if (!isRead) return refuse(405, "only GET is allowed");
+  return answerPage(monitor, request);
+}
+
+function answerHealth({ engine }: Monitor): Response {
+  const reason = unhealthyReason(engine);
+  return reason === undefined ? new Response("ok\n") : refuse(503, reason);
+}
+
+function answerMetrics(monitor: Monitor): Response {
+  const pieces = metrics(monitor);
+  const encoder = new TextEncoder();
+  // A piece is made when it is read: a client that does not read takes no memory.
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { value, done } = await pieces.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    cancel: () => void pieces.return(undefined),
+  });
+  return new Response(body, { headers: { "content-type": CONTENT_TYPE } });
+}
+
+async function answerPage(monitor: Monitor, request: Request): Promise<Response> {
+  const { pathname, searchParams } = new URL(request.url);
+  const queue = searchParams.get("queue") ?? undefined;
+  if (pathname === "/") return new Response(page, { headers: PAGE_HEADERS });
+  if (pathname === "/data/overview") {
+    return json(await overview(monitor, searchParams.get("filter") ?? "", queue));
+  }
+  if (pathname === "/data/messages" && queue !== undefined) {
+    const found = oldestMessages(monitor.engine.backend, queue);
+    return found === undefined ? refuse(404, "there is no such queue") : json(found);
+  }
+  return refuse(404, "there is nothing of that name");
+}
+
+/** Flushes or deletes a queue. Only the page may ask for that. */
+async function answerAdmin({ engine, options }: Monitor, request: Request): Promise<Response> {
+  const { pathname, searchParams } = new URL(request.url);
+  const queue = searchParams.get("queue") ?? "";
+  const command = /^\/admin\/(flush|delete)$/.exec(pathname)?.[1];
+  if (!options.httpAdmin) return refuse(403, "that needs --http-admin");
+  if (request.method !== "POST") return refuse(405, "only POST is allowed");
+  const rejection = rejectOrigin(request);
+  if (rejection !== undefined) return refuse(403, rejection);
+  // Only the name of a queue that is there becomes a part of the command.
+  if (command === undefined || engine.backend.summary(queue) === undefined) {
+    return refuse(404, "there is no such queue");
+  }
+  const said = await runCommand(engine, `${command} ${queue}`);
+  return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json({ said });
+}
+
+function json(value: object): Response {
+  return Response.json(value, {
+    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  });
+}
+
+function refuse(status: number, reason: string): Response {
+  return new Response(`${reason}\n`, { status });
+}

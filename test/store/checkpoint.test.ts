@@ -1,0 +1,136 @@
+/** A log that grew long behind a reader is brought in beside the commits, not between two of them. */
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Store } from "../../src/store/store.ts";
+import {
+  connect,
+  fileIn,
+  logIn,
+  make,
+  messagesOf,
+  newHome,
+  open,
+  put,
+  scratch,
+  sent,
+  suite,
+} from "./scratch.ts";
+
+suite();
+
+const ALL = Number.MAX_SAFE_INTEGER;
+const MEGABYTE = 1024 * 1024;
+const BODY = Buffer.alloc(60_000, "b");
+
+interface Opened {
+  directory: string;
+  store: Store;
+  queue: number;
+  next: number;
+  /** Milliseconds of the longest commit and what is due after it. */
+  longest: number;
+}
+
+/** Puts one message, and does what is due after it, in a turn of the loop of its own. */
+async function step(all: Opened, messages = 1): Promise<void> {
+  const since = performance.now();
+  const group = Array.from({ length: messages }, () => [sent(BODY)]);
+  all.next = put(all.store, all.queue, all.next, ...group);
+  all.store.autoCheckpoint();
+  all.longest = Math.max(all.longest, performance.now() - since);
+  await Bun.sleep(1);
+}
+
+/** A store whose log has grown to so many bytes behind a reader; what ends the reader. */
+async function grown(bytes: number, options: Parameters<typeof open>[1] = {}) {
+  const directory = newHome();
+  const store = open(directory, options);
+  const all: Opened = { directory, store, queue: make(store, "q"), next: 1, longest: 0 };
+  const reader = connect(directory);
+  reader.run("BEGIN");
+  reader.query("SELECT count(*) FROM segment").get();
+  while (statSync(logIn(directory)).size < bytes) await step(all, 20);
+  return { all, reader };
+}
+
+async function untilShort(all: Opened): Promise<void> {
+  const end = performance.now() + 30_000;
+  while (all.store.checkpointed() < 90 && performance.now() < end) await step(all);
+  expect(all.store.checkpointed()).toBeWithin(90, 101);
+}
+
+describe("after a reader held 150 MB of log back", () => {
+  test.each([true, false])("commits go on without a long wait, with sync %p", async (sync) => {
+    const { all, reader } = await grown(150 * MEGABYTE, { sync });
+    reader.close();
+    all.longest = 0;
+    await untilShort(all);
+    for (let n = 0; n < 200; n++) await step(all);
+    // On the loop it would be a quarter of a second and more.
+    expect(all.longest).toBeLessThan(100);
+    expect(messagesOf(all.store.read(all.queue, all.next - 1, 1)).at(-1)?.body).toEqual(BODY);
+    // The log begins anew, and stays as it is.
+    const { size } = statSync(logIn(all.directory));
+    for (let n = 0; n < 300; n++) await step(all);
+    expect(statSync(logIn(all.directory)).size).toBe(size);
+  });
+
+  test("a close in the middle of it leaves the file whole, and no log", async () => {
+    const { all, reader } = await grown(60 * MEGABYTE);
+    reader.close();
+    await step(all);
+    all.store.close();
+    expect(existsSync(logIn(all.directory))).toBe(false);
+    const later = open(all.directory);
+    expect(messagesOf(later.read(all.queue, 1, ALL))).toHaveLength(all.next - 1);
+    later.close();
+  });
+
+  test("a close before it has begun, and a checkpoint that is asked for", async () => {
+    const { all, reader } = await grown(20 * MEGABYTE);
+    reader.close();
+    all.store.checkpoint("passive");
+    all.store.checkpoint("full");
+    expect(all.store.checkpointed()).toBe(100);
+    await step(all);
+    all.store.close();
+    expect(existsSync(logIn(all.directory))).toBe(false);
+  });
+});
+
+test("while a reader goes on reading, one thread is enough", async () => {
+  const { all, reader } = await grown(40 * MEGABYTE);
+  const threads = () => Number(/Threads:\s+(\d+)/.exec(statusOf(process.pid))?.[1]);
+  const before = threads();
+  for (let n = 0; n < 400; n++) await step(all, 2);
+  expect(threads()).toBeLessThanOrEqual(before + 4);
+  reader.close();
+  await untilShort(all);
+});
+
+function statusOf(pid: number): string {
+  return process.platform === "linux"
+    ? new TextDecoder().decode(Bun.spawnSync(["cat", `/proc/${pid}/status`]).stdout)
+    : "Threads: 0";
+}
+
+test("the executable has the thread in it", async () => {
+  const folder = join(scratch(), "dist");
+  mkdirSync(folder);
+  const source = `${import.meta.dir}/../../src/store`;
+  // As build.ts does it, with a program that grows a log behind a reader and ends when it is short again.
+  await Bun.build({
+    entrypoints: [`${import.meta.dir}/checkpoint.fixture.ts`, `${source}/checkpointer.ts`],
+    naming: { entry: "[name].[ext]" },
+    bytecode: true,
+    format: "esm",
+    compile: { outfile: join(folder, "program") },
+  });
+  const directory = newHome();
+  const child = Bun.spawnSync([join(folder, "program"), directory], { cwd: folder });
+  expect(child.stderr.toString()).toBe("");
+  expect(child.stdout.toString()).toBe("short\n");
+  expect(statSync(fileIn(directory)).size).toBeGreaterThan(20 * MEGABYTE);
+});
