@@ -9,7 +9,7 @@ import type { Local } from "./state.ts";
 /** How long after a try that failed the file is asked again, in milliseconds. */
 const RETRY_MS = 100;
 
-/** A sync failed: nobody knows what of the group is on disk before the file itself has told. */
+/** A sync failed: it is unknown what of the group is on disk before the file itself has told. */
 export function noteUnknown(local: Local, reason: string): void {
   local.unknown = { reason, triedAt: -Infinity };
   isKnown(local);

@@ -27,7 +27,7 @@ export const SEGMENT_BYTES = 64 * 1024;
 export const LARGE_BODY = 16 * 1024;
 
 const SMALLEST = 128;
-/** The engine keeps so few bytes beside the object itself, until somebody takes a view of them. */
+/** The engine keeps so few bytes beside the object itself, until a view of them is taken. */
 const FEW_BYTES = 1000;
 /** What a segment costs beside its bytes: the records and its place in the heap. */
 const OVERHEAD = 320;

@@ -21,7 +21,7 @@ export interface Local {
   lost: number;
   /** Raised whenever the queues were taken anew from the store: a list that goes on is cut then. */
   epoch: number;
-  /** Why nothing is executed: nobody knows yet what of the last group is on disk. */
+  /** Why nothing is executed: it is not known yet what of the last group is on disk. */
   unknown: Unknown | undefined;
   /** Tells the operator. */
   warn: (text: string) => void;
