@@ -113,7 +113,7 @@ export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue):
     open: undefined,
     opened: NONE,
     gone: head - 1,
-    listed: held.length === 0 ? NOTHING_LISTED : new Set(held),
+    listed: listedSet(held),
     unlisted: NONE,
     restored: NONE,
     bytes,
@@ -131,6 +131,11 @@ export function countMessages(queue: Queue): number {
 /** How many messages can be taken. */
 export function countAvailable(queue: Queue): number {
   return queue.tail - queue.head + queue.returned.length;
+}
+
+/** These numbers as a set, which all queues share that have none. */
+export function listedSet(numbers: readonly number[]): Set<number> {
+  return numbers.length === 0 ? NOTHING_LISTED : new Set(numbers);
 }
 
 /** The listed numbers, in a set of the queue's own. */

@@ -2,7 +2,7 @@ import { type StoredQueue, StoreError } from "../../store/store.ts";
 import { dropAll, NONE } from "./cache.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
-import { newQueue, type Queue } from "./queue.ts";
+import { listedSet, newQueue, type Queue } from "./queue.ts";
 import { restoreHeld } from "./saving.ts";
 import type { Local } from "./state.ts";
 
@@ -61,7 +61,7 @@ function reset({ cache, watcher }: Local, queue: Queue, stored: StoredQueue): vo
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
-  queue.listed = new Set(held);
+  queue.listed = listedSet(held);
   queue.unlisted = NONE;
   queue.opened = NONE;
   queue.restored = NONE;

@@ -71,6 +71,19 @@ describe("a row of its own", () => {
     expect([heldRows(shop), faults(shop)]).toEqual([[], []]);
   });
 
+  test("costs a queue nothing once it is gone", () => {
+    stock(3);
+    put(shop, "other", "x");
+    const a = openNext(shop, "q");
+    body(shop, "q");
+    save(shop);
+    expect(queueOf(shop, "q").listed).not.toBe(queueOf(shop, "other").listed);
+    close(shop, "q", a);
+    save(shop);
+    expect(queueOf(shop, "q").listed).toBe(queueOf(shop, "other").listed);
+    expect(queueOf(shop, "other").listed.size).toBe(0);
+  });
+
   test("is not needed when the messages close in their order", () => {
     stock(5);
     const consumers = openMany(5);
