@@ -139,8 +139,8 @@ export interface Run {
   session: Session | undefined;
   /** Where in the output they start. */
   start: number;
-  /** The messages in them that left their queues. */
-  takes: Entry[];
+  /** Number of their first entry in the group. */
+  first: number;
 }
 
 /** Operations in order of arrival; the records are kept and filled anew. */

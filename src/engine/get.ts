@@ -163,9 +163,37 @@ function roomFor({ sink }: Session, request: Request): Entry["fits"] {
 
 /** Tells what one operation of a get came to, and what the get came to behind its last one. */
 export function replyGet(engine: Engine, entry: Entry): void {
-  const { session } = entry;
+  const { session, request } = entry;
+  if (entry.last && !entry.chained && session.current !== request) {
+    return replySingle(engine, entry);
+  }
   if (session.verdict === "") replyOperation(engine, entry);
   if (entry.last) conclude(engine, entry);
+}
+
+/** A get that is one operation, and does not wait: the hot path, so it is told in one go. */
+function replySingle(engine: Engine, entry: Entry): void {
+  const { stats, output } = engine;
+  const { request, outcome } = entry;
+  if (outcome === "done") {
+    stats.getCommands++;
+    if (keyOf(request, entry.keyIndex).action === "none") {
+      writeEnd(engine, entry, false);
+    } else {
+      stats.getHits++;
+      writeMessage(engine, entry);
+      if (isTracing()) writeEnd(engine, entry, true);
+      else request.encoder.end(output, request, true);
+    }
+  } else if (outcome === "absent") {
+    stats.getCommands++;
+    if (keyOf(request, entry.keyIndex).action !== "none") stats.counters.getsMissed++;
+    writeEnd(engine, entry, false);
+  } else {
+    replyOperation(engine, entry);
+    entry.session.verdict = "";
+  }
+  keepRecord(engine, request);
 }
 
 function replyOperation(engine: Engine, entry: Entry): void {
@@ -181,6 +209,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
     case "done":
       if (isTaking) {
         stats.getHits++;
+        session.found = true;
         writeMessage(engine, entry);
       } else if (kind === "none") {
         // The wait is over.
@@ -232,12 +261,10 @@ function replyTooLarge(engine: Engine, entry: Entry): void {
 
 /** Writes a message; a large body is sent from where it lies. */
 function writeMessage(engine: Engine, entry: Entry): void {
-  const { output, run } = engine;
-  const { session, request, body, start, end, kind } = entry;
+  const { output } = engine;
+  const { session, request, body, start, end } = entry;
   const { encoder } = request;
   const from = output.length;
-  session.found = true;
-  if (kind === "take") run.takes.push(entry);
   encoder.head(output, request, keyOf(request, entry.keyIndex), entry);
   if (isTracing()) traceReply(engine, session, request, from);
   if (!request.withBody) return;
@@ -272,7 +299,7 @@ function conclude(engine: Engine, entry: Entry): void {
     engine.runnable.add(session);
     return;
   }
-  if (verdict === "") writeEnd(engine, entry);
+  if (verdict === "") writeEnd(engine, entry, session.found);
   if (session.wait !== undefined) forgetWait(engine, session);
   if (isCurrent) {
     session.current = undefined;
@@ -282,10 +309,10 @@ function conclude(engine: Engine, entry: Entry): void {
   keepRecord(engine, request);
 }
 
-function writeEnd(engine: Engine, { session, request }: Entry): void {
+function writeEnd(engine: Engine, { session, request }: Entry, found: boolean): void {
   const { output } = engine;
   const start = output.length;
-  request.encoder.end(output, request, session.found);
-  if (!session.found && request.wanted !== "all") output.length = start;
+  request.encoder.end(output, request, found);
+  if (!found && request.wanted !== "all") output.length = start;
   else if (isTracing()) traceReply(engine, session, request, start);
 }

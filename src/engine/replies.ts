@@ -65,11 +65,19 @@ export function sendRun(engine: Engine): void {
   const { run, output } = engine;
   const { session, start } = run;
   if (session !== undefined && output.length > start) {
-    const isSent = session.sink.send(output.buffer, start, output.length, false);
-    if (!isSent) for (const entry of run.takes) restore(engine, entry);
+    if (!session.sink.send(output.buffer, start, output.length, false)) restoreRun(engine);
   }
   run.start = output.length;
-  run.takes.length = 0;
+  run.first = engine.closed.done;
+}
+
+/** Nothing of the run was delivered. */
+function restoreRun(engine: Engine): void {
+  const { run, closed } = engine;
+  for (let i = run.first; i < closed.done; i++) {
+    const entry = closed.entries[i] as Entry;
+    if (entry.kind === "take" && entry.outcome === "done") restore(engine, entry);
+  }
 }
 
 /**

@@ -46,7 +46,7 @@ export function newEngine(
     runnable: new Set(),
     ready: new Map(),
     output: newBytes(64 * 1024),
-    run: { session: undefined, start: 0, takes: [] },
+    run: { session: undefined, start: 0, first: 0 },
     records: [],
     scheduled: false,
     begunAt: 0,
@@ -170,14 +170,16 @@ function noteCommit(engine: Engine, messages: number): void {
 function replyAll(engine: Engine, group: Group, executed: number): void {
   const { run } = engine;
   const end = group.done + executed;
+  run.first = group.done;
   while (group.done < end) {
-    const entry = group.entries[group.done++] as Entry;
+    const entry = group.entries[group.done] as Entry;
     const { session } = entry;
     if (session !== run.session) {
       sendRun(engine);
       if (run.session !== undefined) endIfAnswered(run.session);
       run.session = session;
     }
+    group.done++;
     session.load -= entry.weight;
     session.pending--;
     replyTo(engine, entry);

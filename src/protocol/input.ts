@@ -7,7 +7,7 @@ import { text } from "./text/encoder.ts";
 import { forgetWords, newWords, type Words } from "./text/words.ts";
 
 /**
- * What one client has sent, and how far it is read. Received bytes are read where they lie:
+ * What one client has sent, and how far it is read. Received bytes are read in place:
  *
  *     chunk: | set q 0 0 5 CR LF | Hello | CR LF | get q CR LF | set q 0 |
  *                                ^ bodyStart     ^ at          ^ becomes `line`, and then
@@ -17,8 +17,8 @@ import { forgetWords, newWords, type Words } from "./text/words.ts";
  *
  *     body:  | Hel |             | a body whose rest has not arrived: a buffer of its own, `filled` bytes so far
  *
- * The bodies of requests that the engine took are views of a chunk. So a buffer is never written to before its
- * `chunk.length`, and while it is `pinned`, it is not released but put on the list `spent`.
+ * The requests that the engine took may have their bodies in a chunk. So bytes are only ever added after the chunk, and a
+ * `pinned` chunk goes to the list `spent` instead of being released.
  */
 export interface Input {
   /** The request that was found last, or is arriving. The engine takes it and puts another record in its place. */

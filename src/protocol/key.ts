@@ -19,6 +19,9 @@ export interface Key {
   readonly problem: string | undefined;
 }
 
+/** What the options of a key say. */
+type Options = Pick<Key, "before" | "action" | "wait" | "problem">;
+
 /** What the client wants with a message: have it, keep it open until it says close, look at it, or nothing. */
 export type Action = "take" | "open" | "peek" | "none";
 
@@ -40,6 +43,11 @@ const LONGEST_KEPT = MAX_NAME + 64;
 const SLOTS = 1024;
 /** The keys read last, each in the slot of its hash: only a cache, since {@link parseKey} depends on the text alone. */
 const recent: (Key | undefined)[] = new Array<Key | undefined>(SLOTS);
+
+/** The options parsed last, by their text; a cache as well. */
+const recentOptions = new Map<string, Options>();
+const MOST_OPTIONS = 64;
+const LONGEST_OPTIONS = 64;
 
 /** The key in the bytes of `buffer` from `start` up to `end`. */
 export function keyAt(buffer: Buffer, start: number, end: number): Key {
@@ -98,16 +106,34 @@ function isAt(buffer: Buffer, start: number, text: string): boolean {
 
 /** `<queue>[/<option>…]` */
 function parseKey(text: string): Key {
-  if (!text.includes("/")) return plainKey(text);
-  const [queue = "", ...options] = text.split("/");
-  const problem = queueProblem(queue) ?? optionsProblem(options);
+  const slash = text.indexOf("/");
+  if (slash < 0) return plainKey(text);
+  const queue = text.slice(0, slash);
+  const options = optionsOf(text.slice(slash + 1));
+  const problem = queueProblem(queue) ?? options.problem;
+  const { before, action, wait } = options;
+  return { text, queue, plain: false, before, action, wait, problem };
+}
+
+/** A line can have thousands of keys, and with options that take time to parse; but there are few combinations. */
+function optionsOf(text: string): Options {
+  const known = recentOptions.get(text);
+  if (known !== undefined) return known;
+  const options = parseOptions(text.split("/"));
+  if (text.length > LONGEST_OPTIONS) return options;
+  if (recentOptions.size === MOST_OPTIONS) recentOptions.clear();
+  recentOptions.set(text, options);
+  return options;
+}
+
+function parseOptions(options: string[]): Options {
   const has = (option: string) => options.includes(option);
   const wait = options.find((option) => option.startsWith("t="))?.slice(2) ?? "-1";
   const before = has("close") ? "close" : has("abort") ? "abort" : undefined;
   let action: Action = before === undefined ? "take" : "none";
   if (has("open")) action = "open";
   if (has("peek")) action = "peek";
-  return { text, queue, plain: false, before, action, wait: Number(wait), problem };
+  return { before, action, wait: Number(wait), problem: optionsProblem(options) };
 }
 
 function plainKey(text: string): Key {

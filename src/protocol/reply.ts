@@ -42,7 +42,7 @@ export interface ReplyContext {
 
 /** How replies are written in one dialect: plain functions that append to `bytes`. */
 export interface Encoder {
-  /** The outcomes that a quiet request is not told. */
+  /** The outcomes that are not sent to a quiet request. */
   readonly quietOutcomes: ReadonlySet<Outcome>;
   /** @param number the stored message's own number, if `request.numbered` */
   outcome(bytes: Bytes, request: ReplyContext, outcome: Outcome, number: number): void;

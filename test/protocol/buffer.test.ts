@@ -62,7 +62,7 @@ describe("numbers", () => {
     }
   });
 
-  test("behind one another", () => {
+  test("one after the other", () => {
     const bytes = newBytes(1);
     const values = Array.from({ length: 300 }, (_, n) => n ** 6);
     for (const value of values) writeNumber(bytes, value);
@@ -99,7 +99,7 @@ describe("copied bytes", () => {
 });
 
 describe("growth", () => {
-  test.each([1, 2, 3, 16, 100])("from %d bytes on, nothing written gets lost", (size) => {
+  test.each([1, 2, 3, 16, 100])("from %d bytes on, no written byte is lost", (size) => {
     const bytes = newBytes(size);
     const expected: string[] = [];
     for (let i = 0; i < 2000; i++) {
@@ -154,7 +154,7 @@ describe("clearing", () => {
     expect(textOf(bytes)).toBe("new");
   });
 
-  test("gives a larger one back", () => {
+  test("replaces a larger one", () => {
     const bytes = newBytes(16);
     reserve(bytes, 1024 * 1024 + 1);
     clear(bytes);

@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { keyAt, keyInTable, newKeyTable } from "../../src/protocol/key.ts";
 import { newRandom, seeds } from "./random.ts";
 
-/** What no name may have in it. */
+/** What a name must not contain. */
 const separators = [..."/ \n"].map((character) => character.charCodeAt(0));
 
 /** The key, read from the middle of a buffer. */
@@ -50,7 +50,7 @@ test("a name does not change with the buffer that it was read from", () => {
   expectName("jobs");
 });
 
-test("the same bytes give the same key, wherever they lie", () => {
+test("the same bytes give the same key, wherever they are", () => {
   expect(read("jobs")).toBe(read("jobs"));
 });
 
@@ -124,6 +124,16 @@ test("a table does not change with the buffer that it was made from", () => {
   const table = newKeyTable(line, [0, 3], 0, 2, 5);
   line.fill("x");
   expect([0, 1].map((i) => keyInTable(table, i).queue)).toEqual(["aa", "bb"]);
+});
+
+test("hundreds of different options, each again and again", () => {
+  for (let round = 0; round < 2; round++) {
+    for (let wait = 0; wait < 300; wait++) {
+      expect(read(`q/open/t=${wait}`)).toMatchObject({ queue: "q", action: "open", wait });
+      expect(read(`a/t=${wait}/peek`)).toMatchObject({ queue: "a", action: "peek", wait });
+      expect(read(`b/t=${wait}/x`).problem).toStartWith("unknown option x");
+    }
+  }
 });
 
 test("a name of 250 bytes may have options", () => {

@@ -2,7 +2,7 @@ import { expect } from "bun:test";
 
 import { type Bytes, newBytes, writeText } from "../../src/protocol/buffer.ts";
 
-/** What a writer writes: the same behind something else, with room for all of it and with room for nothing. */
+/** The bytes that `write` appends: the same after other bytes, with room for all of them and with no room. */
 export function written(write: (bytes: Bytes) => void): Buffer {
   const results = [1, 64, 100_000].map((size) => {
     const bytes = newBytes(size);

@@ -102,7 +102,7 @@ function parseRareLine(input: Input): boolean {
       return accept(request, "quit");
     default:
       if (!wordText(words, words.count - 1).startsWith("HTTP/")) return refuseUnknown(request);
-      // A browser, which a web page may have told to send commands in the body.
+      // This is a browser: a web page may have made it send commands in the body.
       input.ended = true;
       return refuse(request, "unknown command", "", true);
   }

@@ -68,24 +68,25 @@ export function wordText({ buffer, starts, ends }: Words, index: number): string
 }
 
 /** The word as a number from 0 to `most` (below 10^15), or -1: only decimal digits make a number. */
-export function wordNumber({ buffer, starts, ends }: Words, index: number, most: number): number {
-  return digits(buffer, starts[index] as number, ends[index] as number, most);
+export function wordNumber(words: Words, index: number, most: number): number {
+  return digits(words, words.starts[index] as number, words.ends[index] as number, most);
 }
 
 /** The word without its first letter as a number, like {@link wordNumber}. */
-export function tokenNumber({ buffer, starts, ends }: Words, index: number, most: number): number {
-  return digits(buffer, (starts[index] as number) + 1, ends[index] as number, most);
+export function tokenNumber(words: Words, index: number, most: number): number {
+  return digits(words, (words.starts[index] as number) + 1, words.ends[index] as number, most);
 }
 
 /** Whether the word is a whole number of up to 15 digits, with or without a minus sign. */
-export function isSignedNumber({ buffer, starts, ends }: Words, index: number): boolean {
-  const start = starts[index] as number;
-  const digitsStart = buffer[start] === MINUS ? start + 1 : start;
-  return digits(buffer, digitsStart, ends[index] as number, 1e15 - 1) >= 0;
+export function isSignedNumber(words: Words, index: number): boolean {
+  const start = words.starts[index] as number;
+  const digitsStart = words.buffer[start] === MINUS ? start + 1 : start;
+  return digits(words, digitsStart, words.ends[index] as number, 1e15 - 1) >= 0;
 }
 
-function digits(buffer: Buffer, start: number, end: number, most: number): number {
+function digits(words: Words, start: number, end: number, most: number): number {
   if (start === end) return -1;
+  const { buffer } = words;
   let value = 0;
   for (let at = start; at < end; at++) {
     const byte = buffer[at] as number;

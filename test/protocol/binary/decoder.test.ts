@@ -1,4 +1,4 @@
-/** What is understood of binary requests, however they arrive. */
+/** How binary requests are read, in whatever pieces they arrive. */
 import { describe, expect, test } from "bun:test";
 
 import { binary } from "../../../src/protocol/binary/encoder.ts";
@@ -317,7 +317,7 @@ test("half a request is none", () => {
   for (let end = 0; end < whole.length; end++) expect(read([whole.subarray(0, end)])).toEqual([]);
 });
 
-test("lengths that do not agree are told of as soon as the header is there", () => {
+test("lengths that do not agree are an error as soon as the header has arrived", () => {
   expect(read([request(opcodes.get, { keyLength: 10, length: 5 })])).toHaveLength(1);
 });
 
@@ -361,7 +361,7 @@ describe.each(seeds)("seed %d", (seed) => {
   });
 });
 
-/** What the request before it asked for, and how it was numbered, has no part in the answer. */
+/** Neither the opcode nor the quietness of the request before it may change the answer. */
 test("a partial packet that is rejected is answered in its dialect, and not silently", () => {
   const input = newInput(MAX_BODY);
   const long = request(opcodes.get, { key: "n".repeat(60_000), opaque: 2 });

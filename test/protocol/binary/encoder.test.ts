@@ -80,7 +80,7 @@ test.each(outcomes)("%s", (outcome, parts) => {
   expect(packet).toEqual(answer(0x11, parts));
 });
 
-test("what a quiet client is not told", () => {
+test("which outcomes a quiet client does not get", () => {
   expect([...binary.quietOutcomes]).toEqual(["stored", "deleted", "done"]);
 });
 
@@ -97,7 +97,7 @@ test.each(errors)("%s", (error, reason, code, value) => {
   expect(packet).toEqual(answer(0x55, { reserved: code, value }));
 });
 
-test("a failure is told with the number of the request whose answer was held", () => {
+test("a failure repeats the opcode and the opaque of the reply that it replaces", () => {
   const held = written((bytes) => binary.outcome(bytes, request(opcodes.setq), "stored", 9));
   const behind = Buffer.concat([Buffer.from("others"), held, Buffer.from("more")]);
   const packet = parse(written((bytes) => writeFailure(bytes, behind, 6, "disk full")));

@@ -1,4 +1,4 @@
-/** Packets of the binary dialect, made and taken apart in the plainest way. A string is a character a byte. */
+/** Packets of the binary dialect, written and read in the simplest way. A string has one character for each byte. */
 
 export const opcodes = {
   get: 0x00,

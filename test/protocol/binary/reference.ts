@@ -1,4 +1,4 @@
-/** Requests as plain values, and the description of the binary dialect once more, in the plainest way. */
+/** Requests as plain values, and the description of the binary dialect as the simplest possible code. */
 import type { Request, Wanted } from "../../../src/protocol/request.ts";
 import { keysOf } from "../reading.ts";
 import { type Packet, parse } from "./packet.ts";

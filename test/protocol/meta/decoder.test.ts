@@ -1,4 +1,4 @@
-/** What is understood of meta commands, however they arrive. */
+/** How meta commands are read, in whatever pieces they arrive. */
 import { describe, expect, test } from "bun:test";
 
 import { meta } from "../../../src/protocol/meta/encoder.ts";
@@ -285,13 +285,13 @@ describe.each(rows)("$title", ({ bytes, requests }) => {
   test("a byte at a time", () => expect(read(singleBytes(bytes))).toEqual(requests));
 });
 
-test("all of them one behind the other", () => {
+test("all of them one after the other", () => {
   const all = Buffer.concat(rows.map(({ bytes }) => bytes));
   expect(read([all])).toEqual(rows.flatMap(({ requests }) => requests));
   expect(read(singleBytes(all))).toEqual(rows.flatMap(({ requests }) => requests));
 });
 
-test("each request is answered in what it came in", () => {
+test("each request is answered in its own dialect", () => {
   const bytes = Buffer.from("mg q\r\nget q\r\nmn\r\nmz\r\nversion\r\nma q\r\nnonsense\r\n");
   const dialects = requestsIn([bytes], MAX_BODY, ({ encoder }) => encoder);
   expect(

@@ -29,7 +29,7 @@ test.each([
   );
 });
 
-test("a body ends in CR LF, and nothing is behind the last message", () => {
+test("a body ends in CR LF, and nothing follows the last message", () => {
   expect(written((bytes) => meta.tail(bytes)).toString()).toBe("\r\n");
   expect(written((bytes) => meta.end(bytes, request({ tokens: ["kq"] }), true)).length).toBe(0);
 });
@@ -55,11 +55,11 @@ test.each(outcomes)("%s", (outcome, expected) => {
   expect(written((bytes) => meta.outcome(bytes, asked, outcome, 7)).toString()).toBe(expected);
 });
 
-test("what a quiet client is not told", () => {
+test("which outcomes a quiet client does not get", () => {
   expect([...meta.quietOutcomes]).toEqual(["stored", "deleted", "not found"]);
 });
 
-test("a queue in one line, and one that there is not", () => {
+test("a queue in one line, and an unknown queue", () => {
   const rows = [
     ["messages", 3],
     ["age", 1234],

@@ -1,4 +1,4 @@
-/** Bodies: where they lie, and what is kept of them. */
+/** Bodies: where their bytes are, and how much memory they take. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { nextRequest } from "../../../src/protocol/decoder.ts";
@@ -36,7 +36,7 @@ function bodyOf({ request }: Input): Buffer {
 }
 
 describe("a body that arrived whole", () => {
-  test("stays where it lies", () => {
+  test("is used in place", () => {
     const input = newInput(1024);
     const piece = bytesOf("set q 0 0 5\r\nHello\r\nset q 0 0 5\r\nWorld\r\n");
     expect(fed(input, piece)).toBe(true);
@@ -49,7 +49,7 @@ describe("a body that arrived whole", () => {
     expect(input.request.bodyAlone).toBe(false);
   });
 
-  test("also when its line came before", () => {
+  test("also when its line arrived earlier", () => {
     const input = newInput(1024);
     expect(fed(input, bytesOf("set q 0 0 "))).toBe(false);
     const piece = bytesOf("5\r\nHello\r\n");
@@ -61,7 +61,7 @@ describe("a body that arrived whole", () => {
 });
 
 describe("a body that arrives in pieces", () => {
-  test("lies alone in a buffer of its size", () => {
+  test("has a buffer of its size for itself", () => {
     const text = "set q 0 0 5\r\nHello\r\n";
     const bodyStart = text.indexOf("Hello");
     for (let place = bodyStart; place < text.length; place++) {
@@ -69,7 +69,7 @@ describe("a body that arrives in pieces", () => {
       expect(fed(input, bytesOf(text.slice(0, place)))).toBe(false);
       expect(fed(input, bytesOf(`${text.slice(place)}get q\r\n`))).toBe(true);
       const { body, bodyStart, bodyEnd, bodyAlone } = input.request;
-      // Between its line and its first byte there is nothing yet that would have to be kept.
+      // When only the line has arrived, there is no part of the body to keep yet.
       expect(bodyAlone).toBe(true);
       expect([bodyStart, bodyEnd, body.length]).toEqual([0, 5, 5]);
       expect(body.buffer.byteLength).toBe(5);
@@ -78,7 +78,7 @@ describe("a body that arrives in pieces", () => {
     }
   });
 
-  test("an empty one, too", () => {
+  test("also when it is empty", () => {
     const input = newInput(1024);
     expect(fed(input, bytesOf("set q 0 0 0\r\n\r"))).toBe(false);
     expect(fed(input, bytesOf("\n"))).toBe(true);
@@ -165,7 +165,7 @@ describe("64 MB in pieces of 64 KB", () => {
     expect(readAvailable(input)).toEqual([get("q")]);
   });
 
-  test("are given up when there is no memory for the rest, which is thrown away", () => {
+  test("are rejected when there is no memory for the rest, which is thrown away", () => {
     const input = newInput(size);
     expect(rejectPartial(input)).toBe(false);
     expect(fed(input, Buffer.concat([bytesOf(line), piece.subarray(0, 1000)]))).toBe(false);
@@ -184,7 +184,7 @@ describe("64 MB in pieces of 64 KB", () => {
     expect(foundIn(input.request)).toEqual(get("q"));
   });
 
-  test("are given up in the middle of what follows the body", () => {
+  test("are rejected in the middle of the CR LF after the body", () => {
     const input = newInput(size);
     expect(fed(input, bytesOf("set q 0 0 5 noreply\r\nHello\r"))).toBe(false);
     expect(rejectPartial(input)).toBe(true);
@@ -208,7 +208,7 @@ describe("64 MB in pieces of 64 KB", () => {
   });
 });
 
-test("the largest number of bytes there is, thrown away piece by piece", () => {
+test("the largest possible number of bytes, thrown away piece by piece", () => {
   const input = newInput(1024);
   expect(fed(input, bytesOf("set q 0 0 2147483645\r\n"))).toBe(true);
   expect(foundIn(input.request)).toEqual(refused(TOO_LARGE));
@@ -266,7 +266,7 @@ test.each([
   expect(isIncomplete(input)).toBe(missing);
 });
 
-test("of a refused body nothing is missing when all of it lies there", () => {
+test("a refused body is complete when all of its bytes have arrived", () => {
   const input = newInput(1024);
   for (const [piece, missing] of [
     ["add q 0 0 5\r\nHe", true],
@@ -290,7 +290,7 @@ test("an input that has understood everything holds no received bytes", () => {
   expect(input.line).toBeUndefined();
 });
 
-test("bytes that arrive before the others are read wait behind them", () => {
+test("bytes that arrive before earlier ones are read come after them", () => {
   const input = newInput(1024);
   for (const text of ["get a\r\nget", " b\r\nset q 0 0 5\r", "\nHel", "", "lo\r\nget c\r\n"]) {
     feed(input, bytesOf(text));
@@ -298,7 +298,7 @@ test("bytes that arrive before the others are read wait behind them", () => {
   expect(readAvailable(input)).toEqual([get("a"), get("b"), set("q", 0, "Hello"), get("c")]);
 });
 
-/** A client that waits may send a byte at a time; what it has sent before must not be copied for each. */
+/** A waiting client may send a byte at a time; its earlier bytes must not be copied each time. */
 test("bytes that arrive one by one before the others are read go into few buffers", () => {
   const input = newInput(1024);
   const request = bytesOf("set q 0 0 5\r\nHello\r\n");
@@ -328,7 +328,7 @@ test("bytes that arrive while others are looked at are in one buffer that does n
   expect(readAvailable(input)).toEqual([get("a"), get("a")]);
 });
 
-describe("settled", () => {
+describe("compacted", () => {
   const line = bytesOf("get a\r\n");
 
   test.each([
@@ -337,7 +337,7 @@ describe("settled", () => {
   ])("when %s, nothing else is held", (_title, looked, rest, most) => {
     for (const before of ["", "\n"]) {
       const input = newInput(1024);
-      // What arrives behind something else is in a buffer of the input's own.
+      // Bytes that arrive after unread ones are in a buffer of the input's own.
       if (before !== "") feed(input, bytesOf(before));
       feed(input, Buffer.concat([looked, bytesOf(rest)]));
       for (let n = 0; n < looked.length + before.length; n++) nextRequest(input);
@@ -348,7 +348,7 @@ describe("settled", () => {
     }
   });
 
-  test("what is left of a large chunk stays where it lies as long as it is much", () => {
+  test("the rest of a large chunk is not moved as long as it is large", () => {
     const input = newInput(1024);
     const chunk = Buffer.alloc(7 * 10_000, line);
     feed(input, chunk);
@@ -363,7 +363,7 @@ describe("settled", () => {
   });
 });
 
-test("bytes that arrive between two requests wait, too", () => {
+test("bytes that arrive between two requests are read after them", () => {
   const input = newInput(1024);
   expect(fed(input, bytesOf("get a\r\nget b\r\nget"))).toBe(true);
   expect(foundIn(input.request)).toEqual(get("a"));
@@ -383,7 +383,7 @@ test("a wrong end in pieces", () => {
   }
 });
 
-/** A client that does this and then stays silent would cost the server as many bytes as a body may have. */
+/** Otherwise a client that does this and then sends nothing would hold the memory of a whole body. */
 test("a body that came in pieces and has a wrong end is not held any longer", () => {
   const input = newInput(1_000_000);
   expect(fed(input, bytesOf("set q 0 0 1000000\r\n"))).toBe(false);

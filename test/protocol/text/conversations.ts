@@ -1,4 +1,4 @@
-/** What clients say, and what is to be understood of it: PROTOCOL.md, as far as it is about reading requests. */
+/** What clients send, and which requests that is: the part of PROTOCOL.md that is about reading requests. */
 import { type Found, MAX_BODY } from "./reading.ts";
 
 export interface Conversation {
@@ -84,7 +84,7 @@ const names: Row[] = [
   ["a name of 251 bytes", `get ${name251}\r\n`, refused(BAD_FORMAT)],
   ["all names are checked", `get a ${name251} b\r\n`, refused(BAD_FORMAT)],
   [
-    "names of strange bytes",
+    "names of unusual bytes",
     "get \0 \xff\x80 \x01\x7f\xa0 \t\r\n",
     get("\0", "\xff\x80", "\x01\x7f\xa0", "\t"),
   ],
@@ -102,7 +102,7 @@ const sets: Row[] = [
   ["a negative exptime", "set q 0 -1 1\r\nx\r\n", set("q", 0, "x")],
   ["a date for exptime", "set q 0 1767225600 1\r\nx\r\n", set("q", 0, "x")],
   ["a name of 250 bytes to set", `set ${name250} 0 0 1\r\nx\r\n`, set(name250, 0, "x")],
-  ["a name of strange bytes to set", "set \xe9\0\r 0 0 1\r\nx\r\n", set("\xe9\0\r", 0, "x")],
+  ["a name of unusual bytes to set", "set \xe9\0\r 0 0 1\r\nx\r\n", set("\xe9\0\r", 0, "x")],
   ["a body of commands", `set q 0 0 25\r\n${dangerous}\r\n`, set("q", 0, dangerous)],
   ["a body of line ends", "set q 0 0 6\r\n\r\n\r\n\r\n\r\n", set("q", 0, "\r\n\r\n\r\n")],
   [
@@ -331,7 +331,7 @@ const flushes: Row[] = [
   ["delete with a slash", "delete q/open\r\ndelete q/ noreply\r\n", refused(SLASH), silent(SLASH)],
 ];
 
-/** Nobody knows where the body ends: the next line is the next request. */
+/** The end of the body is not known: the next line is the next request. */
 const unknownEnds: Row[] = [
   ...["x", "-1", "-0", "+5", "5.0", "5x", "0x5", "2147483646", "99999999999999999999"].map(
     (bytes): Row => [

@@ -1,4 +1,4 @@
-/** What is understood of a client's bytes, however they arrive. */
+/** How a client's bytes are read, in whatever pieces they arrive. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { cutAtRandom, newRandom, seeds } from "../random.ts";
@@ -13,7 +13,7 @@ const known = conversations.map(({ title, text, found }) => ({
   found,
 }));
 
-/** All conversations but those that end in the middle of a request, one behind the other. */
+/** All conversations one after the other, except those that end in the middle of a request. */
 const complete = known.filter(({ bytes, found }) => {
   const end = readWhole(Buffer.concat([bytes, Buffer.from("get end\r\n")])).at(-1);
   return found.length > 0 && Bun.deepEquals(end, { kind: "get", names: ["end"] });
@@ -45,7 +45,7 @@ describe("cut at every place", () => {
   });
 
   /** Twenty at a time, each among others twice; all in one, at every place, would take too long. */
-  test("many of them, one behind the other", () => {
+  test("many of them, one after the other", () => {
     for (let first = 0; first < complete.length; first += 10) {
       const some = complete.slice(first, first + 20);
       const bytes = Buffer.concat(some.map((one) => one.bytes));
@@ -58,7 +58,7 @@ describe("cut at every place", () => {
     }
   });
 
-  test("all of them one behind the other, at every tenth place", () => {
+  test("all of them one after the other, at every tenth place", () => {
     const expected = digest(allFound);
     for (let place = 0; place <= all.length; place += 10) {
       const cut = readCut(all, place);
@@ -73,7 +73,7 @@ describe("a byte at a time", () => {
     expect(readPieces(singleBytes(bytes))).toEqual(found);
   });
 
-  test("all of them one behind the other", () => {
+  test("all of them one after the other", () => {
     expect(readPieces(singleBytes(all))).toEqual(allFound);
   });
 });

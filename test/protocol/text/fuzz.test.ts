@@ -1,4 +1,4 @@
-/** Bytes that nobody planned: the parser must not fall over, and must read them as the reference does. */
+/** Random and changed bytes: the parser must not fail, and must read them as the reference does. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { inputs } from "../../hostile/inputs.ts";

@@ -80,7 +80,7 @@ describe.each([
     expect(readPieces(singleBytes(Buffer.concat([longer, next])))).toEqual([fatal(TOO_LONG)]);
   });
 
-  test("behind and before other requests", () => {
+  test("after and before other requests", () => {
     const before = Buffer.from("set q 0 0 5\r\nHello\r\n");
     const good = Buffer.concat([before, bytes, before]);
     const bad = Buffer.concat([before, longer, before]);
@@ -184,7 +184,7 @@ test("get with 100 names of 250 bytes", () => {
   expect(readPieces(singleBytes(bytes))).toEqual([get(...names)]);
 });
 
-describe("what is refused leaves nothing long behind", () => {
+describe("a refused request keeps no long text", () => {
   const long = "x".repeat(60_000);
   const names = Array.from({ length: 10_000 }, (_, n) => n.toString(36)).join(" ");
 

@@ -1,6 +1,6 @@
 /**
- * PROTOCOL.md once more, in the plainest way: all bytes at once, as text. It is slow, and easy to check by reading.
- * What is wrong with the options of a get is not in it: there it says "options", and nothing else.
+ * PROTOCOL.md as the simplest possible code: it reads all bytes at once, as text. It is slow, but easy to check by reading.
+ * It does not know what is wrong with the options of a get: there its answer is just "options".
  */
 import {
   BAD_FORMAT,

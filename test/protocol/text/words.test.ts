@@ -13,7 +13,7 @@ import {
 
 const words = newWords();
 
-/** Splits the line where it lies between bytes that are not its own. */
+/** Splits the line, with other bytes before and after it. */
 function split(line: string): string[] {
   const buffer = Buffer.from(`xy z${line}x yz`, "latin1");
   splitWords(words, buffer, 4, 4 + line.length);
