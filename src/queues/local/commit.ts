@@ -2,6 +2,7 @@ import { type Batch, newBatch } from "../../store/batch.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
 import { evictBeyondLimit } from "./cache.ts";
+import { noteLosses } from "./damage.ts";
 import { abandonOpen } from "./held.ts";
 import { countAvailable, type Queue } from "./queue.ts";
 import { noteUnknown } from "./recovery.ts";
@@ -61,6 +62,7 @@ export function commitChanges(local: Local): boolean {
     markSaved(changes.touched[i] as Queue, cache, savings[i] as Saving);
   }
   for (const queue of changes.dropped) abandonOpen(queue);
+  noteLosses(local);
   announceAvailable(local, changes.touched);
   forgetChanges(local);
   evictBeyondLimit(cache, queues.size);
@@ -99,6 +101,7 @@ export function undoChanges(local: Local): void {
     rollBack(queue, cache);
     if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
   }
+  for (const queue of changes.recounted) local.recounts.add(queue);
   announceAvailable(local, changed);
   forgetChanges(local);
 }
@@ -121,6 +124,8 @@ function forgetChanges({ changes }: Local): void {
   changes.touched.length = 0;
   changes.created.length = 0;
   changes.dropped.length = 0;
+  changes.losses.length = 0;
+  changes.recounted.length = 0;
   changes.bytes = 0;
   changes.costly = 0;
 }

@@ -1,69 +1,97 @@
 import { addHeld } from "./held.ts";
+import { findOpen } from "./open.ts";
 import { newMessage, noteGone, type Queue, type Recount } from "./queue.ts";
-import { findHeld, type Gap, skip } from "./reading.ts";
+import { findHeld, findRow, type Gap, skip } from "./reading.ts";
+import { bodyBytesFrom } from "./segment.ts";
 import { type Local, touch } from "./state.ts";
 
 /** Rows that are looked at in one portion of the counting. */
 const RECOUNT_ROWS = 2000;
 
 /**
- * Moves the queue behind messages that the store has lost, and begins to count its bytes anew: nobody knows how long the
- * lost ones were.
+ * Moves the queue behind messages that the store has lost. It is unknown how long these were: once that is committed, the
+ * queue's bytes are counted anew.
  * @returns what is lost, in words for the client
  */
 export function skipLost(local: Local, queue: Queue, gap: Gap): string {
   const { first, end } = gap;
+  const messages = end - first;
   skip(queue, gap);
   noteGone(queue, end - 1, 0);
-  local.lost += end - first;
-  queue.recount = undefined;
-  local.recounts.add(queue);
-  const which = end - first === 1 ? `message ${first}` : `messages ${first} to ${end - 1}`;
+  const which = messages === 1 ? `message ${first}` : `messages ${first} to ${end - 1}`;
   const reason = `the database is damaged: ${which} of this queue cannot be read`;
-  local.warn(`queue ${queue.name}: ${reason}, and ${end - first === 1 ? "is" : "are"} skipped`);
+  const warning = `queue ${queue.name}: ${reason}, and ${messages === 1 ? "is" : "are"} skipped`;
+  local.changes.losses.push({ queue, messages, warning });
   return reason;
 }
 
-/** Counts a portion of a damaged queue's bytes. To be called between groups. @returns whether there is more to do */
-export function recountPortion(local: Local): boolean {
-  const [queue] = local.recounts;
-  if (queue === undefined) return false;
-  const recount = (queue.recount ??= beginRecount(local, queue));
-  if (queue.head > recount.next) countHeld(local, queue, recount);
-  if (recount.next < recount.end) {
-    const { bytes, next } = local.store.measure(queue.id, recount.next, RECOUNT_ROWS);
-    recount.bytes += bytes;
-    recount.next = next === 0 ? recount.end : next;
+/** The group is committed: what it skipped is lost. */
+export function noteLosses(local: Local): void {
+  for (const { queue, messages, warning } of local.changes.losses) {
+    local.lost += messages;
+    local.recounts.add(queue);
+    queue.recount = undefined;
+    local.warn(warning);
   }
-  if (recount.next < recount.end) return true;
+}
+
+/**
+ * Counts a portion of a damaged queue's bytes. To be called between groups; what it finds is committed with the next one.
+ * @returns whether there is more to do
+ */
+export function recountPortion(local: Local): boolean {
+  const { recounts, queues, store } = local;
+  const [queue] = recounts;
+  if (queue === undefined) return false;
+  if (queues.get(queue.name) !== queue) {
+    recounts.delete(queue);
+    return recounts.size > 0;
+  }
+  const recount = (queue.recount ??= { total: queue.bytes, next: 0, bytes: 0, missed: 0 });
+  if (recount.next < queue.head) countHeld(local, queue, recount);
+  countInMemory(local, queue, recount);
+  if (recount.next < queue.tail) {
+    const { bytes, next } = store.measure(queue.id, recount.next, RECOUNT_ROWS);
+    recount.bytes += bytes;
+    recount.next = next === 0 ? queue.tail : next;
+  }
+  if (recount.next < queue.tail) return true;
   endRecount(local, queue, recount);
-  return local.recounts.size > 0;
+  return recounts.size > 0;
 }
 
-/** All that was set is in the store between groups. */
-function beginRecount(local: Local, queue: Queue): Recount {
-  const recount = { total: queue.bytes, next: 0, end: queue.tail, bytes: 0, missed: 0 };
-  countHeld(local, queue, recount);
-  return recount;
-}
-
-/** Counts what is held of the messages that the head has passed, and the rest of the segment that it is in. */
-function countHeld({ store }: Local, queue: Queue, recount: Recount): void {
+/** Counts what is held of the messages that the head has passed, and goes on at the head. */
+function countHeld(local: Local, queue: Queue, recount: Recount): void {
   const message = newMessage();
   const numbers: number[] = [];
   addHeld(queue, recount.next, queue.head, numbers);
   for (const number of numbers) {
-    const isFound = findHeld(queue, store, number, message);
-    if (isFound) recount.bytes += message.end - message.start;
+    const open = findOpen(queue, number);
+    // An open message has its bytes until it is closed, even when it is lost.
+    if (open !== undefined) recount.bytes += open.length;
+    else if (findHeld(queue, local.store, number, message))
+      recount.bytes += message.end - message.start;
   }
   recount.next = queue.head;
-  const [first] = queue.head < queue.tail ? store.read(queue.id, queue.head, 1) : [];
-  if (first === undefined || first.first >= queue.head) return;
-  for (; recount.next < first.first + first.count; recount.next++) {
-    if (findHeld(queue, store, recount.next, message)) {
-      recount.bytes += message.end - message.start;
-    }
+  if (queue.segments.length === 0) countRest(local, queue, recount);
+}
+
+/** Counts what is in memory, which is given to clients even when the store has lost it. */
+function countInMemory(local: Local, queue: Queue, recount: Recount): void {
+  const { next } = recount;
+  for (const segment of queue.segments) {
+    recount.bytes += bodyBytesFrom(segment, recount.next);
+    recount.next = Math.max(recount.next, segment.end);
   }
+  if (recount.next > next) countRest(local, queue, recount);
+}
+
+/** Counts the rest of the row that the next message is in the middle of: the store measures whole rows. */
+function countRest({ store }: Local, queue: Queue, recount: Recount): void {
+  const row = recount.next < queue.tail ? findRow(queue, store, recount.next) : undefined;
+  if (row === undefined || row.first >= recount.next) return;
+  recount.bytes += bodyBytesFrom(row, recount.next);
+  recount.next = row.end;
 }
 
 function endRecount(local: Local, queue: Queue, { total, bytes, missed }: Recount): void {
@@ -72,5 +100,6 @@ function endRecount(local: Local, queue: Queue, { total, bytes, missed }: Recoun
   local.recounts.delete(queue);
   queue.bytes -= lost;
   local.bytes -= lost;
+  local.changes.recounted.push(queue);
   touch(local, queue);
 }

@@ -11,6 +11,7 @@ import {
   countAvailable,
   countMessages,
   newQueue,
+  noteCome,
   noteGone,
   type Queue,
 } from "./queue.ts";
@@ -74,10 +75,22 @@ function isCut(operation: Operation | undefined): boolean {
   }
 }
 
-/** Nothing is answered from memory, and nothing changed, before the file has told what is so. */
+/**
+ * Nothing is answered from memory, and nothing changed, before the file has told what is so. A consumer that is gone is
+ * gone all the same: what it has open must not stay open for ever.
+ */
 function refuse({ unknown }: Local, operation: Operation): void {
-  if (operation.kind === "none" || operation.outcome === "skipped") return;
-  fail(operation, unknown?.reason ?? "");
+  operation.rests = false;
+  if (operation.outcome !== "pending") return;
+  operation.outcome = "done";
+  if (operation.kind === "release") abortAll(operation.consumer as LocalConsumer);
+  else if (operation.kind !== "none") fail(operation, unknown?.reason ?? "");
+}
+
+function abortAll(consumer: LocalConsumer): Queue[] {
+  const queues = [...consumer.open.keys()];
+  for (const queue of queues) abortOpen(queue, consumer);
+  return queues;
 }
 
 export function executeOne(local: Local, operation: Operation): void {
@@ -129,9 +142,12 @@ function executeKind(local: Local, operation: Operation): void {
       return goThrough(local, operation, (queue) => operation.rows.push(summaryOf(queue)));
     case "details":
       return details(local, operation);
-    case "none":
     case "checkpoint":
     case "archive":
+      // It is made once the group is committed; when that fails, it is not made at all.
+      operation.rests = true;
+      return;
+    case "none":
       return;
   }
 }
@@ -273,26 +289,32 @@ function changeOpen(local: Local, operation: Operation): void {
 }
 
 function release(local: Local, operation: Operation): void {
-  const consumer = operation.consumer as LocalConsumer;
-  for (const queue of [...consumer.open.keys()]) {
-    abortOpen(queue, consumer);
+  for (const queue of abortAll(operation.consumer as LocalConsumer)) {
     if (local.queues.get(queue.name) === queue) touch(local, queue);
   }
+}
+
+/** Whether the message that was taken is back, or was never gone. */
+function isThere({ stored, listed, restored }: Queue, number: number): boolean {
+  if (number >= stored.head || listed.has(number)) return true;
+  return restored.some((message) => message.number === number);
 }
 
 /** What a take gave was not delivered: it comes before all younger messages again. */
 function restore(local: Local, operation: Operation): void {
   const { number, flags, body, start, end, queueId } = operation;
-  const queue = local.queues.get(operation.queue);
-  if (queue?.id !== queueId) return;
+  const queue = find(local, operation);
+  // After a failed sync it may be there already.
+  if (queue?.id !== queueId || isThere(queue, number)) return;
   touch(local, queue);
+  operation.rests = true;
   local.changes.costly++;
   const [stored] = local.store.read(queue.id, number, 1);
   const isStored = stored !== undefined && stored.first <= number;
   const segment = isStored ? undefined : singleSegment(number, flags, body, start, end);
   queue.restored = [...queue.restored, { number, segment }];
   putBack(queue, number);
-  queue.bytes += end - start;
+  noteCome(queue, number, end - start);
   local.bytes += end - start;
 }
 
@@ -305,8 +327,6 @@ function deleteQueue(local: Local, operation: Operation): void {
   }
   operation.rests = true;
   local.queues.delete(queue.name);
-  local.recounts.delete(queue);
-  queue.recount = undefined;
   local.bytes -= queue.bytes;
   dropAll(cache, queue);
   changes.costly++;

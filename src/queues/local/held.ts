@@ -51,7 +51,6 @@ export function empty(queue: Queue, cache: Cache): void {
   for (const number of queue.returned) noteGone(queue, number, 0);
   if (queue.head < queue.tail) noteGone(queue, queue.tail - 1, 0);
   queue.returned = NONE;
-  queue.restored = NONE;
   queue.head = queue.tail;
   queue.loaded = queue.tail;
   queue.bytes = 0;

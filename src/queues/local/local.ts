@@ -1,5 +1,6 @@
 import { type Store, StoreError } from "../../store/store.ts";
 import { type Backend, BackendError, type Watcher } from "../backend.ts";
+import { finishGroup } from "./commit.ts";
 import { newConsumer } from "./consumer.ts";
 import { recountPortion } from "./damage.ts";
 import { executeGroup } from "./execute.ts";
@@ -45,7 +46,7 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     probe: () => failing(() => probe(local)),
     afterReply: () => failing(() => store.autoCheckpoint()),
     maintain: () =>
-      failing(() => (local.unknown === undefined && store.maintain()) || recountPortion(local)),
+      failing(() => local.unknown === undefined && (store.maintain() || recount(local))),
     checkpoint: (how) => failing(() => checkpoint(local, how, options.tricklePercent)),
     close: () => store.close(),
   };
@@ -74,6 +75,13 @@ function oldestArrival(local: Local, queue: Queue, arrivals: WeakMap<Queue, Arri
 function probe(local: Local): void {
   if (!isKnown(local)) throw new StoreError(local.unknown?.reason ?? "");
   local.store.probe();
+}
+
+/** Counts a portion of a damaged queue's bytes, and commits what was found. @returns whether there is more to do */
+function recount(local: Local): boolean {
+  const hasMore = recountPortion(local);
+  finishGroup(local, [], 0, 0);
+  return hasMore;
 }
 
 function checkpoint({ store }: Local, how: "full" | "trickle", percent: number): void {

@@ -73,11 +73,10 @@ export interface RestoredMessage {
 
 /** How far the counting of a damaged queue's bytes is. */
 export interface Recount {
-  /** Of the queue when counting began. */
+  /** Bytes that the queue was thought to have when counting began, and of messages that came before they were counted. */
   total: number;
-  /** Number of the next message to be counted, and the one at which counting ends. */
+  /** Number of the next message to be counted. */
   next: number;
-  end: number;
   /** Bytes counted so far. */
   bytes: number;
   /** Bytes of messages that went before they were counted. */
@@ -114,7 +113,7 @@ export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue):
     open: undefined,
     opened: NONE,
     gone: head - 1,
-    listed: held.length === 0 ? NOTHING_LISTED : new Set(held),
+    listed: listedSet(held),
     unlisted: NONE,
     restored: NONE,
     bytes,
@@ -132,6 +131,11 @@ export function countMessages(queue: Queue): number {
 /** How many messages can be taken. */
 export function countAvailable(queue: Queue): number {
   return queue.tail - queue.head + queue.returned.length;
+}
+
+/** These numbers as a set, which all queues share that have none. */
+export function listedSet(numbers: readonly number[]): Set<number> {
+  return numbers.length === 0 ? NOTHING_LISTED : new Set(numbers);
 }
 
 /** The listed numbers, in a set of the queue's own. */
@@ -154,7 +158,7 @@ export function append(
   const number = queue.tail;
   if (queue.loaded === number) queue.loaded++;
   queue.tail++;
-  queue.bytes += length;
+  noteCome(queue, number, length);
   if (length >= LARGE_BODY) {
     const body = alone ? source : Buffer.from(source.subarray(start, end));
     holdBack(cache, queue, largeSegment(number, flags, body));
@@ -183,6 +187,13 @@ export function consumeHead(queue: Queue, cache: Cache, message: Message): void 
   if (queue.head === front.end && queue.head !== queue.tail) spendFront(cache, queue);
 }
 
+/** The message has come into the queue, or back into it after it had gone. */
+export function noteCome(queue: Queue, number: number, length: number): void {
+  queue.bytes += length;
+  const { recount } = queue;
+  if (recount !== undefined && number >= recount.next) recount.total += length;
+}
+
 /** The message has left the queue for good. */
 export function noteGone(queue: Queue, number: number, length: number): void {
   queue.bytes -= length;
@@ -195,9 +206,7 @@ export function noteGone(queue: Queue, number: number, length: number): void {
     queue.restored = queue.restored.filter((restored) => restored.number !== number);
   }
   const { recount } = queue;
-  if (recount !== undefined && number >= recount.next && number < recount.end) {
-    recount.missed += length;
-  }
+  if (recount !== undefined && number >= recount.next) recount.missed += length;
 }
 
 export function pointTo(message: Message, segment: Segment, at: number, number: number): void {

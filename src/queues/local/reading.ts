@@ -70,6 +70,11 @@ function segmentOf(queue: Queue, store: Store, number: number): Segment | undefi
   return unpack(store.read(queue.id, number, 1)).find(holding);
 }
 
+/** The row that holds a message which is not taken, or, when that is lost, the next one; undefined: there is none. */
+export function findRow(queue: Queue, store: Store, number: number): Segment | undefined {
+  return unpack(store.read(queue.id, number, 1))[0];
+}
+
 /** The segment in memory that holds the message, which the group set. */
 export function inMemory(queue: Queue, number: number): Segment {
   const holding = ({ first, end }: Segment) => first <= number && number < end;

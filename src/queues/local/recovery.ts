@@ -2,14 +2,14 @@ import { type StoredQueue, StoreError } from "../../store/store.ts";
 import { dropAll, NONE } from "./cache.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
-import { newQueue, type Queue } from "./queue.ts";
+import { listedSet, newQueue, type Queue } from "./queue.ts";
 import { restoreHeld } from "./saving.ts";
 import type { Local } from "./state.ts";
 
 /** How long after a try that failed the file is asked again, in milliseconds. */
 const RETRY_MS = 100;
 
-/** A sync failed: nobody knows what of the group is on disk before the file itself has told. */
+/** A sync failed: it is unknown what of the group is on disk before the file itself has told. */
 export function noteUnknown(local: Local, reason: string): void {
   local.unknown = { reason, triedAt: -Infinity };
   isKnown(local);
@@ -44,7 +44,6 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   local.queues = new Map();
   local.bytes = 0;
   local.epoch++;
-  local.recounts.clear();
   for (const each of stored) {
     const queue = known.get(each.queue) ?? newQueue(each);
     known.delete(each.queue);
@@ -62,7 +61,7 @@ function reset({ cache, watcher }: Local, queue: Queue, stored: StoredQueue): vo
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
-  queue.listed = new Set(held);
+  queue.listed = listedSet(held);
   queue.unlisted = NONE;
   queue.opened = NONE;
   queue.restored = NONE;

@@ -2,7 +2,7 @@ import type { Batch, Position, StoredSegment } from "../../store/batch.ts";
 import { type Cache, dropAll, dropBack, dropSpent, NONE } from "./cache.ts";
 import { addHeld } from "./held.ts";
 import { countOpen, findOpen, listOpen, removeOpen } from "./open.ts";
-import { listedNumbers, type Queue } from "./queue.ts";
+import { listedNumbers, listedSet, type Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
 import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } from "./segment.ts";
 
@@ -110,6 +110,7 @@ function changeListed(queue: Queue, listed: readonly number[]): void {
   const numbers = listedNumbers(queue);
   for (const number of listed) numbers.add(number);
   for (const number of queue.unlisted) numbers.delete(number);
+  if (numbers.size === 0) queue.listed = listedSet([]);
   queue.unlisted = NONE;
 }
 

@@ -27,7 +27,7 @@ export const SEGMENT_BYTES = 64 * 1024;
 export const LARGE_BODY = 16 * 1024;
 
 const SMALLEST = 128;
-/** The engine keeps so few bytes beside the object itself, until somebody takes a view of them. */
+/** The engine keeps so few bytes beside the object itself, until a view of them is taken. */
 const FEW_BYTES = 1000;
 /** What a segment costs beside its bytes: the records and its place in the heap. */
 const OVERHEAD = 320;
@@ -156,6 +156,15 @@ export function placeOf(segment: Segment, number: number): number {
   let at = 0;
   for (let n = segment.first; n < number; n++) at = bodyAt(segment, at) + lengthAt(segment, at);
   return at;
+}
+
+/** Bytes of the bodies of message `number` and all behind it. */
+export function bodyBytesFrom(segment: Segment, number: number): number {
+  const { first, end, used, large } = segment;
+  if (number >= end) return 0;
+  if (large) return used;
+  const at = number <= first ? 0 : placeOf(segment, number);
+  return used - at - (end - Math.max(first, number)) * HEAD;
 }
 
 /** The bytes from `start` up to `end`, good until the segment changes. */

@@ -21,7 +21,7 @@ export interface Local {
   lost: number;
   /** Raised whenever the queues were taken anew from the store: a list that goes on is cut then. */
   epoch: number;
-  /** Why nothing is executed: nobody knows yet what of the last group is on disk. */
+  /** Why nothing is executed: it is not known yet what of the last group is on disk. */
   unknown: Unknown | undefined;
   /** Tells the operator. */
   warn: (text: string) => void;
@@ -47,10 +47,21 @@ export interface Changes {
   touched: Queue[];
   created: Queue[];
   dropped: Queue[];
+  /** What the group found to be lost, and the queues whose bytes were corrected since the last commit. */
+  losses: Loss[];
+  recounted: Queue[];
   /** Bytes that the group set, took or brought into memory. */
   bytes: number;
   /** How often it did more than to look into memory. */
   costly: number;
+}
+
+/** Messages of a queue that the store has lost. */
+export interface Loss {
+  queue: Queue;
+  messages: number;
+  /** For the operator. */
+  warning: string;
 }
 
 /** The time after a failed sync, before the file has told what is so. */
@@ -83,12 +94,24 @@ export function newLocal(
     watcher,
     clock,
     bytes,
-    changes: { touched: [], created: [], dropped: [], bytes: 0, costly: 0 },
+    changes: newChanges(),
     recounts: new Set(),
     lost: 0,
     epoch: 0,
     unknown: undefined,
     warn,
+  };
+}
+
+function newChanges(): Changes {
+  return {
+    touched: [],
+    created: [],
+    dropped: [],
+    losses: [],
+    recounted: [],
+    bytes: 0,
+    costly: 0,
   };
 }
 

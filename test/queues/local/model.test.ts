@@ -1,213 +1,248 @@
-/** Random requests, commits, failures and restarts, against a model that is a few lists. */
+/** Random operations in groups, failing commits and restarts, against a model that is a few lists. */
 import { expect, test } from "bun:test";
 
-import { deleteQueue } from "../../../src/queues/local/broker.ts";
-import { type Consumer, newConsumer, type Taking } from "../../../src/queues/local/consumer.ts";
-import { newRandom, seeds } from "../../protocol/random.ts";
+import { newConsumer } from "../../../src/queues/local/consumer.ts";
+import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
+import type { Operation } from "../../../src/queues/operation.ts";
+import { newRandom, type Random, seeds } from "../../protocol/random.ts";
 import { suite } from "../../store/scratch.ts";
+import { type Delivered, type Expected, Model } from "./model.ts";
 import {
-  abort,
-  close,
-  details,
+  drain,
+  failNextCommit,
   faults,
-  flush,
-  leave,
   newShop,
-  put,
+  operation,
   restart,
-  save,
-  take,
-  type Taken,
-  undo,
+  type Shop,
+  summaries,
+  takenOf,
 } from "./shop.ts";
 
 suite();
 
-interface Queue {
-  sets: number;
-  /** What can be taken, by number. */
-  there: Taken[];
-  /** Who has what open. */
-  open: Map<Consumer, Taken>;
+const NAMES = ["a", "b", "c", "d"] as const;
+const SIZES = [0, 1, 30, 400, 5000, 16_383, 16_384, 40_000, 70_000];
+const CACHES = [0, 20_000, 150_000, 1024 * 1024];
+const CONSUMERS = 6;
+const GROUPS = 500;
+
+/** How the commit of a group ends, and how often in a hundred. */
+const ENDS = [
+  ["committed", 75],
+  ["failed", 10],
+  ["unknown, not done", 4],
+  ["unknown, done", 4],
+  ["restarted", 7],
+] as const;
+
+type End = (typeof ENDS)[number][0];
+
+/** How often each kind is asked, in a hundred or so. */
+const KINDS = [
+  ["put", 36],
+  ["take", 18],
+  ["open", 12],
+  ["peek", 6],
+  ["check", 2],
+  ["close", 8],
+  ["abort", 6],
+  ["restore", 8],
+  ["release", 3],
+  ["flush", 1],
+  ["delete", 1],
+  ["details", 2],
+  ["list", 1],
+  ["flush all", 1 / 4],
+  ["none", 1],
+  ["checkpoint", 1 / 2],
+] as const;
+
+function pickWeighted<T>(random: Random, choices: readonly (readonly [T, number])[]): T {
+  const total = choices.reduce((sum, [, weight]) => sum + weight, 0);
+  let left = (random.below(1_000_000) / 1_000_000) * total;
+  for (const [choice, weight] of choices) if ((left -= weight) < 0) return choice;
+  return (choices[0] as (typeof choices)[number])[0];
 }
 
-/** What a consumer took in the current batch. */
-type Gone = { consumer: Consumer; queue: Queue; message: Taken };
+/** The queues, the model, and what is between them. */
+interface Trial {
+  random: Random;
+  shop: Shop;
+  model: Model;
+  consumers: ReturnType<typeof newConsumer>[];
+  /** Messages that were taken, and may yet be restored. */
+  delivered: Delivered[];
+  /** Restores that are asked for, and of which message. */
+  restores: Map<Operation, Delivered>;
+  count: number;
+}
 
-function model() {
-  let queues = new Map<string, Queue>();
-  let saved = new Map<string, Queue>();
-  let taken: Gone[] = [];
-
-  const copy = (from: Map<string, Queue>) =>
-    new Map(
-      [...from].map(([name, { sets, there, open }]): [string, Queue] => [
-        name,
-        { sets, there: [...there], open: new Map(open) },
-      ]),
-    );
-  function putBack({ there }: Queue, message: Taken): void {
-    there.push(message);
-    there.sort((a, b) => a.number - b.number);
+function newOperationOf(trial: Trial): Operation {
+  const { random, consumers, delivered } = trial;
+  const kind = pickWeighted(random, KINDS);
+  const at = random.below(CONSUMERS);
+  const consumer = consumers[at] as (typeof consumers)[number];
+  const chained = random.below(8) === 0;
+  const name = random.pick(NAMES);
+  const fields = { consumer, chained };
+  if (kind === "put") {
+    const number = ++trial.count;
+    const body = Buffer.alloc(random.pick(SIZES), `${number};`);
+    return operation(kind, name, { ...fields, body, flags: number, alone: false });
   }
-
-  return {
-    get queues() {
-      return queues;
-    },
-    put(name: string, flags: number, body: string): void {
-      const queue: Queue = queues.get(name) ?? { sets: 0, there: [], open: new Map() };
-      queues.set(name, queue);
-      queue.there.push({ flags, body, number: ++queue.sets });
-    },
-    take(name: string, consumer: Consumer, taking: Taking): Taken | undefined {
-      const queue = queues.get(name);
-      if (taking === "peek" || queue?.there[0] === undefined) return queue?.there[0];
-      const message = queue.there.shift() as Taken;
-      if (taking === "open") queue.open.set(consumer, message);
-      else taken.push({ consumer, queue, message });
-      return message;
-    },
-    isOpen: (name: string, consumer: Consumer) => queues.get(name)?.open.has(consumer) ?? false,
-    close: (name: string, consumer: Consumer) => queues.get(name)?.open.delete(consumer) ?? false,
-    abort(name: string, consumer: Consumer): void {
-      const queue = queues.get(name);
-      const message = queue?.open.get(consumer);
-      if (queue === undefined || message === undefined) return;
-      queue.open.delete(consumer);
-      putBack(queue, message);
-    },
-    leave(consumer: Consumer): void {
-      for (const name of queues.keys()) this.abort(name, consumer);
-      for (const { queue, message } of taken.filter((each) => each.consumer === consumer)) {
-        putBack(queue, message);
-      }
-      taken = taken.filter((each) => each.consumer !== consumer);
-      // In a queue that was dropped, if that fails.
-      for (const queue of saved.values()) {
-        const message = queue.open.get(consumer);
-        if (message === undefined) continue;
-        queue.open.delete(consumer);
-        putBack(queue, message);
-      }
-    },
-    flush(name: string): void {
-      const queue = queues.get(name);
-      if (queue !== undefined) queue.there = [];
-    },
-    remove: (name: string) => queues.delete(name),
-    save(): void {
-      saved = copy(queues);
-      taken = [];
-    },
-    /** @param stillOpen whether the consumer did nothing with it in the batch */
-    undo(stillOpen: (name: string, consumer: Consumer, message: Taken) => boolean): void {
-      for (const [name, queue] of saved) {
-        for (const [consumer, message] of [...queue.open]) {
-          if (stillOpen(name, consumer, message)) continue;
-          queue.open.delete(consumer);
-          putBack(queue, message);
-        }
-      }
-      queues = copy(saved);
-      taken = [];
-    },
-    restart(): void {
-      this.undo(() => false);
-      this.save();
-    },
-  };
+  if (kind === "release") {
+    consumers[at] = newConsumer();
+    return operation(kind, "", { consumer });
+  }
+  if (kind === "restore") {
+    const [message] = delivered.splice(random.below(delivered.length || 1), 1);
+    if (message === undefined) return operation("none");
+    const { queue, message: taken } = message;
+    const one = operation(kind, queue, { ...taken, queueId: message.queueId });
+    trial.restores.set(one, message);
+    return one;
+  }
+  if (kind === "take" || kind === "open") {
+    const most = random.pick(SIZES);
+    const fits =
+      random.below(4) === 0 ? (_flags: number, length: number) => length <= most : undefined;
+    return operation(kind, name, { ...fields, fits });
+  }
+  return operation(kind, name, fields);
 }
 
-const names = ["a", "b", "c"] as const;
-const sizes = [0, 1, 30, 400, 5000, 16_383, 16_384, 40_000, 70_000];
+const CUTTING = new Set(["failed", "skipped", "held", "too large"]);
+
+/** What the operation told, in the words of the model. */
+function toldBy(one: Operation) {
+  const { kind, outcome, rows, details } = one;
+  if (outcome !== "done") return { outcome };
+  if (kind === "take" || kind === "open" || kind === "peek")
+    return { outcome, message: takenOf(one) };
+  const told = kind === "list" ? rows : kind === "details" && details ? [details] : undefined;
+  if (told === undefined) return { outcome };
+  const counters = told.map(({ name, messages, bytes, open, sets, gets }) => {
+    return { name, messages, bytes, open, sets, gets };
+  });
+  return { outcome, rows: counters };
+}
+
+interface Prediction {
+  expected: Expected;
+  /** Of the queue, as the model has it then. */
+  serial: number;
+}
+
+/** What the model tells of the operations from number `from` up to `to`; it has done them then. */
+function predict(trial: Trial, operations: Operation[], from: number, to: number): Prediction[] {
+  const { model, restores } = trial;
+  const predictions: Prediction[] = [];
+  let before = operations[from - 1]?.outcome;
+  for (const one of operations.slice(from, to)) {
+    const isSkipped = one.chained && CUTTING.has(before ?? "");
+    const expected: Expected = isSkipped ? { outcome: "skipped" } : model.expect(one);
+    predictions.push({ expected, serial: model.queues.get(one.queue)?.serial ?? 0 });
+    if (expected.outcome === "done") model.apply(one, restores.get(one));
+    before = expected.outcome;
+  }
+  return predictions;
+}
+
+/** The group is committed: all is as the model says. */
+function follow({ delivered }: Trial, executed: Operation[], predictions: Prediction[]): void {
+  for (const [i, one] of executed.entries()) {
+    const { expected, serial } = predictions[i] as Prediction;
+    expect<unknown>(toldBy(one)).toEqual(expected);
+    if (one.kind !== "take" || expected.message === undefined) continue;
+    const { queue, queueId } = one;
+    delivered.push({ queue, queueId, serial, message: expected.message });
+  }
+}
+
+/** The group failed: what was told nevertheless was so before it. */
+function followFailed(trial: Trial, executed: Operation[], isDone: boolean): void {
+  const { model, delivered, restores } = trial;
+  for (const one of executed) {
+    const restored = restores.get(one);
+    if (one.outcome === "failed") {
+      expect(one.error).toStartWith("no space");
+      if (restored !== undefined && !isDone) delivered.push(restored);
+    } else if (one.outcome === "skipped") {
+      expect(one.chained).toBe(true);
+    } else if (one.kind !== "release") {
+      expect<unknown>(toldBy(one)).toEqual(model.expectBefore(one));
+    }
+  }
+}
+
+/** Executes the operations in groups; how the first of them that writes anything ends is given. */
+function executeAll(trial: Trial, operations: Operation[], end: End): void {
+  const { shop, model } = trial;
+  const { commit } = shop.store;
+  const isDone = end === "unknown, done";
+  if (end === "failed") failNextCommit(shop, "no space");
+  else if (end !== "committed") failNextCommit(shop, "no space", "unknown", isDone);
+  for (let from = 0; from < operations.length;) {
+    shop.failures = [];
+    const to = from + executeGroup(shop.local, operations, from, operations.length);
+    const executed = operations.slice(from, to);
+    const predictions = predict(trial, operations, from, to);
+    if (shop.failures.length === 0) {
+      follow(trial, executed, predictions);
+      model.save();
+    } else {
+      followFailed(trial, executed, isDone);
+      if (isDone) model.saveUntold();
+      else model.undo();
+    }
+    expectSame(trial);
+    from = to;
+  }
+  shop.store.commit = commit;
+}
+
+/** The process ends in the middle of a group. */
+function killAndRestart(trial: Trial, operations: Operation[]): void {
+  const { shop, model } = trial;
+  for (const one of operations) executeOne(shop.local, one);
+  restart(shop);
+  model.restart();
+  trial.consumers = trial.consumers.map(newConsumer);
+  trial.delivered = [];
+  expectSame(trial);
+}
+
+function expectSame({ shop, model }: Trial): void {
+  expect(faults(shop)).toEqual([]);
+  expect(summaries(shop).map(({ id: _id, ...counters }) => counters)).toEqual(model.counters());
+  expect(shop.local.cache.used).toBeLessThanOrEqual(shop.cacheLimit);
+}
 
 test.each(seeds)("seed %d", (seed) => {
   const random = newRandom(seed);
-  const shop = newShop(150_000);
-  const truth = model();
-  let consumers = Array.from({ length: 5 }, newConsumer);
-  /** What was closed or put back in the current batch, though opened before: a failure gives it back. */
-  let settled = new Set<Taken>();
-  let count = 0;
+  const trial: Trial = {
+    random,
+    shop: newShop(CACHES[seed % CACHES.length]),
+    model: new Model(),
+    consumers: Array.from({ length: CONSUMERS }, newConsumer),
+    delivered: [],
+    restores: new Map(),
+    count: 0,
+  };
   let done = 0;
-
-  function settle(name: string, consumer: Consumer): void {
-    const message = truth.queues.get(name)?.open.get(consumer);
-    if (message !== undefined) settled.add(message);
+  for (let group = 0; group < GROUPS; group++) {
+    trial.restores.clear();
+    const size = random.between(1, 30);
+    const operations = Array.from({ length: size }, () => newOperationOf(trial));
+    const end = pickWeighted(random, ENDS);
+    if (end === "restarted") killAndRestart(trial, operations);
+    else executeAll(trial, operations, end);
+    if (random.below(3) === 0) trial.shop.store.maintain();
+    done += size;
   }
-
-  function act(): void {
-    const name = random.pick(names);
-    const at = random.below(consumers.length);
-    const consumer = consumers[at] as Consumer;
-    const roll = random.below(100);
-    if (roll < 40) {
-      const size = random.pick(sizes);
-      const body = Buffer.alloc(size, `${++count};`).toString("latin1");
-      truth.put(name, count, body);
-      expect(put(shop, name, body, count)).toBe(true);
-    } else if (roll < 75) {
-      const taking = random.pick(["take", "take", "open", "peek"] as const);
-      if (taking === "open" && truth.isOpen(name, consumer)) return;
-      expect(take(shop, name, consumer, taking)).toEqual(truth.take(name, consumer, taking));
-    } else if (roll < 84) {
-      settle(name, consumer);
-      expect(close(shop, name, consumer)).toBe(truth.close(name, consumer));
-    } else if (roll < 92) {
-      settle(name, consumer);
-      truth.abort(name, consumer);
-      abort(shop, name, consumer);
-    } else if (roll < 96) {
-      for (const each of names) settle(each, consumer);
-      truth.leave(consumer);
-      leave(shop, consumer);
-      consumers[at] = newConsumer();
-    } else if (roll < 98) {
-      truth.flush(name);
-      flush(shop, name);
-    } else if (roll < 99) {
-      expect(deleteQueue(shop.broker, name)).toBe(truth.remove(name));
-    }
-    done++;
-  }
-
-  function expectSame(): void {
-    expect(faults(shop)).toEqual([]);
-    expect([...shop.broker.queues.keys()].sort()).toEqual([...truth.queues.keys()].sort());
-    for (const [name, { sets, there, open }] of truth.queues) {
-      const all = [...there, ...open.values()];
-      expect(details(shop, name)).toMatchObject({
-        sets,
-        gets: sets - all.length,
-        messages: all.length,
-        open: open.size,
-        bytes: all.reduce((total, { body }) => total + body.length, 0),
-      });
-    }
-  }
-
-  for (let batch = 0; batch < 400; batch++) {
-    for (let n = random.below(25); n > 0; n--) act();
-    const roll = random.below(20);
-    if (roll < 15) {
-      truth.save();
-      save(shop);
-      expect(shop.broker.memory.used).toBeLessThanOrEqual(150_000);
-    } else if (roll < 18) {
-      truth.undo((_name, _consumer, message) => !settled.has(message));
-      undo(shop);
-    } else {
-      truth.restart();
-      restart(shop);
-      consumers = consumers.map(newConsumer);
-    }
-    settled = new Set();
-    expectSame();
-  }
-  expect(done).toBeGreaterThan(3000);
-  for (const [name, { there }] of truth.queues) {
-    for (const message of there) expect(take(shop, name)).toEqual(message);
-    expect(take(shop, name)).toBeUndefined();
+  expect(done).toBeGreaterThan(GROUPS * 10);
+  for (const [name, { available }] of trial.model.queues) {
+    expect(drain(trial.shop, name)).toEqual(available.map(({ body }) => body));
   }
 });

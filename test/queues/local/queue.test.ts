@@ -1,77 +1,86 @@
 /** One queue: which message comes next, and what the store is told of it. */
 import { describe, expect, test } from "bun:test";
 
-import { newMemory } from "../../../src/queues/local/cache.ts";
-import { newConsumer } from "../../../src/queues/local/consumer.ts";
-import { newMessage } from "../../../src/queues/local/message.ts";
+import { evictBeyondLimit, newCache } from "../../../src/queues/local/cache.ts";
+import { type LocalConsumer, newConsumer } from "../../../src/queues/local/consumer.ts";
 import {
   abortOpen,
-  advance,
-  append,
   closeOpen,
-  collectUnsaved,
-  countMessages,
   empty,
-  isAvailable,
   keepOpen,
-  letGo,
-  look,
-  markSaved,
-  newQueue,
   oldestNumber,
-  positionOf,
   putBack,
-  rollBack,
+} from "../../../src/queues/local/held.ts";
+import { countOpen, listOpen } from "../../../src/queues/local/open.ts";
+import {
+  append,
+  consumeHead,
+  countAvailable,
+  countMessages,
+  newMessage,
+  newQueue,
+  noteGone,
+  type Queue,
 } from "../../../src/queues/local/queue.ts";
-import { commit, make, messagesOf, newHome, open, suite } from "../../store/scratch.ts";
+import { peekHead } from "../../../src/queues/local/reading.ts";
+import { addToBatch, markSaved, rollBack, savingOf } from "../../../src/queues/local/saving.ts";
+import { newBatch } from "../../../src/store/batch.ts";
+import { make, messagesOf, newHome, open, suite } from "../../store/scratch.ts";
 
 suite();
 
-/** A queue with a store and memory of its own. */
+/** A queue with a store and a cache of its own. */
 function stand() {
   const store = open(newHome());
   const id = make(store, "q");
-  const memory = newMemory(Infinity);
-  const queue = newQueue("q", { queue: id, head: 1, tail: 1, bytes: 0, held: [] });
+  const cache = newCache(Infinity);
+  const queue = newQueue({ queue: id, name: "q", head: 1, tail: 1, bytes: 0, held: [] });
   const message = newMessage();
+  const find = () => {
+    expect(peekHead(queue, cache, store, message)).toBeUndefined();
+    consumeHead(queue, cache, message);
+  };
   return {
+    store,
     queue,
-    memory,
+    cache,
     add(...bodies: string[]): void {
       for (const body of bodies) {
         const source = Buffer.from(body, "latin1");
-        append(queue, memory, source.length, source, 0, source.length, false);
+        append(queue, cache, source.length, source, 0, source.length, false);
       }
     },
-    /** The number and the body of the next message, which is then taken. */
+    /** The number and the body of the next message, which is then gone. */
     next(): string {
-      look(queue, memory, store, message);
-      const { number, bytes, start, end } = message;
-      const found = `${number} ${bytes.toString("latin1", start, end)}`;
-      advance(queue, memory, message);
-      queue.bytes -= end - start;
+      find();
+      const { number, body, start, end } = message;
+      const found = `${number} ${body.toString("latin1", start, end)}`;
+      noteGone(queue, number, end - start);
       return found;
     },
-    /** Opens the next message for a new consumer. */
-    openNext() {
+    /** The number of the next message, which is taken and nothing more. */
+    nextNumber(): number {
+      find();
+      return message.number;
+    },
+    openNext(): LocalConsumer {
       const consumer = newConsumer();
-      look(queue, memory, store, message);
-      advance(queue, memory, message);
+      find();
       keepOpen(queue, consumer, message);
       return consumer;
     },
     save(): void {
-      const position = positionOf(queue);
-      const segments: Parameters<typeof collectUnsaved>[1] = [];
-      collectUnsaved(queue, segments);
-      commit(store, { segments, positions: [position] });
-      markSaved(queue, memory, position);
+      const saving = savingOf(queue);
+      const batch = newBatch();
+      addToBatch(queue, saving, batch);
+      store.commit(batch);
+      markSaved(queue, cache, saving);
     },
     /** What would be written now. */
     unsaved(): string[] {
-      const segments: Parameters<typeof collectUnsaved>[1] = [];
-      collectUnsaved(queue, segments);
-      return messagesOf(segments).map(({ number, body }) => `${number} ${body.toString()}`);
+      const batch = newBatch();
+      addToBatch(queue, savingOf(queue), batch);
+      return messagesOf(batch.segments).map(({ number, body }) => `${number} ${body.toString()}`);
     },
   };
 }
@@ -80,13 +89,15 @@ type Stand = ReturnType<typeof stand>;
 
 function drain({ queue, next }: Stand): string[] {
   const found: string[] = [];
-  while (isAvailable(queue)) found.push(next());
+  while (countAvailable(queue) > 0) found.push(next());
   return found;
 }
 
-function position({ queue }: Stand): string {
-  const { head, tail, held } = positionOf(queue);
-  return `${head} to ${tail}${held.length === 0 ? "" : `, ${held.join(" ")}`}`;
+/** What the store would have, and the held messages that would get a row now. */
+function position({ queue }: { queue: Queue }): string {
+  const { position, listed } = savingOf(queue);
+  const rows = listed.toSorted((a, b) => a - b);
+  return `${position.head} to ${position.tail}${rows.length === 0 ? "" : `, ${rows.join(" ")}`}`;
 }
 
 test("messages come in the order in which they were added, numbered from 1", () => {
@@ -94,11 +105,7 @@ test("messages come in the order in which they were added, numbered from 1", () 
   one.add("a", "", "c");
   expect(countMessages(one.queue)).toBe(3);
   expect(drain(one)).toEqual(["1 a", "2 ", "3 c"]);
-  expect([countMessages(one.queue), isAvailable(one.queue), oldestNumber(one.queue)]).toEqual([
-    0,
-    false,
-    0,
-  ]);
+  expect([countMessages(one.queue), oldestNumber(one.queue)]).toEqual([0, 0]);
   one.save();
   one.add("d");
   expect(drain(one)).toEqual(["4 d"]);
@@ -132,7 +139,7 @@ test("what is open or put back is written, whatever comes after it", () => {
 });
 
 describe("the position", () => {
-  test("lists what is held back only where it is not right before the head", () => {
+  test("follows the head only behind what is gone, and lists what is held before it once", () => {
     const one = stand();
     one.add("a", "b", "c", "d", "e", "f");
     expect(position(one)).toBe("1 to 7");
@@ -148,9 +155,28 @@ describe("the position", () => {
     closeOpen(one.queue, a);
     expect(position(one)).toBe("5 to 7, 3");
     abortOpen(one.queue, a);
+    one.save();
+    expect(position(one)).toBe("5 to 7");
     expect(drain(one)).toEqual(["5 e", "6 f"]);
-    expect(position(one)).toBe("7 to 7, 3");
+    expect(position(one)).toBe("7 to 7");
+    expect([...one.queue.listed]).toEqual([3]);
     expect(oldestNumber(one.queue)).toBe(3);
+  });
+
+  test("lists the same whether the head moves far past few, or a little past many", () => {
+    const few = stand();
+    few.add(..."abcdefgh");
+    few.openNext();
+    for (let n = 0; n < 6; n++) few.next();
+    expect(position(few)).toBe("8 to 9, 1");
+    const many = stand();
+    many.add(..."abcdefgh");
+    const consumers = Array.from({ length: 6 }, many.openNext);
+    closeOpen(many.queue, consumers[1] as LocalConsumer);
+    expect(position(many)).toBe("3 to 9, 1");
+    abortOpen(many.queue, consumers[2] as LocalConsumer);
+    closeOpen(many.queue, consumers[4] as LocalConsumer);
+    expect(position(many)).toBe("6 to 9, 1 3 4");
   });
 
   test("is what a queue is made from again", () => {
@@ -160,7 +186,8 @@ describe("the position", () => {
     one.next();
     one.openNext();
     one.save();
-    const fresh = newQueue("q", one.queue.stored);
+    const [stored] = one.store.queues();
+    const fresh = newQueue(stored as NonNullable<typeof stored>);
     expect([countMessages(fresh), fresh.bytes, oldestNumber(fresh)]).toEqual([4, 13, 1]);
     expect([fresh.head, fresh.returned]).toEqual([3, [1]]);
   });
@@ -172,7 +199,7 @@ describe("put back", () => {
     (order) => {
       const one = stand();
       one.add("a", "b", "c", "d", "e");
-      for (let n = 0; n < 4; n++) one.next();
+      for (let n = 0; n < 4; n++) one.nextNumber();
       for (const number of order) putBack(one.queue, number);
       expect(drain(one)).toEqual(["1 a", "2 b", "3 c", "4 d", "5 e"]);
     },
@@ -208,11 +235,9 @@ describe("emptied", () => {
     const a = one.openNext();
     one.openNext();
     abortOpen(one.queue, a);
-    empty(one.queue, one.memory);
-    expect([countMessages(one.queue), one.queue.bytes, isAvailable(one.queue)]).toEqual([
-      1,
-      2,
-      false,
+    empty(one.queue, one.cache);
+    expect([countMessages(one.queue), one.queue.bytes, countAvailable(one.queue)]).toEqual([
+      1, 2, 0,
     ]);
     one.add("e");
     expect(one.unsaved()).toEqual(["2 bb", "5 e"]);
@@ -227,8 +252,10 @@ describe("emptied", () => {
       if (n % 10 === 0) one.save();
     }
     one.save();
-    letGo(one.queue, one.memory, Infinity);
-    empty(one.queue, one.memory);
+    one.cache.limit = 0;
+    evictBeyondLimit(one.cache, 1);
+    expect(one.queue.segments).toEqual([]);
+    empty(one.queue, one.cache);
     one.add("last");
     one.save();
     expect(drain(one)).toEqual(["101 last"]);
@@ -236,7 +263,7 @@ describe("emptied", () => {
   });
 });
 
-describe("let go of in memory", () => {
+describe("evicted from memory", () => {
   const body = (n: number) => `${n};`.repeat(n % 7 === 0 ? 8000 : 50);
 
   test.each([0, 1, 30_000, 200_000, Infinity])("%d bytes of it: it is read again", (bytes) => {
@@ -247,9 +274,10 @@ describe("let go of in memory", () => {
     }
     for (let n = 1; n <= 5; n++) one.next();
     one.save();
-    const before = one.memory.used;
-    letGo(one.queue, one.memory, bytes);
-    expect(before - one.memory.used).toBeGreaterThanOrEqual(Math.min(bytes, before));
+    const before = one.cache.used;
+    one.cache.limit = Math.max(0, before - bytes);
+    evictBeyondLimit(one.cache, 0);
+    expect(before - one.cache.used).toBeGreaterThanOrEqual(Math.min(bytes, before));
     // What is added now lies behind a gap.
     one.add(body(61), body(62));
     expect(one.next()).toBe(`6 ${body(6)}`);
@@ -271,8 +299,8 @@ describe("rolled back", () => {
     one.add("dddd");
     one.next();
     one.openNext();
-    rollBack(one.queue, one.memory);
-    expect([countMessages(one.queue), one.queue.bytes, one.queue.open.size]).toEqual([2, 5, 0]);
+    rollBack(one.queue, one.cache);
+    expect([countMessages(one.queue), one.queue.bytes, countOpen(one.queue)]).toEqual([2, 5, 0]);
     expect(drain(one)).toEqual(["2 bb", "3 ccc"]);
     one.add("next");
     expect(one.next()).toBe("4 next");
@@ -287,9 +315,9 @@ describe("rolled back", () => {
     abortOpen(one.queue, b);
     const d = one.openNext();
     expect(d.open.size).toBe(1);
-    expect(one.queue.open.size).toBe(2);
-    rollBack(one.queue, one.memory);
-    expect([...one.queue.open.keys()]).toEqual([3]);
+    expect(countOpen(one.queue)).toBe(2);
+    rollBack(one.queue, one.cache);
+    expect([...listOpen(one.queue)].map(({ number }) => number)).toEqual([3]);
     expect([a, b, c, d].map(({ open: { size } }) => size)).toEqual([0, 0, 1, 0]);
     expect(position(one)).toBe("1 to 6");
     expect(drain(one)).toEqual(["1 a", "2 b", "4 d", "5 e"]);
@@ -301,9 +329,9 @@ describe("rolled back", () => {
     one.add("a", "bb", "ccc");
     one.openNext();
     one.save();
-    empty(one.queue, one.memory);
+    empty(one.queue, one.cache);
     one.add("d");
-    rollBack(one.queue, one.memory);
+    rollBack(one.queue, one.cache);
     expect([countMessages(one.queue), one.queue.bytes]).toEqual([3, 6]);
     expect(drain(one)).toEqual(["2 bb", "3 ccc"]);
   });

@@ -4,6 +4,7 @@ import {
   appendMessage,
   appendPacked,
   bodyAt,
+  bodyBytesFrom,
   flagsAt,
   hasRoom,
   largeSegment,
@@ -109,7 +110,7 @@ describe("a large message", () => {
     expect(read(segment)).toEqual([{ flags: 4_000_000_000, body }]);
   });
 
-  test("shares it with nobody", () => {
+  test("shares it with no other message", () => {
     expect(hasRoom(largeSegment(1, 0, body), 0)).toBe(false);
   });
 });
@@ -136,6 +137,15 @@ describe("packed messages", () => {
     // What was packed is left alone.
     expect(read(packedSegment(5, 3, packed))).toEqual(read(some));
   });
+});
+
+test("the bytes of the bodies from a message on", () => {
+  const segment = filled(5, [sent("one"), sent(""), sent("three")]);
+  const from = [1, 5, 6, 7, 8, 9].map((number) => bodyBytesFrom(segment, number));
+  expect(from).toEqual([8, 8, 5, 5, 0, 0]);
+  const large = largeSegment(9, 0, Buffer.alloc(20_000));
+  expect([8, 9, 10].map((number) => bodyBytesFrom(large, number))).toEqual([20_000, 20_000, 0]);
+  expect(bodyBytesFrom(newSegment(3, 0), 3)).toBe(0);
 });
 
 test("an emptied segment is as good as a new one, and keeps its room", () => {

@@ -1,0 +1,222 @@
+/** What the queues do, as plain lists, to be compared with what they did. */
+import type { LocalConsumer } from "../../../src/queues/local/consumer.ts";
+import type { Operation, Outcome } from "../../../src/queues/operation.ts";
+import type { Taken } from "./shop.ts";
+
+interface ModelQueue {
+  /** No other queue has it, also not one of the same name before or after. */
+  serial: number;
+  sets: number;
+  /** What can be taken, by number. */
+  available: Taken[];
+  open: Map<LocalConsumer, Taken>;
+}
+
+/** A name that is there: what a client can be told of the queue. */
+export interface Counters {
+  name: string;
+  messages: number;
+  bytes: number;
+  open: number;
+  sets: number;
+  gets: number;
+}
+
+/** What an operation should tell. */
+export interface Expected {
+  outcome: Outcome;
+  message?: Taken;
+  rows?: Counters[];
+}
+
+/** Of a message that was taken: what is needed to restore it. */
+export interface Delivered {
+  queue: string;
+  queueId: number;
+  serial: number;
+  message: Taken;
+}
+
+export class Model {
+  queues = new Map<string, ModelQueue>();
+  /** As of the last commit. */
+  #saved = new Map<string, ModelQueue>();
+  /** Messages that the group opened, and those that were open before and that it closed or put back. */
+  #opened = new Set<Taken>();
+  #settled = new Set<Taken>();
+  #serials = 0;
+
+  /** What the operation tells now; it changes nothing. */
+  expect(one: Operation): Expected {
+    return expectIn(this.queues, one);
+  }
+
+  /** What it would have told before the group. */
+  expectBefore(one: Operation): Expected {
+    return expectIn(this.#saved, one);
+  }
+  /** The operation is done; `delivered` is what it restores. */
+  apply(one: Operation, delivered: Delivered | undefined): void {
+    const consumer = one.consumer as LocalConsumer;
+    const queue = this.queues.get(one.queue);
+    switch (one.kind) {
+      case "put":
+        this.#put(one);
+        break;
+      case "take":
+        queue?.available.shift();
+        break;
+      case "open": {
+        const message = queue?.available.shift() as Taken;
+        queue?.open.set(consumer, message);
+        this.#opened.add(message);
+        break;
+      }
+      case "close":
+        this.#settle(queue, consumer);
+        break;
+      case "abort":
+        putBack(queue, this.#settle(queue, consumer));
+        break;
+      case "release":
+        for (const each of this.queues.values()) putBack(each, this.#settle(each, consumer));
+        // Also in a queue that the group deletes, should that be undone.
+        for (const each of this.#saved.values()) {
+          const message = each.open.get(consumer);
+          if (message !== undefined) this.#settled.add(message);
+        }
+        break;
+      case "restore":
+        if (queue?.serial === delivered?.serial) putBack(queue, delivered?.message);
+        break;
+      case "delete":
+        this.queues.delete(one.queue);
+        break;
+      case "flush":
+        if (queue !== undefined) queue.available = [];
+        break;
+      case "flush all":
+        for (const each of this.queues.values()) each.available = [];
+        break;
+      default:
+    }
+  }
+
+  save(): void {
+    this.#saved = copy(this.queues);
+    this.#begin();
+  }
+
+  /** The group failed: what is open, and was not closed or put back, is open still. */
+  undo(): void {
+    giveBack(this.#saved, (message) => this.#settled.has(message));
+    this.queues = copy(this.#saved);
+    this.#begin();
+  }
+
+  /** The group was told as failed, and is true all the same: the queues were read anew. */
+  saveUntold(): void {
+    giveBack(this.queues, (message) => this.#opened.has(message));
+    this.save();
+  }
+
+  restart(): void {
+    giveBack(this.#saved, () => true);
+    this.queues = copy(this.#saved);
+    this.#begin();
+  }
+
+  counters(): Counters[] {
+    return [...this.queues].map(([name, queue]) => countersOf(name, queue));
+  }
+
+  #begin(): void {
+    this.#opened.clear();
+    this.#settled.clear();
+  }
+
+  #put({ queue: name, flags, body, start, end }: Operation): void {
+    let queue = this.queues.get(name);
+    if (queue === undefined) {
+      queue = { serial: ++this.#serials, sets: 0, available: [], open: new Map() };
+      this.queues.set(name, queue);
+    }
+    const number = ++queue.sets;
+    queue.available.push({ flags, number, body: body.toString("latin1", start, end) });
+  }
+
+  #settle(queue: ModelQueue | undefined, consumer: LocalConsumer): Taken | undefined {
+    const message = queue?.open.get(consumer);
+    if (message === undefined) return undefined;
+    queue?.open.delete(consumer);
+    this.#settled.add(message);
+    return message;
+  }
+}
+
+function giveBack(queues: Map<string, ModelQueue>, which: (message: Taken) => boolean): void {
+  for (const queue of queues.values()) {
+    for (const [consumer, message] of [...queue.open]) {
+      if (!which(message)) continue;
+      queue.open.delete(consumer);
+      putBack(queue, message);
+    }
+  }
+}
+
+function putBack(queue: ModelQueue | undefined, message: Taken | undefined): void {
+  if (queue === undefined || message === undefined) return;
+  const at = queue.available.findIndex(({ number }) => number > message.number);
+  queue.available.splice(at < 0 ? queue.available.length : at, 0, message);
+}
+
+function copy(queues: Map<string, ModelQueue>): Map<string, ModelQueue> {
+  return new Map(
+    [...queues].map(([name, { serial, sets, available, open }]) => [
+      name,
+      { serial, sets, available: [...available], open: new Map(open) },
+    ]),
+  );
+}
+
+function countersOf(name: string, { sets, available, open }: ModelQueue): Counters {
+  const all = [...available, ...open.values()];
+  return {
+    name,
+    messages: all.length,
+    bytes: all.reduce((total, { body }) => total + body.length, 0),
+    open: open.size,
+    sets,
+    gets: sets - all.length,
+  };
+}
+
+function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expected {
+  const queue = queues.get(one.queue);
+  const consumer = one.consumer as LocalConsumer;
+  switch (one.kind) {
+    case "take":
+    case "open":
+    case "peek": {
+      if (one.kind === "open" && queue?.open.has(consumer)) return { outcome: "held" };
+      const message = queue?.available[0];
+      if (message === undefined) return { outcome: "absent" };
+      const isFit = one.fits?.(message.flags, message.body.length, message.number) ?? true;
+      return isFit ? { outcome: "done", message } : { outcome: "too large" };
+    }
+    case "check":
+      return { outcome: queue?.open.has(consumer) ? "held" : "done" };
+    case "close":
+    case "abort":
+      return { outcome: queue?.open.has(consumer) ? "done" : "absent" };
+    case "delete":
+      return { outcome: queue === undefined ? "absent" : "done" };
+    case "details":
+      if (queue === undefined) return { outcome: "absent" };
+      return { outcome: "done", rows: [countersOf(one.queue, queue)] };
+    case "list":
+      return { outcome: "done", rows: [...queues].map(([name, each]) => countersOf(name, each)) };
+    default:
+      return { outcome: "done" };
+  }
+}
