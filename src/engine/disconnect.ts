@@ -1,6 +1,6 @@
 import { newInput } from "../protocol/input.ts";
-import { commands } from "./commands.ts";
 import type { OperationKind } from "../queues/operation.ts";
+import { commands } from "./commands.ts";
 import type { Session } from "./engine.ts";
 import { addEntry, withdraw } from "./group.ts";
 import { forgetWait, offer } from "./waiters.ts";

@@ -161,6 +161,8 @@ export interface Group {
   bytes: number;
   /** How many of its operations may change something. */
   changes: number;
+  /** Queues that its gets ask for which wait when there is no message: messages may come behind them in the group. */
+  sought: Set<string>;
   /** Received bytes that its bodies lie in, to be given back when it is done. */
   spent: Buffer[];
 }

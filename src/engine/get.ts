@@ -126,6 +126,7 @@ function addKey(
 ): void {
   const key = keyOf(request, index);
   const { before, action } = key;
+  if (key.wait > 0) engine.gathering.sought.add(key.queue);
   if (before !== undefined) addFor(engine, before, session, request, key, index);
   if (action !== "none") addFor(engine, action, session, request, key, index).fits = fits;
 }

@@ -9,7 +9,7 @@ const NO_ROWS: never[] = [];
 const MAX_KEPT = 4096;
 
 export function newGroup(): Group {
-  return { entries: [], count: 0, done: 0, bytes: 0, changes: 0, spent: [] };
+  return { entries: [], count: 0, done: 0, bytes: 0, changes: 0, sought: new Set(), spent: [] };
 }
 
 /** Adds an operation for a request of the session. The caller fills in what the kind needs. */
@@ -81,6 +81,7 @@ export function clearGroup(group: Group): void {
   group.done = 0;
   group.bytes = 0;
   group.changes = 0;
+  if (group.sought.size > 0) group.sought.clear();
   for (const buffer of group.spent) release(buffer);
   group.spent.length = 0;
 }

@@ -6,6 +6,8 @@ import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { offer } from "./waiters.ts";
 
+/** How long after a restore failed it is asked again, in milliseconds. */
+const RESTORE_AGAIN_MS = 1000;
 /** Why a datagram is refused whose reply would be much longer. */
 export const TOO_LONG = "answer too long for UDP, pad the line";
 
@@ -97,6 +99,13 @@ export function restore(engine: Engine, entry: Entry): void {
   engine.gathering.changes++;
   offer(engine, queue, 1);
   engine.requestTurn();
+}
+
+/** A restore whose commit failed is asked again a little later, until the message is back. */
+export function restoreAgain(engine: Engine, entry: Entry): void {
+  if (entry.outcome !== "failed") return;
+  const kept = { ...entry };
+  engine.runtime.after(RESTORE_AGAIN_MS, () => restore(engine, kept));
 }
 
 export function isTracing(): boolean {

@@ -6,7 +6,7 @@ import { commands } from "./commands.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { gather } from "./gather.ts";
 import { addEntry, clearGroup, isDone, keepBody, newGroup } from "./group.ts";
-import { restore, sendRun } from "./replies.ts";
+import { restore, restoreAgain, sendRun } from "./replies.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { newStats } from "./stats.ts";
 import { offer, waitOn } from "./waiters.ts";
@@ -29,7 +29,7 @@ export function newEngine(
   open: (watcher: Watcher) => Backend,
 ): Engine {
   const watcher: Watcher = {
-    isAwaited: (queue) => engine.waiters.size > 0 && engine.waiters.has(queue),
+    isAwaited: (queue) => engine.waiters.has(queue) || engine.closed.sought.has(queue),
     ready: (queue, messages) => void engine.ready.set(queue, messages),
     committed: (milliseconds) => void (engine.wroteMs = milliseconds),
     failed: (reason) => noteFailure(engine, reason),
@@ -206,7 +206,8 @@ function endRun(engine: Engine): void {
 /** A mistake of ours in one reply costs no other client its own. */
 function replyTo(engine: Engine, entry: Entry): void {
   const { session, kind } = entry;
-  if (kind === "release" || kind === "restore") return;
+  if (kind === "release") return;
+  if (kind === "restore") return restoreAgain(engine, entry);
   if (session.phase === "closed") return replyToGone(engine, entry);
   if (entry.outcome === "postponed") return postpone(engine, entry);
   try {

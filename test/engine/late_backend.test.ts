@@ -171,8 +171,7 @@ describe.each(["at once", "late"] as const)("a backend that works %s", (when) =>
       expect(rig.backend.summary("q")).toMatchObject({ messages: 1, open: 0, gets: 0 });
     });
 
-    // The engine offers what comes back only to sessions that wait already: this one begins to wait in its group.
-    test.failing("whose message goes to a session that waits by then", async () => {
+    test("whose message goes to a session that waits by then", async () => {
       await stock("1");
       send(b, "get q");
       settle(rig);

@@ -70,8 +70,7 @@ describe("messages that come", () => {
     expect([got(a), countOf("q"), rig.engine.waiters.has("r")]).toEqual([[[]], 1, false]);
   });
 
-  // The engine offers a set only to sessions that wait when it is gathered: this one begins to wait behind it.
-  test.failing("in one group with the get that finds none, right behind it", () => {
+  test("in one group with the get that finds none, right behind it", () => {
     const a = newClient(rig);
     send(a, "get q/t=1000");
     put(producer, "q", "1");

@@ -4,10 +4,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { parseCommandLine } from "../../src/config/command_line.ts";
-import { newServer, type Server } from "../../src/engine/server.ts";
-import { closeConnection, type Connection, receive } from "../../src/net/connection.ts";
+import { newEngine } from "../../src/engine/turn.ts";
+import {
+  type Clients,
+  closeConnection,
+  type Connection,
+  newClients,
+  receiveChunk,
+} from "../../src/net/connection.ts";
 import { listenTcp } from "../../src/net/tcp.ts";
+import { openLocal } from "../../src/queues/local/local.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { type Client, connect, set } from "../server/client.ts";
 
@@ -16,14 +22,22 @@ let stop = () => {};
 afterEach(() => stop());
 
 interface Hosted {
-  server: Server;
+  clients: Clients;
   join(): Promise<{ client: Client; connection: Connection }>;
 }
 
+const runtime = {
+  monotonic: () => performance.now(),
+  calendar: () => Date.now(),
+  soon: (work: () => void) => void setImmediate(work),
+  after(milliseconds: number, work: () => void) {
+    const timer = setTimeout(work, milliseconds);
+    return () => clearTimeout(timer);
+  },
+};
+
 function host(): Hosted {
   const directory = mkdtempSync(join(tmpdir(), "memcacheq-"));
-  const line = parseCommandLine(["-B", `${MB}`, "-u", "nobody"], {});
-  if (line.action !== "run") throw new Error(line.action);
   const store = openStore({
     directory,
     pageSize: 4096,
@@ -33,22 +47,32 @@ function host(): Hosted {
     lockWait: 0,
     extentPages: 0,
   });
-  const server = newServer(line.options, store, 16 * MB);
+  const settings = { maxBody: MB, waitsForDisk: false, logBuffer: 32 * 1024, version: "0" };
+  const engine = newEngine(settings, runtime, (watcher) =>
+    openLocal(store, watcher, {
+      cacheLimit: 16 * MB,
+      limits: { messages: Infinity, bytes: Infinity },
+      tricklePercent: 0,
+      clock: runtime,
+      warn: () => undefined,
+    }),
+  );
+  const clients = newClients(engine, 1024);
   const listener = listenTcp("127.0.0.1", 0);
-  listener.serve(server);
+  listener.serve(clients);
   const port = Number(listener.place.split(":").at(-1));
   stop = () => {
     listener.stop();
-    for (const { socket } of server.connections) socket.terminate();
+    for (const { socket } of clients.connections) socket.terminate();
     store.close();
     rmSync(directory, { recursive: true });
   };
   const enter = async () => {
     const client = await connect({ hostname: "127.0.0.1", port });
     await client.inStep();
-    return { client, connection: [...server.connections].at(-1) as Connection };
+    return { client, connection: [...clients.connections].at(-1) as Connection };
   };
-  return { server, join: enter };
+  return { clients, join: enter };
 }
 
 function nextTurn(): Promise<void> {
@@ -56,20 +80,20 @@ function nextTurn(): Promise<void> {
 }
 
 test("what a closed connection had sent counts no more, though it was about to go on", async () => {
-  const { server, join } = host();
+  const { clients, join } = host();
   const { connection } = await join();
   await join();
-  receive(connection, Buffer.concat(Array<Buffer>(10_000).fill(set("q", "0123456789"))));
-  expect(server.load.input).toBeGreaterThan(100_000);
+  receiveChunk(connection, Buffer.concat(Array<Buffer>(10_000).fill(set("q", "0123456789"))));
+  expect(clients.usage.input).toBeGreaterThan(100_000);
   connection.socket.terminate();
   closeConnection(connection);
   for (let turn = 0; turn < 10; turn++) await nextTurn();
-  expect(server.load.input).toBe(0);
-  expect(connection.input.chunk.length).toBe(0);
+  expect(clients.usage.input).toBe(0);
+  expect(connection.session.input.chunk.length).toBe(0);
 });
 
-test("nobody's command is executed in the middle of another's: no message comes unnoticed", async () => {
-  const { server, join } = host();
+test("no command is executed in the middle of another: no message comes unnoticed", async () => {
+  const { clients, join } = host();
   const [waiting, crowded, next, leaving] = [
     await join(),
     await join(),
@@ -82,14 +106,14 @@ test("nobody's command is executed in the middle of another's: no message comes 
   expect(await waiting.client.take("q/open")).toBe("first");
   // As if so much were unsent to others.
   const unsent = 40 * MB;
-  server.load.output += unsent;
+  clients.usage.output += unsent;
   crowded.client.send(Buffer.concat([Buffer.from("get large/peek\r\n"), set("q", "second")]));
   next.client.send("get large/peek\r\n");
-  while (server.load.waiting.size < 2) await nextTurn();
-  server.load.output -= unsent;
+  while (clients.usage.awaiting.size < 2) await nextTurn();
+  clients.usage.output -= unsent;
   // In one poll a connection ends, which lets others go on, and a request is read.
   closeConnection(leaving.connection);
-  receive(waiting.connection, Buffer.from("get q/close/t=10000/open\r\n"));
+  receiveChunk(waiting.connection, Buffer.from("get q/close/t=10000/open\r\n"));
   expect((await waiting.client.messages())[0]?.body).toBe("second");
   expect((await crowded.client.messages())[0]?.body.length).toBe(large.length);
   expect((await next.client.messages())[0]?.body.length).toBe(large.length);
