@@ -75,6 +75,8 @@ interface Opened {
 const LOOK_EVERY = 10;
 /** How many pages given back make it worthwhile to shorten the file. */
 const SHORTEN_PAGES = 1024;
+/** How often a transaction is done again because of damaged rows in its way: each time without some more of them. */
+const MOST_TRIES = 100;
 /** Shared by all queues without held messages. */
 const NONE: readonly number[] = Object.freeze([]);
 
@@ -190,11 +192,11 @@ function commit(sqlite: Sqlite, batch: Batch): void {
 
 /** A commit does not fail because of damaged rows that it would only have cleared away. */
 function aroundDamage<T>(vacuum: Vacuum, work: () => T): T {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     try {
       return work();
     } catch (error) {
-      if (!skipDamage(vacuum)) throw error;
+      if (!skipDamage(vacuum) || tries === MOST_TRIES) throw error;
     }
   }
 }
