@@ -22,14 +22,16 @@ function run(input: CheckpointerInput): void {
 }
 
 function runCheckpoint(input: CheckpointerInput, phase: Int32Array): void {
-  const { starting, running, ended } = PHASES;
+  const { starting, running, ended, failed } = PHASES;
   if (Atomics.compareExchange(phase, 0, starting, running) !== starting) return;
+  let end: number = failed;
   try {
     bringIn(input, phase);
+    end = ended;
   } catch {
-    // A disk that fails is told of by the commits and checkpoints of the server itself.
+    // The server is told by the phase, and by its own commits and checkpoints.
   } finally {
-    Atomics.store(phase, 0, ended);
+    Atomics.store(phase, 0, end);
     Atomics.notify(phase, 0);
   }
 }
@@ -61,7 +63,7 @@ function bringIn({ file, descriptor, enough }: CheckpointerInput, phase: Int32Ar
  */
 function keepWriting({ descriptor }: CheckpointerInput, phase: Int32Array): void {
   let now = Atomics.load(phase, 0);
-  while (now !== PHASES.ended && startWriting(descriptor)) {
+  while (now < PHASES.ended && startWriting(descriptor)) {
     Atomics.wait(phase, 0, now, WRITE_PAUSE);
     now = Atomics.load(phase, 0);
   }

@@ -1,6 +1,7 @@
 import type { HeldMessage, Position } from "./batch.ts";
+import { isDamage } from "./damage.ts";
 import { NUMBER_MASK } from "./schema.ts";
-import { isDamage, nextBehindDamage } from "./segments.ts";
+import { nextBehindDamage } from "./segments.ts";
 import type { GoneRow, Statements } from "./statements.ts";
 
 /**
