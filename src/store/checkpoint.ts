@@ -33,7 +33,7 @@ export interface CheckpointerInput {
   phase: SharedArrayBuffer;
 }
 
-/** `stopping`: it should end soon, and does after the step at hand. `failed`: it ended with an error of the disk. */
+/** `stopping`: it should end soon, and does after the step at hand. `failed`: it ended because a sync failed. */
 export const PHASES = { starting: 0, running: 1, stopping: 2, ended: 3, failed: 4 } as const;
 
 /** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */

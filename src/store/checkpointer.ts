@@ -24,16 +24,20 @@ function run(input: CheckpointerInput): void {
 function runCheckpoint(input: CheckpointerInput, phase: Int32Array): void {
   const { starting, running, ended, failed } = PHASES;
   if (Atomics.compareExchange(phase, 0, starting, running) !== starting) return;
-  let end: number = failed;
+  let end: number = ended;
   try {
     bringIn(input, phase);
-    end = ended;
-  } catch {
-    // The server is told by the phase, and by its own commits and checkpoints.
+  } catch (error) {
+    // Of anything but a sync the server's own checkpoints tell.
+    if (isSyncError(error as NodeJS.ErrnoException)) end = failed;
   } finally {
     Atomics.store(phase, 0, end);
     Atomics.notify(phase, 0);
   }
+}
+
+function isSyncError({ code, syscall }: NodeJS.ErrnoException): boolean {
+  return code === "SQLITE_IOERR_FSYNC" || syscall === "fdatasync";
 }
 
 function bringIn({ file, descriptor, enough }: CheckpointerInput, phase: Int32Array): void {

@@ -359,14 +359,16 @@ function shorten(open: Opened): void {
   checkpoint(open.log, "passive");
 }
 
-function close({ open, home }: Sqlite): void {
+function close({ open, home, isClosed }: Sqlite): void {
   endThread(open.log);
-  try {
-    open.statements.checkpoints.truncate.get();
-  } catch {
-    // The log is complete without it; the next start brings it in.
+  if (!isClosed) {
+    try {
+      open.statements.checkpoints.truncate.get();
+    } catch {
+      // The log is complete without it; the next start brings it in.
+    }
+    open.database.close(true);
   }
-  open.database.close(true);
   closeHome(home);
 }
 
