@@ -4,7 +4,6 @@ import type { OperationKind } from "../queues/operation.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 
 const NOTHING = Buffer.alloc(0);
-const NO_ROWS: never[] = [];
 /** Records that a group keeps beyond its end, and answered requests that are kept to be filled anew. */
 const MAX_KEPT = 4096;
 
@@ -62,7 +61,7 @@ function newEntry(session: Session, request: Request): Entry {
     consumer: undefined,
     fits: undefined,
     cursor: undefined,
-    rows: NO_ROWS,
+    counts: undefined,
     details: undefined,
     error: "",
   };
@@ -91,7 +90,7 @@ function forget(entry: Entry): void {
   if (entry.consumer !== undefined) entry.consumer = undefined;
   if (entry.fits !== undefined) entry.fits = undefined;
   if (entry.cursor !== undefined) entry.cursor = undefined;
-  if (entry.rows.length > 0) entry.rows = NO_ROWS;
+  if (entry.counts !== undefined) entry.counts = undefined;
   if (entry.details !== undefined) entry.details = undefined;
 }
 

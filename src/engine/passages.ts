@@ -1,6 +1,6 @@
-import { writeBytes } from "../protocol/buffer.ts";
+import { type Bytes, writeBytes } from "../protocol/buffer.ts";
 import type { Request } from "../protocol/request.ts";
-import type { OperationKind } from "../queues/operation.ts";
+import type { OperationKind, QueueCounts } from "../queues/operation.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry, keepRecord } from "./group.ts";
 import { isTracing, isWithinRoom, replyFailure, replyOutcome, traceReply } from "./replies.ts";
@@ -29,12 +29,12 @@ function addPart(engine: Engine, kind: OperationKind, session: Session, request:
 /** Tells a part of the counters of all queues. */
 export function replyList(engine: Engine, entry: Entry): void {
   const { output } = engine;
-  const { session, request, rows } = entry;
+  const { session, request, counts } = entry;
   const { encoder } = request;
   const start = output.length;
   if (replyFailure(engine, entry)) return finish(engine, entry);
   if (session.draft !== undefined) writeBytes(output, session.draft, 0, session.draft.length);
-  for (const { name, sets, gets } of rows) encoder.row(output, request, [name, `${sets}/${gets}`]);
+  if (counts !== undefined) writeCounts(output, request, counts);
   const isLast = entry.outcome !== "more";
   if (isLast) encoder.rowsEnd(output, request);
   if (!isWithinRoom(engine, entry, start)) return finish(engine, entry);
@@ -46,6 +46,12 @@ export function replyList(engine: Engine, entry: Entry): void {
   if (isTracing()) traceReply(engine, session, request, start);
   if (isLast) finish(engine, entry);
   else goOn(engine, entry);
+}
+
+function writeCounts(output: Bytes, request: Request, { names, sets, gets }: QueueCounts): void {
+  for (let i = 0; i < names.length; i++) {
+    request.encoder.counts(output, request, names[i] ?? "", sets[i] ?? 0, gets[i] ?? 0);
+  }
 }
 
 export function replyFlushAll(engine: Engine, entry: Entry): void {

@@ -6,7 +6,7 @@ import { commands } from "./commands.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { gather } from "./gather.ts";
 import { addEntry, clearGroup, isDone, keepBody, newGroup } from "./group.ts";
-import { restore, restoreAgain, sendRun } from "./replies.ts";
+import { replyError, restore, restoreAgain, sendRun } from "./replies.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { newStats } from "./stats.ts";
 import { offer, waitOn } from "./waiters.ts";
@@ -203,7 +203,7 @@ function endRun(engine: Engine): void {
   endIfAnswered(session);
 }
 
-/** A mistake of ours in one reply costs no other client its own. */
+/** A mistake of ours in one reply costs no other client its own, and this one is told. */
 function replyTo(engine: Engine, entry: Entry): void {
   const { session, kind } = entry;
   if (kind === "release") return;
@@ -214,6 +214,7 @@ function replyTo(engine: Engine, entry: Entry): void {
     commands[entry.request.kind].reply(engine, entry);
   } catch (cause) {
     logInternal(cause);
+    replyError(engine, entry, "failure", "internal error");
   }
 }
 

@@ -52,8 +52,8 @@ export interface Encoder {
   /** The end of the reply to a get; `found` says whether there was a message. */
   end(bytes: Bytes, request: ReplyContext, found: boolean): void;
   statistics(bytes: Bytes, request: ReplyContext, rows: Iterable<Row>): void;
-  /** One row of a long list of statistics, and the end of that list. */
-  row(bytes: Bytes, request: ReplyContext, row: Row): void;
+  /** One queue of the list of all, its messages ever set and gone, and the end of that list: there may be very many. */
+  counts(bytes: Bytes, request: ReplyContext, name: string, sets: number, gets: number): void;
   rowsEnd(bytes: Bytes, request: ReplyContext): void;
   version(bytes: Bytes, request: ReplyContext, version: string): void;
   /** @param reason in words for the client */

@@ -1,4 +1,4 @@
-import type { Consumer, QueueDetails, QueueSummary } from "./backend.ts";
+import type { Consumer, QueueDetails } from "./backend.ts";
 
 /**
  * What is asked of the queues:
@@ -59,6 +59,13 @@ export type Outcome =
 /** Bytes of messages that a session takes in one group, beside one message of any length. */
 export const MAX_TAKEN = 256 * 1024;
 
+/** The counters of some queues, in lists side by side: there may be very many. Messages ever set, and gone for good. */
+export interface QueueCounts {
+  names: string[];
+  sets: number[];
+  gets: number[];
+}
+
 /** What an operation is done for, as far as the queues know it. */
 export interface Taker {
   /** Bytes of messages that it took since that was set to 0. */
@@ -99,7 +106,7 @@ export interface Operation {
   /** The queue's id. Told by take; asked with restore, so that no other queue of that name gets the message. */
   queueId: number;
   /** list: a part of the queues. */
-  rows: QueueSummary[];
+  counts: QueueCounts | undefined;
   details: QueueDetails | undefined;
   outcome: Outcome;
   /** The outcome rests on what the group does: when that fails, so does the operation. */
@@ -127,7 +134,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     cursor: undefined,
     number: 0,
     queueId: 0,
-    rows: [],
+    counts: undefined,
     details: undefined,
     outcome: "pending",
     rests: false,

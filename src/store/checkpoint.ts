@@ -1,4 +1,5 @@
 import { SQLiteError } from "bun:sqlite";
+
 import type { Home } from "./directory.ts";
 import type { LogState, Statements } from "./statements.ts";
 import { type Checkpoint, StoreError } from "./store.ts";

@@ -59,15 +59,11 @@ export const binary: Encoder = {
   },
   /** A packet for each row, and an empty one at the end. */
   statistics(bytes, request, rows) {
-    for (const row of rows) binary.row(bytes, request, row);
+    for (const [name, value] of rows) writeStatistic(bytes, request, name, String(value));
     binary.rowsEnd(bytes, request);
   },
-  row(bytes, request, [name, value]) {
-    const text = String(value);
-    writeHeader(bytes, request, NO_ERROR, 0, name.length, name.length + text.length, 0);
-    writeText(bytes, name);
-    writeText(bytes, text);
-  },
+  counts: (bytes, request, name, sets, gets) =>
+    writeStatistic(bytes, request, name, `${sets}/${gets}`),
   rowsEnd: (bytes, request) => writePlain(bytes, request, NO_ERROR, "", 0),
   version: (bytes, request, version) => writePlain(bytes, request, NO_ERROR, version, 0),
   error(bytes, request, error, reason) {
@@ -98,6 +94,12 @@ export function writeFailure(bytes: Bytes, held: Buffer, start: number, reason: 
 
 function isKeyWanted({ opcode }: ReplyContext): boolean {
   return opcode === GETK || opcode === GETKQ;
+}
+
+function writeStatistic(bytes: Bytes, request: Repeated, name: string, value: string): void {
+  writeHeader(bytes, request, NO_ERROR, 0, name.length, name.length + value.length, 0);
+  writeText(bytes, name);
+  writeText(bytes, value);
 }
 
 /** Writes a packet without extras and without a key. */

@@ -42,7 +42,14 @@ export const text: Encoder = {
     for (const row of rows) writeStat(bytes, row);
     text.rowsEnd(bytes, request);
   },
-  row: (bytes, _request, row) => writeStat(bytes, row),
+  counts(bytes, _request, name, sets, gets) {
+    writeText(bytes, "STAT ");
+    writeText(bytes, name);
+    writeSpaced(bytes, sets);
+    writeText(bytes, "/");
+    writeNumber(bytes, gets);
+    writeLineEnd(bytes);
+  },
   rowsEnd: (bytes) => writeLine(bytes, "END"),
   version: (bytes, _request, version) => writeLine(bytes, `VERSION ${version}`),
   error: (bytes, _request, error, reason) => writeLine(bytes, errorLine(error, reason)),

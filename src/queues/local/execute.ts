@@ -1,5 +1,5 @@
 import { StoreError } from "../../store/store.ts";
-import { MAX_TAKEN, type Operation } from "../operation.ts";
+import { MAX_TAKEN, type Operation, type QueueCounts } from "../operation.ts";
 import { dropAll, QUEUE_BYTES } from "./cache.ts";
 import { finishGroup } from "./commit.ts";
 import type { LocalConsumer } from "./consumer.ts";
@@ -19,7 +19,7 @@ import { findReadable, peekHead } from "./reading.ts";
 import { isKnown } from "./recovery.ts";
 import { singleSegment } from "./segment.ts";
 import { isChanged, type Local, touch } from "./state.ts";
-import { detailsOf, summaryOf } from "./summary.ts";
+import { detailsOf } from "./summary.ts";
 
 /** How long a group is executed before it is committed, in milliseconds, and how many bytes it sets or takes. */
 const BUDGET_MS = 2;
@@ -140,11 +140,7 @@ function executeKind(local: Local, operation: Operation): void {
     case "flush all":
       return goThrough(local, operation, (queue) => flushQueue(local, queue));
     case "list":
-      operation.rows = [];
-      return goThrough(local, operation, (queue) => {
-        operation.rows.push(summaryOf(queue));
-        local.changes.bytes += queue.name.length + ROW_BYTES;
-      });
+      return list(local, operation);
     case "details":
       return details(local, operation);
     case "checkpoint":
@@ -357,6 +353,18 @@ function flushQueue(local: Local, queue: Queue): void {
   touch(local, queue);
   empty(queue, local.cache);
   local.bytes += queue.bytes - before;
+}
+
+function list(local: Local, operation: Operation): void {
+  const counts: QueueCounts = { names: [], sets: [], gets: [] };
+  operation.counts = counts;
+  goThrough(local, operation, (queue) => {
+    const sets = queue.tail - 1;
+    counts.names.push(queue.name);
+    counts.sets.push(sets);
+    counts.gets.push(sets - countMessages(queue));
+    local.changes.bytes += queue.name.length + ROW_BYTES;
+  });
 }
 
 /** How far the going through all queues is. Queues may come and go meanwhile. */

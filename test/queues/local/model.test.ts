@@ -116,16 +116,17 @@ const CUTTING = new Set(["failed", "skipped", "held", "too large"]);
 
 /** What the operation told, in the words of the model. */
 function toldBy(one: Operation) {
-  const { kind, outcome, rows, details } = one;
+  const { kind, outcome, counts, details } = one;
   if (outcome !== "done") return { outcome };
   if (kind === "take" || kind === "open" || kind === "peek")
     return { outcome, message: takenOf(one) };
-  const told = kind === "list" ? rows : kind === "details" && details ? [details] : undefined;
-  if (told === undefined) return { outcome };
-  const counters = told.map(({ name, messages, bytes, open, sets, gets }) => {
-    return { name, messages, bytes, open, sets, gets };
-  });
-  return { outcome, rows: counters };
+  if (kind === "list" && counts !== undefined) {
+    const { names, sets, gets } = counts;
+    return { outcome, rows: names.map((name, i) => ({ name, sets: sets[i], gets: gets[i] })) };
+  }
+  if (kind !== "details" || details === undefined) return { outcome };
+  const { messages, bytes, open, sets, gets } = details;
+  return { outcome, rows: [{ name: details.name, messages, bytes, open, sets, gets }] };
 }
 
 interface Prediction {
