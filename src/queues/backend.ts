@@ -1,5 +1,6 @@
 import type { Histogram } from "../util/histogram.ts";
-import type { Operation } from "./operation.ts";
+import type { Consumer, Operation } from "./operation.ts";
+import type { MessagePreview, QueueSummary } from "./summary.ts";
 
 /**
  * What keeps the queues: the engine executes groups of operations against it and knows nothing else of it. One that
@@ -49,14 +50,6 @@ export interface Backend {
   close(): void;
 }
 
-/** A client as the queues see it. */
-export interface Consumer {
-  /** How many messages it has open. */
-  readonly open: { readonly size: number };
-  /** The names of their queues. */
-  openQueues(): Iterable<string>;
-}
-
 /** What the queues tell the engine. */
 export interface Watcher {
   /** A group is committed, and something was written, which took so many milliseconds. */
@@ -67,41 +60,6 @@ export interface Watcher {
   isAwaited(queue: string): boolean;
   /** So many messages of an awaited queue can be taken. */
   ready(queue: string, messages: number): void;
-}
-
-/** A queue at a glance. Sets and gets count messages ever set, and messages that are gone for good. */
-export interface QueueSummary {
-  /** No other queue has it, and none will soon. */
-  id: number;
-  /** A byte of the name is a character from U+0000 to U+00FF. */
-  name: string;
-  /** Messages in the queue, open ones too, and bytes of their bodies. */
-  messages: number;
-  bytes: number;
-  open: number;
-  sets: number;
-  gets: number;
-}
-
-/** Everything there is to know about one queue, but for what the engine knows itself. */
-export interface QueueDetails extends QueueSummary {
-  /** Of the oldest message, in milliseconds; 0 when there is none. */
-  age: number;
-  /** Bytes that its messages take in memory. */
-  memory: number;
-}
-
-/** A message as it lies in its queue. */
-export interface MessagePreview {
-  number: number;
-  flags: number;
-  /** Of the body, in bytes; and as many of them as were asked for. */
-  length: number;
-  body: Buffer;
-  /** When it was committed, in milliseconds since 1970. */
-  arrived: number;
-  /** A consumer has it open. */
-  open: boolean;
 }
 
 /** What the queues take, in bytes unless said otherwise. */

@@ -1,4 +1,4 @@
-import type { Consumer, QueueDetails, QueueSummary } from "./backend.ts";
+import type { QueueDetails, QueueSummary } from "./summary.ts";
 
 /**
  * What is asked of the queues:
@@ -55,6 +55,14 @@ export type Outcome =
   | "skipped"
   | "postponed"
   | "failed";
+
+/** A client as the queues see it: it can have messages open. */
+export interface Consumer {
+  /** Its open messages: how many there are. */
+  readonly open: { readonly size: number };
+  /** The names of the queues of its open messages. */
+  openQueues(): Iterable<string>;
+}
 
 /** Bytes of messages that a session takes in one group, beside one message of any length. */
 export const MAX_TAKEN = 256 * 1024;

@@ -1,4 +1,4 @@
-import type { Consumer } from "../backend.ts";
+import type { Consumer } from "../operation.ts";
 import type { Queue } from "./queue.ts";
 
 /** A client, and the messages that it has open: the number of one in each queue at most. */

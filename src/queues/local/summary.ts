@@ -1,4 +1,4 @@
-import type { MessagePreview, QueueDetails, QueueSummary } from "../backend.ts";
+import type { MessagePreview, QueueDetails, QueueSummary } from "../summary.ts";
 import { addHeld, oldestNumber } from "./held.ts";
 import { countOpen, findOpen } from "./open.ts";
 import { countMessages, newMessage, type Queue } from "./queue.ts";
