@@ -1,6 +1,6 @@
 /** A queue at a glance. `sets` counts all messages ever set, `gets` those that are gone for good. */
 export interface QueueSummary {
-  /** Unique: another queue gets the same id only after years. */
+  /** Unique. The id of a deleted queue is not used again before all other ids were. */
   id: number;
   /** A byte of the name is a character from U+0000 to U+00FF. */
   name: string;

@@ -73,13 +73,13 @@ function countHeld(local: Local, queue: Queue, recount: Recount): void {
       recount.bytes += message.end - message.start;
   }
   recount.next = queue.head;
-  if (queue.segments.length === 0) countRest(local, queue, recount);
+  if (queue.segments === undefined) countRest(local, queue, recount);
 }
 
 /** Counts what is in memory, which is given to clients even when the store has lost it. */
 function countInMemory(local: Local, queue: Queue, recount: Recount): void {
   const { next } = recount;
-  for (const segment of queue.segments) {
+  for (const segment of queue.segments ?? []) {
     recount.bytes += bodyBytesFrom(segment, recount.next);
     recount.next = Math.max(recount.next, segment.end);
   }

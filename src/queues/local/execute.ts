@@ -1,21 +1,27 @@
 import { StoreError } from "../../store/store.ts";
 import { MAX_TAKEN, type Operation } from "../operation.ts";
+import { append } from "./append.ts";
 import { dropAll, QUEUE_BYTES } from "./cache.ts";
 import { finishGroup } from "./commit.ts";
-import type { LocalConsumer } from "./consumer.ts";
 import { skipLost } from "./damage.ts";
-import { abandonOpen, abortOpen, closeOpen, empty, keepOpen, putBack } from "./held.ts";
 import {
-  append,
-  consumeHead,
-  countAvailable,
+  abandonOpen,
+  abortOpen,
+  closeOpen,
   countMessages,
+  empty,
+  keepOpen,
+  putBack,
+} from "./held.ts";
+import {
+  countAvailable,
+  type LocalConsumer,
   newQueue,
-  noteCome,
+  noteAdded,
   noteGone,
   type Queue,
 } from "./queue.ts";
-import { findReadable, peekHead } from "./reading.ts";
+import { consumeHead, findReadable, peekHead } from "./reading.ts";
 import { isKnown } from "./recovery.ts";
 import { singleSegment } from "./segment.ts";
 import { isChanged, type Local, touch } from "./state.ts";
@@ -250,7 +256,7 @@ function isTooMuch(operation: Operation): boolean {
 function findOldest(local: Local, queue: Queue, operation: Operation): boolean {
   const { cache, store, changes } = local;
   const before = cache.used;
-  const isReturned = queue.returned.length > 0;
+  const isReturned = queue.returned !== undefined;
   const gap = peekHead(queue, cache, store, operation);
   if (isReturned || cache.used > before) {
     changes.costly++;
@@ -296,8 +302,8 @@ function release(local: Local, operation: Operation): void {
 
 /** Whether the message that was taken is back, or was never gone. */
 function isThere({ stored, listed, restored }: Queue, number: number): boolean {
-  if (number >= stored.head || listed.has(number)) return true;
-  return restored.some((message) => message.number === number);
+  if (number >= stored.head || listed?.has(number) === true) return true;
+  return restored?.some((message) => message.number === number) === true;
 }
 
 /** What a take gave was not delivered: it comes before all younger messages again. */
@@ -312,9 +318,9 @@ function restore(local: Local, operation: Operation): void {
   const [stored] = local.store.read(queue.id, number, 1);
   const isStored = stored !== undefined && stored.first <= number;
   const segment = isStored ? undefined : singleSegment(number, flags, body, start, end);
-  queue.restored = [...queue.restored, { number, segment }];
+  (queue.restored ??= []).push({ number, segment });
   putBack(queue, number);
-  noteCome(queue, number, end - start);
+  noteAdded(queue, number, end - start);
   local.bytes += end - start;
 }
 

@@ -1,8 +1,8 @@
 import { type StoredQueue, StoreError } from "../../store/store.ts";
-import { dropAll, NONE } from "./cache.ts";
+import { dropAll } from "./cache.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
-import { listedSet, newQueue, type Queue } from "./queue.ts";
+import { countAvailable, newQueue, type Queue, setOf } from "./queue.ts";
 import { restoreHeld } from "./saving.ts";
 import type { Local } from "./state.ts";
 
@@ -61,21 +61,21 @@ function reset({ cache, watcher }: Local, queue: Queue, stored: StoredQueue): vo
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
-  queue.listed = listedSet(held);
-  queue.unlisted = NONE;
-  queue.opened = NONE;
-  queue.restored = NONE;
+  queue.listed = setOf(held);
+  queue.unlisted = undefined;
+  queue.opened = undefined;
+  queue.restored = undefined;
   queue.recount = undefined;
   queue.gone = head - 1;
   queue.tail = tail;
   queue.bytes = bytes;
   for (const { number, consumer } of [...listOpen(queue)]) {
-    const isThere = (number >= head && number < tail) || queue.listed.has(number);
+    const isThere = (number >= head && number < tail) || queue.listed?.has(number) === true;
     if (isThere) continue;
     removeOpen(queue, number);
     consumer.open.delete(queue);
   }
   restoreHeld(queue);
-  const messages = tail - queue.head + queue.returned.length;
+  const messages = countAvailable(queue);
   if (messages > 0 && watcher.isAwaited(queue.name)) watcher.ready(queue.name, messages);
 }

@@ -1,7 +1,7 @@
 import type { MessagePreview, QueueDetails, QueueSummary } from "../summary.ts";
-import { addHeld, oldestNumber } from "./held.ts";
+import { addHeld, countMessages, oldestNumber } from "./held.ts";
 import { countOpen, findOpen } from "./open.ts";
-import { countMessages, newMessage, type Queue } from "./queue.ts";
+import { newMessage, type Queue } from "./queue.ts";
 import { findHeld } from "./reading.ts";
 import type { Local } from "./state.ts";
 
@@ -25,7 +25,8 @@ export function summaryOf(queue: Queue): QueueSummary {
 export function detailsOf(local: Local, queue: Queue): QueueDetails {
   const arrived = arrivalOf(local, queue);
   const age = arrived === 0 ? 0 : Math.max(0, local.clock.calendar() - arrived);
-  const memory = queue.segments.reduce((total, { used, cursor }) => total + used - cursor, 0);
+  const segments = queue.segments ?? [];
+  const memory = segments.reduce((total, { used, cursor }) => total + used - cursor, 0);
   return { ...summaryOf(queue), age, memory };
 }
 

@@ -1,7 +1,8 @@
 /** Which operations fail with their group: each that saw or made a change, and no other. */
 import { beforeEach, describe, expect, test } from "bun:test";
 
-import { type LocalConsumer, newConsumer } from "../../../src/queues/local/consumer.ts";
+import { newConsumer } from "../../../src/queues/local/consumer.ts";
+import type { LocalConsumer } from "../../../src/queues/local/queue.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
 import { suite } from "../../store/scratch.ts";
 import {
