@@ -292,8 +292,10 @@ function conclude(engine: Engine, entry: Entry): void {
     return;
   }
   if (verdict === "wait") {
-    if (session.wait === undefined) beginWait(engine, session, keyOf(request, entry.keyIndex));
-    else waitOn(engine, session);
+    if (session.wait !== undefined) return waitOn(engine, session);
+    beginWait(engine, session, keyOf(request, entry.keyIndex));
+    // What it has sent behind this get is held from now on.
+    session.sink.gathered();
     return;
   }
   if (isCurrent && verdict !== "over" && session.nextKey < keyCount(request)) {

@@ -168,8 +168,7 @@ function updateInputUsage(connection: Connection): void {
   const { clients, session, incoming } = connection;
   const { engine, usage } = clients;
   const held = heldBytes(session);
-  if (held === incoming.bytes) return;
-  setInput(usage, incoming, held, engine.runtime.monotonic());
+  if (held !== incoming.bytes) setInput(usage, incoming, held, engine.runtime.monotonic());
   if (held <= SMALL_SHARE || !isInputFull(usage, engine.settings.maxBody)) return;
   usage.refused = true;
   shedInput(connection);

@@ -1,3 +1,4 @@
+import { SQLiteError } from "bun:sqlite";
 import { Worker } from "node:worker_threads";
 
 import type { Home } from "./directory.ts";
@@ -15,6 +16,8 @@ export interface LogKeeper {
   tried: number;
   /** What the thread does (see {@link PHASES}), when one was started. */
   phase: Int32Array | undefined;
+  /** A checkpoint's sync failed: see {@link checkpoint}. */
+  mustRewrite: boolean;
 }
 
 /** What a thread beside is started with. */
@@ -30,8 +33,8 @@ export interface CheckpointerInput {
   phase: SharedArrayBuffer;
 }
 
-/** `stopping`: it should end soon, and does after the step at hand. */
-export const PHASES = { starting: 0, running: 1, stopping: 2, ended: 3 } as const;
+/** `stopping`: it should end soon, and does after the step at hand. `failed`: it ended because a sync failed. */
+export const PHASES = { starting: 0, running: 1, stopping: 2, ended: 3, failed: 4 } as const;
 
 /** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
 const LONG_LOG = 4 * 1024 * 1024;
@@ -47,6 +50,7 @@ export function newLogKeeper(statements: Statements, home: Home, pageSize: numbe
     hugeLog: Math.ceil(HUGE_LOG / pageSize),
     tried: 0,
     phase: undefined,
+    mustRewrite: false,
   };
 }
 
@@ -70,7 +74,7 @@ export function checkpoint(keeper: LogKeeper, how: Checkpoint): void {
     return;
   }
   endThread(keeper);
-  const busy = keeper.statements.checkpoints[how].get()?.busy ?? 0;
+  const busy = runCheckpoint(keeper, how)?.busy ?? 0;
   if (busy !== 0) {
     throw new StoreError("another process uses the database, the log could not be brought in");
   }
@@ -97,11 +101,27 @@ export function endThread(keeper: LogKeeper): void {
   Atomics.compareExchange(phase, 0, running, stopping);
   Atomics.notify(phase, 0);
   Atomics.wait(phase, 0, stopping);
+  if (Atomics.load(phase, 0) === PHASES.failed) keeper.mustRewrite = true;
 }
 
 function bringIn(keeper: LogKeeper, pages: number): void {
   if (pages >= keeper.hugeLog) startThread(keeper);
-  else keeper.statements.checkpoints.passive.get();
+  else runCheckpoint(keeper, "passive");
+}
+
+/**
+ * Linux takes pages whose sync failed for written, and SQLite would let the log go after a later sync that works, with
+ * pages in it that are nowhere else (https://lwn.net/Articles/752063/). So the file is opened anew then, after which
+ * SQLite brings in the whole log once more. It fails no commit: they are all in the log.
+ */
+function runCheckpoint(keeper: LogKeeper, how: Checkpoint): LogState | null {
+  try {
+    return keeper.statements.checkpoints[how].get();
+  } catch (error) {
+    if (error instanceof SQLiteError && error.code === "SQLITE_IOERR_FSYNC")
+      keeper.mustRewrite = true;
+    throw error;
+  }
 }
 
 function startThread(keeper: LogKeeper): void {
@@ -129,7 +149,9 @@ function doWithoutThread(keeper: LogKeeper, phase: Int32Array): void {
 
 function isThreadAtWork(keeper: LogKeeper): boolean {
   if (keeper.phase === undefined) return false;
-  if (Atomics.load(keeper.phase, 0) !== PHASES.ended) return true;
+  const phase = Atomics.load(keeper.phase, 0);
+  if (phase !== PHASES.ended && phase !== PHASES.failed) return true;
+  if (phase === PHASES.failed) keeper.mustRewrite = true;
   keeper.phase = undefined;
   keeper.tried = 0;
   return false;

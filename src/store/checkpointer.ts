@@ -22,16 +22,22 @@ function run(input: CheckpointerInput): void {
 }
 
 function runCheckpoint(input: CheckpointerInput, phase: Int32Array): void {
-  const { starting, running, ended } = PHASES;
+  const { starting, running, ended, failed } = PHASES;
   if (Atomics.compareExchange(phase, 0, starting, running) !== starting) return;
+  let end: number = ended;
   try {
     bringIn(input, phase);
-  } catch {
-    // A disk that fails is told of by the commits and checkpoints of the server itself.
+  } catch (error) {
+    // Of anything but a sync the server's own checkpoints tell.
+    if (isSyncError(error as NodeJS.ErrnoException)) end = failed;
   } finally {
-    Atomics.store(phase, 0, ended);
+    Atomics.store(phase, 0, end);
     Atomics.notify(phase, 0);
   }
+}
+
+function isSyncError({ code, syscall }: NodeJS.ErrnoException): boolean {
+  return code === "SQLITE_IOERR_FSYNC" || syscall === "fdatasync";
 }
 
 function bringIn({ file, descriptor, enough }: CheckpointerInput, phase: Int32Array): void {
@@ -61,7 +67,7 @@ function bringIn({ file, descriptor, enough }: CheckpointerInput, phase: Int32Ar
  */
 function keepWriting({ descriptor }: CheckpointerInput, phase: Int32Array): void {
   let now = Atomics.load(phase, 0);
-  while (now !== PHASES.ended && startWriting(descriptor)) {
+  while (now < PHASES.ended && startWriting(descriptor)) {
     Atomics.wait(phase, 0, now, WRITE_PAUSE);
     now = Atomics.load(phase, 0);
   }

@@ -54,6 +54,13 @@ export function reopenDatabase(home: Home, options: DatabaseOptions): Database {
   return explained(home.file, () => connect(home.file, options));
 }
 
+/** Closes the database, and leaves its log beside it, so that all of it is brought in after the next opening. */
+export function closeKeepingLog(database: Database): void {
+  database.run("PRAGMA journal_size_limit = -1");
+  database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+  database.close(true);
+}
+
 export function pageSizeOf(database: Database): number {
   return pragma(database, "page_size") || 4096;
 }

@@ -1,6 +1,5 @@
-import { SQLiteError } from "bun:sqlite";
-
 import { HEAD, type StoredSegment } from "./batch.ts";
+import { failIfUnreadable, isDamage, orDamage } from "./damage.ts";
 import { isWhole, rowsOf } from "./rows.ts";
 import { NUMBER_MASK } from "./schema.ts";
 import type { SegmentHeader, Statements } from "./statements.ts";
@@ -44,6 +43,7 @@ export function readSegments(
   // What lies before the damage is good; behind it, the next time goes on.
   if (found.length > 0) return found;
   const next = nextWhole(statements, queue, from);
+  failIfUnreadable(statements.database);
   return next === undefined ? [] : readSegments(statements, queue, next, bytes);
 }
 
@@ -155,7 +155,9 @@ export function measure(
   } catch (error) {
     if (!isDamage(error)) throw error;
     const end = result.next > from ? result.next : undefined;
-    return { bytes: result.bytes, next: nextBehindDamage(statements, queue, from, end) ?? 0 };
+    const next = nextBehindDamage(statements, queue, from, end) ?? 0;
+    failIfUnreadable(statements.database);
+    return { bytes: result.bytes, next };
   }
   if (left > 0) result.next = 0;
   return result;
@@ -173,23 +175,8 @@ export function arrivedAt(
   queue: number,
   number: number,
 ): number | undefined {
-  return orDamage(() => statements.arrived.get(queue, number)?.arrived, undefined);
-}
-
-function orDamage<T, D>(work: () => T, damaged: D): T | D {
-  try {
-    return work();
-  } catch (error) {
-    if (!isDamage(error)) throw error;
-    return damaged;
-  }
-}
-
-/**
- * Whether what was read makes no sense. A row of a damaged page may also claim to be longer than any can be
- * (https://sqlite.org/rescode.html#toobig). Errors of the disk or of memory are none: the messages are still there.
- */
-export function isDamage(error: unknown): boolean {
-  const code = error instanceof SQLiteError ? (error.code ?? "") : "";
-  return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_TOOBIG";
+  const arrived = orDamage(() => statements.arrived.get(queue, number)?.arrived, "damage");
+  if (arrived !== "damage") return arrived;
+  failIfUnreadable(statements.database);
+  return undefined;
 }

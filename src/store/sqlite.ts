@@ -12,13 +12,19 @@ import {
   type LogKeeper,
   newLogKeeper,
 } from "./checkpoint.ts";
-import { type DatabaseOptions, openDatabase, pageSizeOf, reopenDatabase } from "./database.ts";
+import {
+  closeKeepingLog,
+  type DatabaseOptions,
+  openDatabase,
+  pageSizeOf,
+  reopenDatabase,
+} from "./database.ts";
 import { closeHome, databaseInode, type Home, openHome } from "./directory.ts";
-import { hasUncountedCommit } from "./log.ts";
+import { storedQueues } from "./queues.ts";
 import { MAX_QUEUES } from "./schema.ts";
 import { arrivedAt, insertSegments, measure, readSegments } from "./segments.ts";
-import { prepare, type QueueRow, SHRINK_PAGES, type Statements } from "./statements.ts";
-import { type Extent, reasonIn, type Store, type StoredQueue, StoreError } from "./store.ts";
+import { prepare, SHRINK_PAGES, type Statements } from "./statements.ts";
+import { type Extent, reasonIn, type Store, StoreError } from "./store.ts";
 import {
   hasWork,
   newProgress,
@@ -32,6 +38,7 @@ import {
   vacuumIfDue,
   vacuumPortion,
 } from "./vacuum.ts";
+import { hasUncountedCommit } from "./wal.ts";
 
 export interface StoreOptions extends DatabaseOptions {
   directory: string;
@@ -52,6 +59,10 @@ interface Sqlite {
   open: Opened;
   /** The outcome of a commit is unknown: no other is accepted before the file was recovered. */
   mustRecover: boolean;
+  /** The database could not be opened again yet. */
+  isClosed: boolean;
+  /** Not before then it is tried again to bring in a log after a checkpoint's sync failed, in milliseconds. */
+  rewriteAt: number;
   lastId: number;
 }
 
@@ -73,10 +84,12 @@ interface Opened {
 
 /** How often a commit makes sure that the file is still in its place, in milliseconds. */
 const LOOK_EVERY = 10;
+/** Milliseconds between two attempts to bring in a log after a checkpoint's sync failed. */
+const REWRITE_EVERY = 1000;
 /** How many pages given back make it worthwhile to shorten the file. */
 const SHORTEN_PAGES = 1024;
-/** Shared by all queues without held messages. */
-const NONE: readonly number[] = Object.freeze([]);
+/** How often a transaction is done again because of damaged rows in its way: each time without some more of them. */
+const MOST_TRIES = 100;
 
 /**
  * @param home the directory of the options, when this process has locked it already
@@ -94,6 +107,8 @@ export function openStore(options: StoreOptions, home = openHome(options.directo
         syncs: newHistogram(DURATIONS),
         open,
         mustRecover: false,
+        isClosed: false,
+        rewriteAt: 0,
         lastId: [...open.ids].reduce((most, id) => Math.max(most, id), 0),
       });
     });
@@ -138,7 +153,7 @@ function seenFromOutside(sqlite: Sqlite): Store {
     measure: (queue, from, rows) =>
       failing(() => measure(sqlite.open.statements, queue, from, rows)),
     arrived: (queue, number) => failing(() => arrivedAt(sqlite.open.statements, queue, number)),
-    autoCheckpoint: () => failing(() => autoCheckpoint(sqlite.open.log)),
+    autoCheckpoint: () => failing(() => keepLogShort(sqlite)),
     maintain: () => failing(() => maintain(sqlite)),
     checkpoint: (how) => failing(() => checkpoint(sqlite.open.log, how)),
     recover: () => failing(() => recover(sqlite)),
@@ -147,25 +162,6 @@ function seenFromOutside(sqlite: Sqlite): Store {
     extent: () => failing(() => extent(sqlite)),
     checkpointed: () => failing(() => checkpointed(sqlite.open.log)),
     close: () => close(sqlite),
-  };
-}
-
-function storedQueues({ queues, held }: Statements): StoredQueue[] {
-  const numbers = new Map<number, number[]>();
-  for (const { queue, number } of held.iterate()) {
-    const list = numbers.get(queue);
-    if (list === undefined) numbers.set(queue, [number]);
-    else list.push(number);
-  }
-  return queues.all().map((row) => storedQueue(row, numbers.get(row.id)));
-}
-
-function storedQueue({ id, name, ...position }: QueueRow, held: number[] | undefined): StoredQueue {
-  return {
-    queue: id,
-    name: Buffer.from(name).toString("latin1"),
-    ...position,
-    held: held ?? (NONE as number[]),
   };
 }
 
@@ -190,11 +186,11 @@ function commit(sqlite: Sqlite, batch: Batch): void {
 
 /** A commit does not fail because of damaged rows that it would only have cleared away. */
 function aroundDamage<T>(vacuum: Vacuum, work: () => T): T {
-  for (;;) {
+  for (let tries = 1; ; tries++) {
     try {
       return work();
     } catch (error) {
-      if (!skipDamage(vacuum)) throw error;
+      if (!skipDamage(vacuum) || tries === MOST_TRIES) throw error;
     }
   }
 }
@@ -269,20 +265,46 @@ function tellOutcome(sqlite: Sqlite, error: unknown): void {
   throw new StoreError(reasonIn(error), "unknown");
 }
 
-/**
- * Opens the file anew, so that SQLite itself decides from the log what is so, and brings the log into it. Only then a
- * commit is safe again: Linux takes pages whose sync failed for written, the log might lack them on disk, and what is
- * behind them would be lost with them.
- */
+/** See {@link Store.recover}. */
 function recover(sqlite: Sqlite): void {
-  if (!sqlite.mustRecover) return;
+  if (sqlite.mustRecover) reopen(sqlite);
+}
+
+/**
+ * Opens the file anew, so that SQLite itself decides from the log what is so, and brings the log into it, all of it.
+ * Only then a commit is safe again: Linux takes pages whose sync failed for written, the log might lack them on disk,
+ * and what is behind them would be lost with them.
+ */
+function reopen(sqlite: Sqlite): void {
   const { home, options } = sqlite;
   lookForFile(sqlite);
   endThread(sqlite.open.log);
-  sqlite.open.database.close(true);
+  const wasInDoubt = sqlite.mustRecover;
+  // Without an open database nothing can be committed either.
+  sqlite.mustRecover = true;
+  if (!sqlite.isClosed) closeKeepingLog(sqlite.open.database);
+  sqlite.isClosed = true;
   sqlite.open = opened(reopenDatabase(home, options), home);
+  sqlite.isClosed = false;
+  sqlite.mustRecover = wasInDoubt;
+  sqlite.open.log.mustRewrite = true;
   checkpoint(sqlite.open.log, "truncate");
+  sqlite.open.log.mustRewrite = false;
   sqlite.mustRecover = false;
+}
+
+/** See {@link Store.autoCheckpoint}. */
+function keepLogShort(sqlite: Sqlite): void {
+  if (!sqlite.open.log.mustRewrite) return autoCheckpoint(sqlite.open.log);
+  if (sqlite.mustRecover || performance.now() < sqlite.rewriteAt) return;
+  sqlite.rewriteAt = performance.now() + REWRITE_EVERY;
+  try {
+    reopen(sqlite);
+  } catch (error) {
+    // The database is closed: whatever comes next needs a recovery.
+    if (sqlite.mustRecover) throw new StoreError(reasonIn(error), "unknown");
+    throw error;
+  }
 }
 
 function extent({ home, open }: Sqlite): Extent {
@@ -297,7 +319,7 @@ function extent({ home, open }: Sqlite): Extent {
 
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
 function maintain(sqlite: Sqlite): boolean {
-  autoCheckpoint(sqlite.open.log);
+  keepLogShort(sqlite);
   return removeGone(sqlite) || shrink(sqlite);
 }
 
@@ -337,14 +359,16 @@ function shorten(open: Opened): void {
   checkpoint(open.log, "passive");
 }
 
-function close({ open, home }: Sqlite): void {
+function close({ open, home, isClosed }: Sqlite): void {
   endThread(open.log);
-  try {
-    open.statements.checkpoints.truncate.get();
-  } catch {
-    // The log is complete without it; the next start brings it in.
+  if (!isClosed) {
+    try {
+      open.statements.checkpoints.truncate.get();
+    } catch {
+      // The log is complete without it; the next start brings it in.
+    }
+    open.database.close(true);
   }
-  open.database.close(true);
   closeHome(home);
 }
 

@@ -49,6 +49,7 @@ const NUMBER = `(key & ${NUMBER_MASK})`;
 
 export function prepare(database: Database) {
   return {
+    database,
     begin: database.prepare<void, []>("BEGIN IMMEDIATE"),
     commit: database.prepare<void, []>("COMMIT"),
     rollback: database.prepare<void, []>("ROLLBACK"),

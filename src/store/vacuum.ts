@@ -1,6 +1,7 @@
 import type { HeldMessage, Position } from "./batch.ts";
+import { isDamage } from "./damage.ts";
 import { NUMBER_MASK } from "./schema.ts";
-import { isDamage, nextBehindDamage } from "./segments.ts";
+import { nextBehindDamage } from "./segments.ts";
 import type { GoneRow, Statements } from "./statements.ts";
 
 /**
@@ -18,8 +19,8 @@ export interface Vacuum {
   waiting: Set<Place>;
   /** Dropped queues, of which everything is to be removed. */
   dropped: Map<number, Place>;
-  /** What a statement could not remove because the file is damaged there: see {@link skipDamage}. */
-  obstacle: Step | undefined;
+  /** Where the last transaction met damage: see {@link skipDamage}. */
+  obstacle: Obstacle | undefined;
 }
 
 /** How far a queue is. */
@@ -35,6 +36,14 @@ interface Place {
   released: number[];
   /** Some of its rows cannot be removed. */
   damaged: boolean;
+  gap: Gap | undefined;
+}
+
+/** From number `from` on so many rows can be read, and then none that begins before `end`. */
+interface Gap {
+  from: number;
+  rows: number;
+  end: number;
 }
 
 /** How far a transaction got with a queue, to be noted once it is committed. */
@@ -44,7 +53,12 @@ interface Step {
   done: number;
   /** How many of the released ones it did. */
   released: number;
-  damaged: boolean;
+}
+
+/** Rows that cannot be removed, up to where the step is, or, behind those that were read, cannot even be read. */
+interface Obstacle {
+  step: Step;
+  read?: GoneRow[];
 }
 
 /** What a transaction did. */
@@ -127,15 +141,15 @@ function vacuumDropped(vacuum: Vacuum, place: Place, portion: Portion, progress:
   }
   const step = vacuumQueue(vacuum, place, portion, progress);
   // With rows that cannot be removed, its id must not be used again.
-  if (step.done < NUMBER_MASK || step.damaged) return;
+  if (step.done < NUMBER_MASK || place.damaged) return;
   statements.forgetDropped.run(place.queue);
   progress.forgotten.push(place.queue);
 }
 
 /** Removes segments before the head that hold no message still in the queue. */
 function vacuumQueue(vacuum: Vacuum, place: Place, portion: Portion, progress: Progress): Step {
-  const { head, next, done, damaged } = place;
-  const step: Step = { place, next, done, released: 0, damaged };
+  const { head, next, done } = place;
+  const step: Step = { place, next, done, released: 0 };
   progress.steps.push(step);
   // Looking is work, too.
   portion.segments--;
@@ -178,8 +192,11 @@ function removeGone(
     progress.hasRemoved = true;
     first = -1;
   };
-  const rows = findGone(vacuum, step, head);
-  for (const row of rows.found) {
+  const { gap } = step.place;
+  const isBeforeGap = gap !== undefined && gap.from === step.next;
+  const limit = isBeforeGap ? gap.rows : PORTION_SEGMENTS;
+  const rows = findGone(vacuum, step, head, limit);
+  for (const row of rows) {
     if (isUsedUp(portion)) break;
     portion.segments--;
     step.next = row.end;
@@ -193,48 +210,59 @@ function removeGone(
     last = row.first;
   }
   removeRun();
-  if (step.next < (rows.found.at(-1)?.end ?? 0)) return;
-  step.next = Math.max(step.next, rows.next);
-  if (rows.isAll) step.done = head;
+  if (step.next < (rows.at(-1)?.end ?? 0)) return;
+  if (isBeforeGap) step.next = Math.max(step.next, gap.end);
+  if (isBeforeGap ? gap.end >= head : rows.length < limit) step.done = head;
 }
 
 function nextHeld({ statements }: Vacuum, queue: number, from: number): number {
   return statements.nextHeld.get(queue, from)?.number ?? Infinity;
 }
 
-/** Segments to be looked at, whether they are all, and where to go on behind damage. */
-function findGone({ statements }: Vacuum, step: Step, head: number) {
+/** Segments to be looked at. */
+function findGone(vacuum: Vacuum, step: Step, head: number, limit: number): GoneRow[] {
   const { queue } = step.place;
-  const found: GoneRow[] = [];
+  const read: GoneRow[] = [];
+  if (limit === 0) return read;
   try {
-    for (const row of statements.findGone.iterate(queue, step.next, head, PORTION_SEGMENTS)) {
-      found.push(row);
+    for (const row of vacuum.statements.findGone.iterate(queue, step.next, head, limit)) {
+      read.push(row);
     }
-    return { found, isAll: found.length < PORTION_SEGMENTS, next: 0 };
+    return read;
   } catch (error) {
-    if (!isDamage(error)) throw error;
+    if (isDamage(error)) vacuum.obstacle = { step, read };
+    throw error;
   }
-  step.damaged = true;
-  const next = nextBehindDamage(statements, queue, step.next, found.at(-1)?.end) ?? head;
-  return { found, isAll: next >= head, next: Math.min(next, head) };
 }
 
-/** A statement that meets damage may leave its work half done: its transaction is to be undone. */
+/**
+ * A statement that meets damage may leave its work half done, and SQLite lets nothing more be written in its transaction
+ * either (flag SQLITE_CorruptRdOnly in its source): it fails, is undone, and done again without.
+ */
 function orObstacle<T>(vacuum: Vacuum, step: Step, remove: () => T): T {
   try {
     return remove();
   } catch (error) {
-    if (isDamage(error)) vacuum.obstacle = { ...step, damaged: true };
+    if (isDamage(error)) vacuum.obstacle = { step };
     throw error;
   }
 }
 
 /** After a transaction that failed: when damage was in the way of the vacuum, it leaves it alone from now on. */
 export function skipDamage(vacuum: Vacuum): boolean {
-  const { obstacle } = vacuum;
+  const { obstacle, statements } = vacuum;
   if (obstacle === undefined) return false;
   vacuum.obstacle = undefined;
-  apply(obstacle);
+  const { step, read } = obstacle;
+  const { place } = step;
+  place.damaged = true;
+  if (read === undefined) {
+    apply(step);
+  } else {
+    const from = read.at(-1)?.end ?? step.next;
+    const end = nextBehindDamage(statements, place.queue, from) ?? place.head;
+    place.gap = { from: step.next, rows: read.length, end: Math.min(end, place.head) };
+  }
   return true;
 }
 
@@ -256,10 +284,9 @@ export function noteProgress(vacuum: Vacuum, { steps, forgotten, usedUp }: Progr
   return usedUp;
 }
 
-function apply({ place, next, done, released, damaged }: Step): void {
+function apply({ place, next, done, released }: Step): void {
   place.next = next;
   place.done = done;
-  place.damaged = damaged;
   if (released > 0) place.released.splice(0, released);
 }
 
@@ -270,14 +297,17 @@ export function noteMoved(
   released: readonly HeldMessage[],
 ): void {
   for (const { queue, head } of positions) {
-    if (head > 1) placeOf(vacuum, queue).head = head;
+    if (head === 1) continue;
+    const place = placeOf(vacuum, queue);
+    place.head = head;
+    if (isUndone(place)) vacuum.waiting.add(place);
   }
   for (const { queue, number } of released) {
-    const place = placeOf(vacuum, queue);
-    if (number < place.next) noteReleased(place, number);
+    const place = vacuum.places.get(queue);
+    if (place === undefined || number >= place.next) continue;
+    noteReleased(place, number);
+    vacuum.waiting.add(place);
   }
-  for (const { queue } of positions) addIfUndone(vacuum, queue);
-  for (const { queue } of released) addIfUndone(vacuum, queue);
 }
 
 function noteReleased(place: Place, number: number): void {
@@ -288,11 +318,6 @@ function noteReleased(place: Place, number: number): void {
   place.released = [];
   place.next = 0;
   place.done = 0;
-}
-
-function addIfUndone({ places, waiting }: Vacuum, queue: number): void {
-  const place = places.get(queue);
-  if (place !== undefined && isUndone(place)) waiting.add(place);
 }
 
 function isUndone({ head, done, released }: Place): boolean {
@@ -314,7 +339,7 @@ export function noteDropped(vacuum: Vacuum, queue: number): void {
 }
 
 function newPlace(queue: number, head: number): Place {
-  return { queue, head, done: 1, next: 0, released: [], damaged: false };
+  return { queue, head, done: 1, next: 0, released: [], damaged: false, gap: undefined };
 }
 
 function newPortion(): Portion {

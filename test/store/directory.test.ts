@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { closeHome, makeHome, openHome } from "../../src/store/directory.ts";
@@ -21,6 +29,21 @@ suite();
 function mode(path: string): string {
   return (statSync(path).mode & 0o7777).toString(8);
 }
+
+/** Opens the store in another process, and gives what came of it. */
+async function inAnotherProcess(directory: string): Promise<string> {
+  const fixture = `${import.meta.dir}/directory.fixture.ts`;
+  const child = Bun.spawn([process.execPath, fixture, directory], { stderr: "inherit" });
+  return (await child.stdout.text()).trim();
+}
+
+/** Takes the file's exclusive lock, which SQLite gives only when no other process has it open. */
+const TAKE_FILE = `
+  const database = new (require("bun:sqlite").Database)(process.argv[1]);
+  database.run("PRAGMA locking_mode = EXCLUSIVE");
+  try { database.run("CREATE TABLE taken (x)"); console.log("taken"); }
+  catch (error) { console.log(error.message); }
+`;
 
 function withUmask(mask: string, work: () => void): void {
   const before = process.umask(mask);
@@ -156,17 +179,36 @@ describe("a second store on the same directory", () => {
   test("is refused in another process", async () => {
     const directory = newHome();
     const store = open(directory);
-    const attempt = async () => {
-      const fixture = `${import.meta.dir}/directory.fixture.ts`;
-      const child = Bun.spawn([process.execPath, fixture, directory], { stderr: "inherit" });
-      return (await child.stdout.text()).trim();
-    };
-    expect(await attempt()).toBe(refusal(directory));
+    expect(await inAnotherProcess(directory)).toBe(refusal(directory));
     store.close();
-    expect(await attempt()).toBe("opened");
+    expect(await inAnotherProcess(directory)).toBe("opened");
     // That process has ended, and its lock with it.
     open(directory).close();
   });
+
+  /** The same file would have two logs, and each server would write over what the other has. */
+  test.if(process.platform === "linux")(
+    "is refused on another directory with a hard link of the file",
+    async () => {
+      const [directory, other] = [newHome(), newHome()];
+      const store = open(directory);
+      const queue = make(store, "q");
+      linkSync(fileIn(directory), fileIn(other));
+      const reason = `another memcacheq is using ${fileIn(other)}`;
+      expect(await inAnotherProcess(other)).toBe(reason);
+      // SQLite's own locks are still there: a shell cannot take the file for itself.
+      put(store, queue, 1, [sent("x")]);
+      const shell = Bun.spawnSync([process.execPath, "-e", TAKE_FILE, fileIn(directory)]);
+      expect(shell.stdout.toString()).toBe("database is locked\n");
+      store.close();
+      const later = open(other);
+      expect(later.queues()).toMatchObject([{ name: "q", tail: 2 }]);
+      expect(await inAnotherProcess(directory)).toBe(
+        `another memcacheq is using ${fileIn(directory)}`,
+      );
+      later.close();
+    },
+  );
 
   test("is possible after the first was refused its file", () => {
     const directory = newHome();

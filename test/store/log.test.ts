@@ -65,7 +65,7 @@ describe("under many commits", () => {
     expect(messagesOf(all.store.read(all.queue, 1, ALL))).toHaveLength(300);
   });
 
-  test("it stays short when only tidy is called", () => {
+  test("it stays short when only maintain is called", () => {
     const all = opened();
     const longest = commitMany(all, 300, 1, () => all.store.maintain());
     expect(longest).toBeLessThan(6 * MEGABYTE);

@@ -4,6 +4,8 @@ import { expect, test } from "bun:test";
 import { newRandom, seeds } from "../protocol/random.ts";
 import {
   commit,
+  connect,
+  maintainAll,
   make,
   messages,
   newHome,
@@ -28,6 +30,19 @@ interface Row {
   arrived: string;
   body: Uint8Array;
   type: string;
+}
+
+/** The columns of the view that are seldom set. */
+interface Shown {
+  number: number;
+  state: string;
+  deliveries: number;
+  due: string | null;
+  lease: number | null;
+  expires: string | null;
+  origin: string | null;
+  origin_number: number | null;
+  reason: string | null;
 }
 
 function shown(directory: string, where = "true"): Row[] {
@@ -86,6 +101,46 @@ test("no message that was taken, but those held back", () => {
     [7, "m7"],
     [9, "m9"],
   ]);
+});
+
+test("what is kept of a message beside its body", () => {
+  const directory = newHome();
+  const store = open(directory);
+  const queue = make(store, "q");
+  put(store, queue, 1, numberedBodies("m", 4), [sent("m5")]);
+  commit(store, { positions: [position(queue, 5, 6)], held: messages(queue, 1) });
+  const key = (number: number) => `(${queue} << 43) + ${number}`;
+  const shell = connect(directory);
+  shell.run(`INSERT INTO held VALUES (${key(2)}, 1, 3, 1700000000000, 30000)`);
+  shell.run(`INSERT INTO held VALUES (${key(3)}, 2, 0, 1700000060000, NULL)`);
+  shell.run(`INSERT INTO moved VALUES (${key(3)}, CAST('jobs' AS BLOB), 77, 'deliveries')`);
+  shell.run(`INSERT INTO expiry VALUES (${key(1)}, 1800000000000)`);
+  shell.close();
+  const shownOf = ({
+    number,
+    state,
+    deliveries,
+    due,
+    lease,
+    expires,
+    origin,
+    origin_number,
+    reason,
+  }: Shown) =>
+    [number, state, deliveries, due, lease, expires, origin, origin_number, reason].join(" ");
+  const found = rows<Shown>(directory, "SELECT * FROM message ORDER BY number").map(shownOf);
+  expect(found).toEqual([
+    "1 held 0   2027-01-15 08:00:00   ",
+    "2 leased 3 2023-11-14 22:13:20 30000 2027-01-15 08:00:00   ",
+    "3 delayed 0 2023-11-14 22:14:20  2027-01-15 08:00:00 jobs 77 deliveries",
+    "5 ready 0      ",
+  ]);
+  // All of it goes with the queue.
+  commit(store, { dropped: [queue] });
+  maintainAll(store);
+  for (const table of ["segment", "held", "moved", "expiry", "dropped"]) {
+    expect(rows(directory, `SELECT * FROM ${table}`)).toEqual([]);
+  }
 });
 
 test("no message of a queue that was dropped", () => {

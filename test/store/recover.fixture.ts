@@ -2,7 +2,7 @@
  * Commits with one call on the database's files failing, the first, the second and so on, and prints what came of each.
  * To be run with the library of ../torture/fault.c; the arguments are a folder and whether the log is empty before.
  */
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Store, StoreError } from "../../src/store/store.ts";
@@ -142,4 +142,31 @@ for (const call of ["write", "sync", "truncate"] as const) {
     }
   }
 }
-console.log(JSON.stringify(attempts));
+/** A checkpoint whose sync fails: commits go on, and the log goes in once more, from its beginning. */
+function failedCheckpoint(): string[] {
+  const directory = join(folder, `home${copies++}`);
+  mkdirSync(directory);
+  const store = open(directory, { sync: true });
+  const queue = make(store, "q");
+  // The first is longer than the cache.
+  for (let n = 1; n <= BEFORE; n++) put(store, queue, n, n === 1 ? 2_000_000 : 5000);
+  arm(CALLS.sync, FILES.database, 0, 1, false);
+  const first = attempt(() => store.checkpoint("passive"));
+  disarm();
+  const second = attempt(() => put(store, queue, BEFORE + 1));
+  // Reading fails, and is no damage.
+  arm(CALLS.read, FILES.database + FILES.log, 0, 1000, false);
+  const third = attempt(() => store.read(queue, 1, 1));
+  disarm();
+  const before = statSync(logIn(directory)).size > 0;
+  const fourth = attempt(() => store.autoCheckpoint());
+  const after = statSync(logIn(directory)).size > 0;
+  const tail = store.queues()[0]?.tail;
+  const found = `${store.read(queue, 1, 1e9).length} of ${tail}, after a crash ${afterCrash(directory)}`;
+  store.close();
+  return [first, second, third, fourth]
+    .map(({ outcome, message }) => `${outcome} ${message}`.trim())
+    .concat(`log ${before} ${after}`, found);
+}
+
+console.log(JSON.stringify({ attempts, checkpoint: failedCheckpoint() }));

@@ -8,7 +8,7 @@ import { failure, make, newHome, open, put, scratch, sent, suite } from "./scrat
 suite();
 
 /** What the fixture found, with the log as it says. */
-async function attempts(log: string): Promise<Attempt[]> {
+async function run(log: string): Promise<{ attempts: Attempt[]; checkpoint: string[] }> {
   const folder = scratch();
   const { env } = makeShim(folder);
   const fixture = `${import.meta.dir}/recover.fixture.ts`;
@@ -18,8 +18,18 @@ async function attempts(log: string): Promise<Attempt[]> {
   });
   const [text, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   expect(errors).toBe("");
-  return JSON.parse(text) as Attempt[];
+  return JSON.parse(text) as { attempts: Attempt[]; checkpoint: string[] };
 }
+
+/** A checkpoint whose sync fails, a commit, a read that fails, and what is due after commits; and what is left. */
+const CHECKPOINT = [
+  "nothing happened disk I/O error",
+  "done",
+  "nothing happened disk I/O error",
+  "done",
+  "log true false",
+  "21 of 22, after a crash 21",
+];
 
 const outcomes = (all: Attempt[], call: string, file = "log") =>
   all.filter((one) => one.call === call && one.file === file).map(({ outcome }) => outcome);
@@ -31,7 +41,8 @@ describe.if(process.platform === "linux")("with a call that fails in a commit", 
     ["empty", ["nothing happened", "unknown"]],
     ["anew", ["nothing happened", "unknown"]],
   ])("and a log that is %s: what is said is true", async (log, syncs) => {
-    const all = await attempts(log);
+    const { attempts: all, checkpoint } = await run(log);
+    expect(checkpoint).toEqual(CHECKPOINT);
     expect(outcomes(all, "sync")).toEqual(syncs);
     // The log is written and synced before its index grows.
     expect(outcomes(all, "write", "index")).toContain("unknown");

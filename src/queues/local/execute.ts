@@ -32,6 +32,8 @@ const BUDGET_MS = 2;
 const BUDGET_BYTES = 1024 * 1024;
 /** After so many operations the clock is looked at; after one that did more than look into memory it always is. */
 const CLOCK_EVERY = 32;
+/** What a queue in a list counts for beside its name, as if so many bytes were set. */
+const ROW_BYTES = 32;
 /** Queues that a part of a list has, or of a flush of all. */
 const LIST_PART = 256;
 /** The store keeps a message's number in 43 bits. */
@@ -145,7 +147,10 @@ function executeKind(local: Local, operation: Operation): void {
       return goThrough(local, operation, (queue) => flushQueue(local, queue));
     case "list":
       operation.rows = [];
-      return goThrough(local, operation, (queue) => operation.rows.push(summaryOf(queue)));
+      return goThrough(local, operation, (queue) => {
+        operation.rows.push(summaryOf(queue));
+        local.changes.bytes += queue.name.length + ROW_BYTES;
+      });
     case "details":
       return details(local, operation);
     case "checkpoint":
