@@ -1,6 +1,6 @@
 /**
- * What all clients together make the server hold, beside the queues: requests that are not complete, and replies that are
- * not sent. Both have a bound, for all clients together:
+ * What all clients together make the server hold, beside the queues: requests that are not complete, and replies that
+ * are not sent. Both have a bound, for all clients together:
  *
  *     input    above MAX_INPUT and one body, the request of a client that adds much to it is refused
  *     output   above MAX_OUTPUT, no client is sent much more: a large reply waits for room, and its client with it
@@ -29,7 +29,7 @@ export type Client = Record<Direction, Share>;
 
 export interface Share {
   bytes: number;
-  /** When STEP bytes had last moved, in milliseconds on the monotonic clock, and how many bytes have moved since. */
+  /** When its last STEP bytes had moved, in milliseconds on the monotonic clock, and how many bytes have moved since. */
   since: number;
   moved: number;
 }
@@ -37,7 +37,7 @@ export interface Share {
 const MB = 1024 * 1024;
 const MAX_INPUT = 64 * MB;
 const MAX_OUTPUT = 32 * MB;
-/** A share of up to so many bytes is small: clients with larger ones are evicted first, and refused alone. */
+/** A share of up to so many bytes is small: only larger ones are refused, and their clients are evicted first. */
 export const SMALL_SHARE = 16 * 1024;
 /** A client has stalled when less than so many bytes have moved in so many milliseconds. */
 const STEP = 64 * 1024;
@@ -69,8 +69,8 @@ export function isOutputFull(usage: BufferUsage): boolean {
 }
 
 /**
- * The awaiting client that may go on, if there is room: the first and the last in turn. So each is admitted at some time,
- * and a new client that reads does not wait behind hundreds of clients that don't.
+ * The awaiting client that may go on, if there is room: the first and the last in turn. So each is admitted at some
+ * time, and a new client that reads does not wait behind hundreds of clients that don't.
  */
 export function nextToAdmit<C extends Client>(usage: BufferUsage<C>): C | undefined {
   // The other half is for clients that arrive later.

@@ -102,7 +102,9 @@ export function endAdmission(connection: Connection): void {
   admitSoon(clients);
 }
 
-/** Counts what is held of the client's requests, and refuses it when too much is held of the requests of all clients. */
+/**
+ * Counts what is held of the client's requests, and refuses it when too much is held of the requests of all clients.
+ */
 export function updateInputUsage(connection: Connection): void {
   const { clients, session, incoming } = connection;
   const { engine, usage } = clients;

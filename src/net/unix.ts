@@ -49,7 +49,9 @@ async function removeStale(file: string): Promise<void> {
   throw new Error(`cannot listen on ${file}: ${reason}`);
 }
 
-/** Whether Linux knows a socket with that path: a server that has no room for another client refuses connections, too. */
+/**
+ * Whether Linux knows a socket with that path: a server that has no room for another client refuses connections, too.
+ */
 function isBound(file: string): boolean {
   try {
     const sockets = readFileSync("/proc/net/unix", "latin1").split("\n");

@@ -3,22 +3,22 @@ import type { Consumer, Operation } from "./operation.ts";
 import type { MessagePreview, QueueSummary } from "./summary.ts";
 
 /**
- * What keeps the queues: the engine executes groups of operations against it and knows nothing else of it. One that
- * answers at once (SQLite, in `local/`) returns a number, one that answers later a promise of it; the engine never has
- * two calls on their way, and gathers the next group meanwhile.
+ * What keeps the queues. The engine gives it groups of operations to execute. A backend that answers at once (SQLite,
+ * in `local/`) returns a number, one that answers later a promise of it. The engine calls it again only after the
+ * answer, and gathers the next group meanwhile.
  */
 export interface Backend {
-  /** A client's hold on the messages that it has open. */
+  /** Makes the consumer of a client: it has no message open. */
   newConsumer(): Consumer;
   /**
    * Executes operations from number `from` up to `to`, in order, as one transaction: as many as its budget of time and
-   * bytes allows, and at least one. Each one that was executed has its outcome then, and what it says is true: it is on
-   * disk unless `-N`. When the transaction fails, each that saw or made a change has failed, and no change happened (or,
-   * after a failed sync, nobody knows, and the error says so).
+   * bytes allows, and at least one. Each executed operation then has its outcome, which is on disk (unless `-N`). When
+   * the transaction fails, no change happened, and each operation that saw or made a change has failed. (After a failed
+   * sync it is unknown what happened, and the error says so.)
    * @returns how many were executed
    */
   execute(operations: readonly Operation[], from: number, to: number): number | Promise<number>;
-  /** The queues, oldest first, as they are now; made as it is read. */
+  /** The queues, oldest first, as they are at the moment when each is read. */
   summaries(): Iterable<QueueSummary>;
   /** Undefined when there is no such queue. */
   summary(name: string): QueueSummary | undefined;
@@ -34,31 +34,31 @@ export interface Backend {
    */
   previews(name: string, most: { messages: number; bytes: number }): MessagePreview[] | undefined;
   usage(): Usage;
-  /** @throws BackendError when it cannot be looked at */
+  /** @throws BackendError when the files cannot be examined */
   disk(): DiskUsage;
-  /** How long each wait for the disk at the end of a commit took, in seconds; empty when commits don't wait. */
+  /** How long each commit waited for the disk, in seconds; empty when commits don't wait. */
   syncs: Histogram;
-  /** Due once the results of a group are on their way: what would have made them wait, such as a short checkpoint. */
+  /** Called when the replies of a group were sent: does what would have delayed them, such as a short checkpoint. */
   afterReply(): void;
   /** Commits something that changes nothing. @throws BackendError when that is not possible */
   probe(): void;
-  /** Does a portion of the work that can wait, a few milliseconds: true while there is more. @throws BackendError */
+  /** Does a few milliseconds of the work that can wait. @returns whether there is more @throws BackendError */
   maintain(): boolean;
-  /** What the clock asks for: -C, and -T with -e. @throws BackendError */
+  /** Called by timers: `full` by -C, `trickle` by -T with -e. @throws BackendError */
   checkpoint(how: "full" | "trickle"): void;
-  /** Ends the use of the queues. What was answered is kept. */
+  /** Closes the queues. What was answered is kept. */
   close(): void;
 }
 
-/** What the queues tell the engine. */
+/** What the backend tells the engine. */
 export interface Watcher {
-  /** A group is committed, and something was written, which took so many milliseconds. */
+  /** A group was committed, and something was written: the commit took so many milliseconds. */
   committed(milliseconds: number): void;
   /** A commit failed. @param reason in words for the client */
   failed(reason: string): void;
   /** Whether a client waits for a message of the queue. */
   isAwaited(queue: string): boolean;
-  /** So many messages of an awaited queue can be taken. */
+  /** So many messages of a queue that clients wait for can be taken. */
   ready(queue: string, messages: number): void;
 }
 

@@ -76,8 +76,8 @@ function release(cache: Cache, segment: Segment | undefined): void {
 }
 
 /**
- * Evicts messages until the rest is within the limit: all that was committed is in the store. The queue that was first to
- * have messages in memory is the first to lose them, its newest before its oldest.
+ * Evicts messages until the others are within the limit. Nothing is lost: all that was committed is in the store. The
+ * queue that has had messages in memory for the longest time loses its own first, the newest before the oldest.
  * @param queues how many there are
  */
 export function evictBeyondLimit(cache: Cache, queues: number): void {

@@ -33,6 +33,13 @@ export function abortOpen(queue: Queue, consumer: LocalConsumer): boolean {
   return true;
 }
 
+/** All messages that the consumer has open go back. @returns their queues */
+export function abortAll(consumer: LocalConsumer): Queue[] {
+  const queues = [...consumer.open.keys()];
+  for (const queue of queues) abortOpen(queue, consumer);
+  return queues;
+}
+
 /** The queue is deleted for good: no consumer has a message of it open any more. */
 export function abandonOpen(queue: Queue): void {
   for (const { consumer } of listOpen(queue)) consumer.open.delete(queue);
@@ -80,7 +87,9 @@ export function oldestNumber(queue: Queue): number {
   return oldest;
 }
 
-/** Adds the held numbers from `from` up to `to` to a list: first the returned ones, ascending, then the open ones, in any order. */
+/**
+ * Adds the held numbers from `from` up to `to` to a list: the returned ones, ascending, then open ones in any order.
+ */
 export function addHeld(queue: Queue, from: number, to: number, numbers: number[]): void {
   const returned = queue.returned ?? [];
   for (let i = lowerBound(returned, from); i < returned.length; i++) {

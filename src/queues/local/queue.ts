@@ -39,9 +39,9 @@ export interface Queue {
   open: OpenMessages;
   /** Numbers of the messages that the group opened. */
   opened: number[] | undefined;
-  /** The highest number of a message that is gone; `stored.head - 1` when none is from there on. */
+  /** The highest number of a message that is gone, or `stored.head - 1`. */
   gone: number;
-  /** Numbers of held messages that have a row in the store, and of those whose row the group makes superfluous. */
+  /** Numbers of held messages that have a row in the store, and of those that the group needs no more. */
   listed: Set<number> | undefined;
   unlisted: number[] | undefined;
   /** Messages that came back after they were gone, until the group is committed. */
@@ -83,17 +83,19 @@ export interface RestoredMessage {
 
 /** How far the counting of a damaged queue's bytes is. */
 export interface Recount {
-  /** Bytes that the queue was thought to have at the beginning, and of messages that were added before they were counted. */
+  /**
+   * Bytes that the queue seemed to have at the beginning, and of messages added to the part that was not counted yet.
+   */
   total: number;
   /** Number of the next message to be counted. */
   next: number;
   /** Bytes counted so far. */
   bytes: number;
-  /** Bytes of messages that were gone before they were counted. */
+  /** Bytes of messages that went from the part that was not counted yet. */
   missed: number;
 }
 
-/** A message where it lies: its body is the bytes of `body` from `start` up to `end`. An operation is one, too. */
+/** A message in its buffer: its body is the bytes of `body` from `start` up to `end`. An operation is one, too. */
 export interface Message {
   flags: number;
   number: number;

@@ -84,7 +84,9 @@ function segmentOf(queue: Queue, store: Store, number: number): Segment | undefi
   return unpack(store.read(queue.id, number, 1)).find(holding);
 }
 
-/** The stored segment of a message that was never taken, or the next one when it is lost; undefined when there is none. */
+/**
+ * The stored segment of a message that was never taken, or the next one when it is lost; undefined when there is none.
+ */
 export function findRow(queue: Queue, store: Store, number: number): Segment | undefined {
   return unpack(store.read(queue.id, number, 1))[0];
 }
@@ -95,7 +97,9 @@ export function inMemory(queue: Queue, number: number): Segment {
   return (queue.spent?.find(holding) ?? queue.segments?.find(holding)) as Segment;
 }
 
-/** Reads the messages from `head` on from the store, when they are on disk only. @returns those that are lost instead */
+/**
+ * Reads the messages from `head` on from the store, when they are on disk only. @returns those that are lost instead
+ */
 function load(queue: Queue, cache: Cache, store: Store): Gap | undefined {
   const { head, stored } = queue;
   // From `stored.tail` on, messages are in memory: the group set them.

@@ -6,7 +6,9 @@ import type { Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
 import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } from "./segment.ts";
 
-/** What the store will have of the queue, and the numbers of held messages that `stored.head` passes: each gets a row. */
+/**
+ * What the store will have of the queue, and the numbers of held messages that `stored.head` passes: each gets a row.
+ */
 export interface Saving {
   position: Position;
   listed: readonly number[];
@@ -136,8 +138,8 @@ function reuseSegment(queue: Queue, cache: Cache): void {
 }
 
 /**
- * Undoes what the group did: the queue is what the store has. A message stays open if it was open before the group, and the
- * group did not close it.
+ * Undoes what the group did: the queue is what the store has. A message stays open if it was open before the group, and
+ * the group did not close it.
  */
 export function rollBack(queue: Queue, cache: Cache): void {
   const { stored } = queue;

@@ -5,7 +5,7 @@ import { newMessage, type Queue } from "./queue.ts";
 import { findHeld } from "./reading.ts";
 import type { Local } from "./state.ts";
 
-/** Large messages are read whole to show their beginnings: after so many bytes no further one is. */
+/** A preview reads whole messages: after so many bytes it reads no more. */
 const MAX_READ_BYTES = 1024 * 1024;
 
 export function summaryOf(queue: Queue): QueueSummary {
@@ -40,7 +40,7 @@ export function arrivalOf({ store, clock }: Local, queue: Queue): number {
   return oldest >= queue.stored.tail ? clock.calendar() : (store.arrived(queue.id, oldest) ?? 0);
 }
 
-/** The oldest messages of the queue, as far as they are committed and can be read. @throws StoreError */
+/** The oldest messages of the queue that are committed and can be read. @throws StoreError */
 export function previewsOf(
   { store }: Local,
   queue: Queue,

@@ -167,7 +167,10 @@ describe("on a queue that the group does not change, it does not fail:", () => {
   });
 
   test("an operation that was withdrawn, or has its outcome already", () => {
-    const withdrawn = Object.assign(on("q").take(), { outcome: "skipped" as const, rests: true });
+    const withdrawn = Object.assign(on("q").take(), {
+      outcome: "skipped" as const,
+      provisional: true,
+    });
     expect(failing(on("q").put(), on("q").take(), withdrawn)).toEqual(["full", NO, "skipped"]);
   });
 });
