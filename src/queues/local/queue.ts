@@ -4,22 +4,21 @@ import type { Consumer } from "../operation.ts";
 import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
 
 /**
- * One queue. Each message has a number, counted from 1 in the order of the sets. The numbers, oldest on the left:
+ * One queue. Each message has a number, counted from 1 in the order of the sets:
  *
- *     1 .......... stored.head ........ head ......... loaded ......... stored.tail ......... tail
- *        all gone,              gone,        waiting,         waiting,               waiting,
- *        but for held           but for      in memory        on disk                in memory,
- *        ones, which are        held ones    and on disk      only                   not on disk yet
- *        `listed`
+ *     1               stored.head     head            loaded          stored.tail     tail
+ *     |  taken:       |  taken:       |  available:   |  available:   |  available:   |
+ *     |  gone         |  gone         |  on disk and  |  on disk      |  in segments  |
+ *     |  or listed    |  or held      |  in segments  |  only         |  only         |
  *
- * - From `head` on, messages wait to be taken. `segments` has those before `loaded`, in front, and those that the group
- *   being executed has set, at the back. When nothing is on disk only, `loaded` is `tail`.
- * - Below `head`, each message was taken. It is gone, or held: a consumer has it `open`, or it was `returned` to the queue
- *   and is the next to be taken.
- * - On disk the queue begins at `stored.head`. It moves on only when a message is gone, so that opening one writes
- *   nothing. A held message that it has passed gets a row of its own in the store: it is `listed`.
+ * - Below `head`, each message was taken once. It is gone, or held: a consumer has it `open`, or it was `returned` to the
+ *   queue and is the next to be taken again.
+ * - From `head` on, no message was ever taken. `segments` has messages from both ends: in front what was read from the
+ *   store, at the back what the group being executed has set. When nothing is on disk only, `loaded` is `tail`.
+ * - On disk the queue begins at `stored.head`. That moves only when messages are gone, so to open a message writes
+ *   nothing. A held message that it has passed has a row of its own in the store: it is `listed`.
  *
- * There may be very many queues, most of them idle: a list is undefined as long as it has nothing in it.
+ * There may be very many queues, most of them idle: a list with nothing in it is undefined.
  */
 export interface Queue {
   readonly id: number;
@@ -41,7 +40,7 @@ export interface Queue {
   opened: number[] | undefined;
   /** The highest number of a message that is gone, or `stored.head - 1`. */
   gone: number;
-  /** Numbers of held messages that have a row in the store, and of those that the group needs no more. */
+  /** Numbers of held messages that have a row in the store; and of those whose row the group's commit removes. */
   listed: Set<number> | undefined;
   unlisted: number[] | undefined;
   /** Messages that came back after they were gone, until the group is committed. */

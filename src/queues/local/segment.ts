@@ -2,13 +2,20 @@ import { HEAD } from "../../store/batch.ts";
 
 /**
  * Consecutive messages of one queue, packed into one buffer: a message costs its body and 8 bytes, and the garbage
- * collector sees one object for hundreds of them.
+ * collector sees one object for hundreds of messages.
+ *
+ *     | head body | head body | head body | head body | head body | unused |
+ *     ^                       ^                       ^           ^
+ *     message `first`         cursor                  saved       used; the next message is number `end`
+ *
+ * - A head is the length of the body and the flags: 32 bits each, little-endian.
+ * - Messages before `cursor` were taken, and messages from `saved` on are not in the store yet.
+ * - A large message is alone in its segment, and has no head.
  */
 export interface Segment {
   /** Number of the first message, and the number after the last. */
   first: number;
   end: number;
-  /** Each message is a head (body length, flags; 32 bits each, little-endian) and its body. */
   bytes: Buffer;
   /** How many of `bytes` are in use. */
   used: number;
