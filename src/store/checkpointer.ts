@@ -5,7 +5,6 @@
  */
 import { Database } from "bun:sqlite";
 import { fdatasyncSync } from "node:fs";
-import { workerData } from "node:worker_threads";
 
 import { startWriting } from "../os/libc.ts";
 import { type CheckpointerInput, PHASES } from "./checkpoint.ts";
@@ -73,4 +72,7 @@ function keepWriting({ descriptor }: CheckpointerInput, phase: Int32Array): void
   }
 }
 
-run(workerData as CheckpointerInput);
+addEventListener("message", ({ data }: MessageEvent<CheckpointerInput>) => {
+  run(data);
+  process.exit(0);
+});
