@@ -1,5 +1,5 @@
 import type { Options } from "../config/options.ts";
-import { type Clients, evictStalled } from "../net/connection.ts";
+import { type Clients, evictStalled } from "../net/clients.ts";
 import { type Backend, BackendError } from "../queues/backend.ts";
 import { verbosity, warn } from "../util/log.ts";
 import { limitGarbage } from "./garbage.ts";

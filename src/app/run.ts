@@ -1,6 +1,6 @@
 import type { Options } from "../config/options.ts";
 import { listenHttp, MAX_HTTP_CONNECTIONS } from "../http/server.ts";
-import { newClients } from "../net/connection.ts";
+import { newClients } from "../net/clients.ts";
 import type { Listener } from "../net/listener.ts";
 import { listenTcp } from "../net/tcp.ts";
 import { listenUdp } from "../net/udp.ts";

@@ -1,6 +1,7 @@
 import type { Options } from "../config/options.ts";
 import { takeTurn } from "../engine/turn.ts";
-import { type Clients, endInput, isOwed } from "../net/connection.ts";
+import type { Clients } from "../net/clients.ts";
+import { endInput, isUnfinished } from "../net/connection.ts";
 import { notify } from "../os/notify.ts";
 import { removePidFile } from "../os/pidfile.ts";
 
@@ -46,7 +47,7 @@ async function finishConnections({ connections, engine }: Clients): Promise<void
   for (const connection of connections) endInput(connection);
   let written = stats.bytesWritten;
   let progress = Date.now();
-  while ([...connections].some(isOwed) && Date.now() - progress < MAX_STALL) {
+  while ([...connections].some(isUnfinished) && Date.now() - progress < MAX_STALL) {
     if (stats.bytesWritten !== written) progress = Date.now();
     written = stats.bytesWritten;
     await nextLoopTurn();

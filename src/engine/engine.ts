@@ -2,8 +2,8 @@ import type { Bytes } from "../protocol/buffer.ts";
 import type { Input } from "../protocol/input.ts";
 import type { Key } from "../protocol/key.ts";
 import type { Request } from "../protocol/request.ts";
-import type { Backend, Consumer } from "../queues/backend.ts";
-import type { Operation, Taker } from "../queues/operation.ts";
+import type { Backend } from "../queues/backend.ts";
+import type { Consumer, Operation, Taker } from "../queues/operation.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import type { Stats } from "./stats.ts";
 

@@ -43,7 +43,7 @@ function newEntry(session: Session, request: Request): Entry {
   return {
     kind: "none",
     outcome: "pending",
-    rests: false,
+    provisional: false,
     chained: false,
     alone: false,
     last: true,

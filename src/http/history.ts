@@ -1,5 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
-import type { QueueSummary } from "../queues/backend.ts";
+import type { QueueSummary } from "../queues/summary.ts";
 import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
 
 /**

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import type { Stats } from "../engine/stats.ts";
 import { countWaiters } from "../engine/waiters.ts";
-import type { QueueSummary } from "../queues/backend.ts";
+import type { QueueSummary } from "../queues/summary.ts";
 import { awaitedNames } from "./awaited.ts";
 import { countActivities } from "./connections.ts";
 import {

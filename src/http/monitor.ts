@@ -1,6 +1,6 @@
 import type { Options } from "../config/options.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Clients } from "../net/connection.ts";
+import type { Clients } from "../net/clients.ts";
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
 import { type History, INTERVAL_MS, newHistory, recordHistory } from "./history.ts";
 import { newSliceScheduler, type SliceScheduler } from "./time_slice.ts";

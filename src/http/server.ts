@@ -1,6 +1,6 @@
 import type { Address } from "../config/address.ts";
 import type { Options } from "../config/options.ts";
-import type { Clients } from "../net/connection.ts";
+import type { Clients } from "../net/clients.ts";
 import type { Listener } from "../net/listener.ts";
 import { explainListenError, placeName } from "../net/place.ts";
 import { freeDescriptor } from "../os/limits.ts";

@@ -1,24 +1,24 @@
 /**
- * What all clients together make the server hold, beside what is in the queues: the beginnings of requests, and replies
- * that are not sent. Both are bounded, over all clients:
+ * What all clients together make the server hold, beside the queues: requests that are not complete, and replies that
+ * are not sent. Both have a bound, for all clients together:
  *
- *     input    above MAX_INPUT and one body, a client that adds much to it is refused
- *     output   above MAX_OUTPUT no client is sent much more; the next message waits for room, and its client with it
+ *     input    above MAX_INPUT and one body, the request of a client that adds much to it is refused
+ *     output   above MAX_OUTPUT, no client is sent much more: a large reply waits for room, and its client with it
  *
- * What stays that full because clients do nothing is freed by disconnecting them, once a second.
+ * When clients that do nothing keep it that full, they are disconnected. That is looked at once a second.
  */
 export interface BufferUsage<C extends Client = Client> {
-  /** Bytes that have arrived and can't be executed yet: the beginnings of requests, and requests that wait. */
+  /** Bytes that have arrived and can't be executed yet: of incomplete requests, and of requests that wait. */
   input: number;
   /** Bytes of replies that are not sent yet. */
   output: number;
-  /** A client was refused for want of memory since that was last looked at. */
+  /** A request was refused because of MAX_INPUT since the last look. */
   refused: boolean;
-  /** Clients whose reply is large and waits for room, in the order in which they came. */
+  /** Clients whose reply is large and waits for room, in order of arrival. */
   awaiting: Set<C>;
-  /** The one of them that was let go on, until its reply is made. */
+  /** The client that may go on although output is short, until its reply is made. It is not in `awaiting`. */
   admitted: C | undefined;
-  /** Of those, the one that came first goes on next, not the one that came last. */
+  /** Of the awaiting clients the first is admitted next; otherwise the last. */
   firstIsNext: boolean;
 }
 
@@ -29,7 +29,7 @@ export type Client = Record<Direction, Share>;
 
 export interface Share {
   bytes: number;
-  /** When it last moved on, in milliseconds on the monotonic clock, and by how many bytes it has moved since. */
+  /** When its last STEP bytes had moved, in milliseconds on the monotonic clock, and how many bytes have moved since. */
   since: number;
   moved: number;
 }
@@ -37,9 +37,9 @@ export interface Share {
 const MB = 1024 * 1024;
 const MAX_INPUT = 64 * MB;
 const MAX_OUTPUT = 32 * MB;
-/** A share up to this size, in bytes, is left alone as long as there are larger ones. */
+/** A share of up to so many bytes is small: only larger ones are refused, and their clients are evicted first. */
 export const SMALL_SHARE = 16 * 1024;
-/** A client that moves on by less than so many bytes in so many milliseconds has stalled. */
+/** A client has stalled when less than so many bytes have moved in so many milliseconds. */
 const STEP = 64 * 1024;
 const STALL_MS = 5000;
 
@@ -58,22 +58,22 @@ export function newShare(): Share {
   return { bytes: 0, since: 0, moved: 0 };
 }
 
-/** Whether there is so much input that no client may add much. @param maxBody the largest body accepted, in bytes */
+/** Whether input is at its bound: no client may add much. @param maxBody the largest body accepted, in bytes */
 export function isInputFull(usage: BufferUsage, maxBody: number): boolean {
   return usage.input > MAX_INPUT + maxBody;
 }
 
-/** Whether so many replies are unsent that no client is sent much more. */
+/** Whether output is at its bound: no client is sent much more. */
 export function isOutputFull(usage: BufferUsage): boolean {
   return usage.output > MAX_OUTPUT;
 }
 
 /**
- * The client that may go on, if there is room: the first and the last one of those that wait by turns. So each has its
- * turn some time, and one that comes and reads does not wait behind hundreds that don't read.
+ * The awaiting client that may go on, if there is room: the first and the last in turn. So each is admitted at some
+ * time, and a new client that reads does not wait behind hundreds of clients that don't.
  */
 export function nextToAdmit<C extends Client>(usage: BufferUsage<C>): C | undefined {
-  // The half that is left over is for clients that come only now.
+  // The other half is for clients that arrive later.
   if (usage.output > MAX_OUTPUT / 2 || usage.admitted !== undefined) return undefined;
   let next: C | undefined;
   for (const client of usage.awaiting) {
@@ -101,7 +101,7 @@ function setShare(share: Share, bytes: number, now: number): void {
   share.bytes = bytes;
 }
 
-/** So many bytes more have come, or gone. */
+/** So many more bytes have arrived, or were sent. */
 export function noteMoved(share: Share, bytes: number, now: number): void {
   share.moved += bytes;
   if (share.moved < STEP) return;
@@ -113,7 +113,7 @@ function isStill({ bytes, since }: Share, now: number): boolean {
   return bytes > 0 && now - since > STALL_MS;
 }
 
-/** Whether the client does not move on, and not because of the server. */
+/** Whether nothing moves for the client, and the server is not the reason. */
 function hasStalled<C extends Client>(
   usage: BufferUsage<C>,
   client: C,
@@ -122,14 +122,14 @@ function hasStalled<C extends Client>(
 ): boolean {
   const { outgoing } = client;
   if (!isStill(client[which], now)) return false;
-  // A client that takes replies, or gets some when there is room, comes to the rest of its requests later.
+  // A client that reads replies, or gets some when there is room, sends the rest of its requests later.
   const isServed = usage.awaiting.has(client) || (outgoing.bytes > 0 && !isStill(outgoing, now));
   return which === "outgoing" || !isServed;
 }
 
 /**
- * Where memory is short, evicts clients that have stalled until half of it is free: first those that hold much of it, and
- * among them those that have stalled longest. To be called about once a second.
+ * When memory is short, evicts stalled clients until half of it is free: clients with a large share first, and of these
+ * the one that stalled first. Call it about once a second.
  * @param evict the client, or at least its share in that direction
  * @param now milliseconds on the monotonic clock
  */

@@ -1,38 +1,31 @@
 import { logInternal, trace } from "../util/log.ts";
-import {
-  type Clients,
-  closeConnection,
-  type Connection,
-  drain,
-  endInput,
-  openConnection,
-  receiveChunk,
-} from "./connection.ts";
+import type { Clients, Connection } from "./clients.ts";
+import { closeConnection, drain, endInput, openConnection, receiveChunk } from "./connection.ts";
 
-/** Something that accepts clients. */
+/** A socket that accepts clients. */
 export interface Listener<T = Clients> {
-  /** Where, in words for the log: `127.0.0.1:22201`, `[::1]:22201`, `/run/memcacheq.sock`. */
+  /** Its address, in words for the log: `127.0.0.1:22201`, `[::1]:22201`, `/run/memcacheq.sock`. */
   place: string;
-  /** From now on clients are served; a client that comes before is turned away. */
+  /** Serves clients from now on; earlier ones are refused. */
   serve(clients: T): void;
   /** Accepts no more, and removes its socket file; connections go on. */
   stop(): void;
 }
 
-/** After so many milliseconds of silence the system asks whether the client's machine is still there. */
+/** After so many milliseconds without data, the system asks whether the client's machine is still there. */
 const KEEP_ALIVE_MS = 60_000;
 const REFUSAL = "ERROR Too many open connections\r\n";
-/** How long a refused client has to close, in seconds. */
+/** Seconds that a refused client has to close the connection. */
 const REFUSAL_SECONDS = 1;
 
-/** What a listening socket does, and how it is told for which clients. */
+/** The handlers of a listening socket, and the function that begins to serve. */
 export function newAcceptor() {
   let clients: Clients | undefined;
   const handlers: Omit<Bun.UnixSocketOptions<Connection | undefined>, "unix"> = {
     allowHalfOpen: true,
     socket: {
       open: (socket) => accept(clients, socket as Bun.Socket<Connection | undefined>),
-      // A connection that was turned away has no data.
+      // A refused connection has no data.
       data: ({ data }, chunk) => data && receiveChunk(data, chunk),
       drain: ({ data }) => data && drain(data),
       close: ({ data }) => data && closeConnection(data),
@@ -41,7 +34,7 @@ export function newAcceptor() {
         else endInput(socket.data);
       },
       timeout: (socket) => socket.terminate(),
-      // A mistake of ours in a handler: its client can't be told what became of its request.
+      // A bug in a handler: the client cannot be told what happened to its request.
       error: (socket, error) => {
         logInternal(error);
         socket.terminate();
@@ -55,10 +48,10 @@ function accept(clients: Clients | undefined, socket: Bun.Socket<Connection | un
   if (clients !== undefined && clients.connections.size < clients.maxConnections) {
     socket.data = openConnection(clients, socket);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    // A socket with a handler for it times out after two minutes otherwise, however busy it is.
+    // Without this, a socket with a timeout handler times out after two minutes, busy or not.
     socket.timeout(0);
   } else {
-    // Closing with something unread would be a reset, and take the refusal with it.
+    // To close a socket that has unread bytes is a reset, and the client would not get the refusal.
     if (clients !== undefined) socket.write(REFUSAL);
     trace("a client was refused, too many are connected");
     socket.shutdown();

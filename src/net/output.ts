@@ -1,22 +1,22 @@
-/** Bytes that the system had no room for yet. */
+/** Bytes of replies that the system has not taken yet. */
 export interface Unsent {
   bytes: Buffer;
   start: number;
   end: number;
-  /** The bytes lie elsewhere, and stay there as they are: nothing may be written behind them. */
+  /** The buffer belongs to the sender, and does not change: nothing may be appended to it. */
   shared: boolean;
 }
 
-/** What output is sent through, and kept for. */
+/** The output of one client. */
 export interface Outbox {
   unsent: Unsent[];
-  /** So many bytes more are held for it; less when negative. */
+  /** Told of each change: so many more bytes are held; fewer when negative. */
   count(bytes: number): void;
   /** @returns how many bytes the system took; -1 when the client is gone */
   write(bytes: Buffer, start: number, end: number): number;
 }
 
-/** Small replies that must wait are gathered in pieces of this size; large bodies are sent from where they lie. */
+/** Bytes of a buffer in which unsent replies are gathered, and of a body from which on it is kept without a copy. */
 const PIECE = 16 * 1024;
 const SHARED_BODY = 64 * 1024;
 
@@ -48,7 +48,7 @@ function keep(outbox: Outbox, bytes: Buffer, start: number, end: number, stable:
     if (last === undefined || room === 0) {
       const piece = Buffer.allocUnsafeSlow(Math.max(PIECE, end - at));
       unsent.push({ bytes: piece, start: 0, end: 0, shared: false });
-      // Of a piece of our own all that was allocated counts, until all of it is sent.
+      // All that was allocated for a piece counts until all of it is sent.
       outbox.count(piece.length);
     } else {
       const copied = bytes.copy(last.bytes, last.end, at, Math.min(end, at + room));

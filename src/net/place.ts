@@ -1,4 +1,4 @@
-/** Where a listener is, in words for the log: `127.0.0.1:22201`, `[::1]:22201`. */
+/** The address of a listener, in words for the log: `127.0.0.1:22201`, `[::1]:22201`. */
 export function placeName(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./clients.ts";
 import { type Listener, newAcceptor } from "./listener.ts";
 import { errorCode, explainListenError, placeName } from "./place.ts";
 

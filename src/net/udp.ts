@@ -3,7 +3,7 @@ import { newSession, receive, receiveEnd } from "../engine/session.ts";
 import { newBytes, writeBytes } from "../protocol/buffer.ts";
 import { errorLine, writeLine } from "../protocol/text/encoder.ts";
 import { trace } from "../util/log.ts";
-import type { Clients } from "./connection.ts";
+import type { Clients } from "./clients.ts";
 import type { Listener } from "./listener.ts";
 import { explainListenError, placeName } from "./place.ts";
 
@@ -12,8 +12,8 @@ const HEADER = 8;
 /** A datagram that is sent has at most this many bytes, its header included. */
 const DATAGRAM = 1400;
 /**
- * The sender's address may be forged: a reply has at most so many times the bytes of its request. That is for the
- * datagrams as a whole; a line, which is answered without headers, may have a bit less.
+ * The sender's address may be forged, so a reply has at most so many times the bytes of its request. This counts whole
+ * datagrams; a line is counted without headers, and may have a little less.
  */
 const MAX_TIMES = 10;
 const MAX_TIMES_A_LINE = 9;
@@ -39,7 +39,7 @@ export async function listenUdp(address: string | undefined, port: number): Prom
     return {
       place: `udp ${placeName(hostname, socket.port)}`,
       serve: (clients: Clients) => void (engine = clients.engine),
-      // Replies are still to be sent.
+      // The socket stays open: replies are still sent.
       stop: () => void (engine = undefined),
     };
   } catch (error) {
@@ -51,8 +51,8 @@ export async function listenUdp(address: string | undefined, port: number): Prom
 }
 
 /**
- * What went wrong with an earlier datagram, such as one to a client that is gone, is told at the next one, whichever client
- * gets it: that one is sent all the same.
+ * The system reports the failure of a datagram, such as one to a client that is gone, when the next one is sent, to
+ * whatever client: so a failed send is tried once more.
  */
 function sendTo(
   socket: Bun.udp.Socket<"buffer">,
@@ -70,7 +70,7 @@ function sendTo(
   }
 }
 
-/** A datagram holds whole requests; its sender is a client for just as long as they last. */
+/** Executes the requests of a datagram, all of them complete. Its session ends with them. */
 function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer[]) => void): void {
   if (datagram.length < HEADER) return;
   const most = datagram.length * MAX_TIMES;
@@ -106,7 +106,7 @@ function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer
   receiveEnd(session);
 }
 
-/** As many of the datagrams as have not more than so many bytes together. */
+/** The first datagrams, as many as have `most` bytes together. */
 function within(most: number, frames: Buffer[]): Buffer[] {
   let total = 0;
   const beyond = frames.findIndex(({ length }) => (total += length) > most);

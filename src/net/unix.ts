@@ -1,16 +1,16 @@
 import { existsSync, lstatSync, readFileSync, rmSync, statSync } from "node:fs";
 
 import { orLog } from "../util/log.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./clients.ts";
 import { type Listener, newAcceptor } from "./listener.ts";
 import { errorCode, explainListenError } from "./place.ts";
 
-/** Bytes of a Unix socket's path, the shortest limit of the systems served here (macOS). */
+/** Bytes of a Unix socket's path: the lowest limit of the supported systems (macOS). */
 const MAX_PATH = 103;
 
 /**
- * Listens on a Unix socket. A file that a dead server left is replaced.
- * @param mode the access mode that the file has from its first moment on
+ * Listens on a Unix socket. A file that is left from a dead server is replaced.
+ * @param mode the access mode of the file, from the moment it exists
  * @throws Error that names the file
  */
 export async function listenUnix(file: string, mode: number): Promise<Listener> {
@@ -23,7 +23,7 @@ export async function listenUnix(file: string, mode: number): Promise<Listener> 
     const { serve, handlers } = newAcceptor();
     const listener = Bun.listen<Connection | undefined>({ unix: file, ...handlers });
     const { ino } = statSync(file);
-    // Stopping removes the file, which by now may be another server's.
+    // Stopping removes the file, which may belong to another server by now.
     const stop = () => {
       if (statSync(file, { throwIfNoEntry: false })?.ino === ino) listener.stop();
     };
@@ -35,7 +35,7 @@ export async function listenUnix(file: string, mode: number): Promise<Listener> 
   }
 }
 
-/** Only a socket that refuses connections has no server. It is removed; anything else is left alone. */
+/** Removes the file when it is a socket that refuses connections: it has no server. Anything else is an error. */
 async function removeStale(file: string): Promise<void> {
   if (!existsSync(file)) return;
   if (!lstatSync(file).isSocket()) throw new Error(`cannot listen on ${file}: it is no socket`);
@@ -49,7 +49,9 @@ async function removeStale(file: string): Promise<void> {
   throw new Error(`cannot listen on ${file}: ${reason}`);
 }
 
-/** Whether Linux knows a socket of that path: one without room for another client is reported as refusing, too. */
+/**
+ * Whether Linux knows a socket with that path: a server that has no room for another client refuses connections, too.
+ */
 function isBound(file: string): boolean {
   try {
     const sockets = readFileSync("/proc/net/unix", "latin1").split("\n");

@@ -71,19 +71,20 @@ function open<F extends Record<string, FFIFunction>>(wanted: F) {
   throw new Error(`the C library cannot be opened (tried ${libraries.join(", ")})`);
 }
 
-type Library = ReturnType<typeof open<typeof functions>>;
-
-/** The library is opened at its first use: opening it takes time, and gives the same each time. */
-const cache: { library?: Library } = {};
-
-function libc(): Library {
-  return (cache.library ??= open(functions));
+interface Opened {
+  common?: ReturnType<typeof open<typeof functions>>;
+  linux?: ReturnType<typeof open<typeof linuxFunctions>>;
 }
 
-let openedLinux: ReturnType<typeof open<typeof linuxFunctions>> | undefined;
+/** The functions are opened at their first use: opening them takes time, and gives the same each time. */
+const cache: Opened = {};
+
+function libc() {
+  return (cache.common ??= open(functions));
+}
 
 function linuxLibc() {
-  return (openedLinux ??= open(linuxFunctions));
+  return (cache.linux ??= open(linuxFunctions));
 }
 
 /**
@@ -151,7 +152,7 @@ export function sendDatagram(path: string, text: string): boolean {
 
 /**
  * Lets the disk begin to write what has been written to the file, without waiting for it (sync_file_range(2)): it makes
- * a later sync shorter, and takes the place of none. False where there is no such call.
+ * a later sync shorter, and does not replace it. False where there is no such call.
  */
 export function startWriting(fd: number): boolean {
   if (process.platform !== "linux") return false;

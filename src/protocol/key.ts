@@ -44,8 +44,8 @@ const SLOTS = 1024;
 /** The keys read last, each in the slot of its hash: only a cache, since {@link parseKey} depends on the text alone. */
 const recent: (Key | undefined)[] = new Array<Key | undefined>(SLOTS);
 
-/** The options parsed last, by their text; a cache as well. */
-const recentOptions = new Map<string, Options>();
+/** Options parsed before, by their text; a cache as well, since {@link parseOptions} depends on the text alone. */
+const recentOptions = { byText: new Map<string, Options>() };
 const MOST_OPTIONS = 64;
 const LONGEST_OPTIONS = 64;
 
@@ -117,12 +117,13 @@ function parseKey(text: string): Key {
 
 /** A line can have thousands of keys, and with options that take time to parse; but there are few combinations. */
 function optionsOf(text: string): Options {
-  const known = recentOptions.get(text);
+  const { byText } = recentOptions;
+  const known = byText.get(text);
   if (known !== undefined) return known;
   const options = parseOptions(text.split("/"));
   if (text.length > LONGEST_OPTIONS) return options;
-  if (recentOptions.size === MOST_OPTIONS) recentOptions.clear();
-  recentOptions.set(text, options);
+  if (byText.size === MOST_OPTIONS) byText.clear();
+  byText.set(text, options);
   return options;
 }
 

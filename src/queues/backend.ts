@@ -1,23 +1,24 @@
 import type { Histogram } from "../util/histogram.ts";
-import type { Operation } from "./operation.ts";
+import type { Consumer, Operation } from "./operation.ts";
+import type { MessagePreview, QueueSummary } from "./summary.ts";
 
 /**
- * What keeps the queues: the engine executes groups of operations against it and knows nothing else of it. One that
- * answers at once (SQLite, in `local/`) returns a number, one that answers later a promise of it; the engine never has
- * two calls on their way, and gathers the next group meanwhile.
+ * What keeps the queues. The engine gives it groups of operations to execute. A backend that answers at once (SQLite,
+ * in `local/`) returns a number, one that answers later a promise of it. The engine calls it again only after the
+ * answer, and gathers the next group meanwhile.
  */
 export interface Backend {
-  /** A client's hold on the messages that it has open. */
+  /** Makes the consumer of a client: it has no message open. */
   newConsumer(): Consumer;
   /**
    * Executes operations from number `from` up to `to`, in order, as one transaction: as many as its budget of time and
-   * bytes allows, and at least one. Each one that was executed has its outcome then, and what it says is true: it is on
-   * disk unless `-N`. When the transaction fails, each that saw or made a change has failed, and no change happened (or,
-   * after a failed sync, nobody knows, and the error says so).
+   * bytes allows, and at least one. Each executed operation then has its outcome, which is on disk (unless `-N`). When
+   * the transaction fails, no change happened, and each operation that saw or made a change has failed. (After a failed
+   * sync it is unknown what happened, and the error says so.)
    * @returns how many were executed
    */
   execute(operations: readonly Operation[], from: number, to: number): number | Promise<number>;
-  /** The queues, oldest first, as they are now; made as it is read. */
+  /** The queues, oldest first, as they are at the moment when each is read. */
   summaries(): Iterable<QueueSummary>;
   /** Undefined when there is no such queue. */
   summary(name: string): QueueSummary | undefined;
@@ -33,75 +34,32 @@ export interface Backend {
    */
   previews(name: string, most: { messages: number; bytes: number }): MessagePreview[] | undefined;
   usage(): Usage;
-  /** @throws BackendError when it cannot be looked at */
+  /** @throws BackendError when the files cannot be examined */
   disk(): DiskUsage;
-  /** How long each wait for the disk at the end of a commit took, in seconds; empty when commits don't wait. */
+  /** How long each commit waited for the disk, in seconds; empty when commits don't wait. */
   syncs: Histogram;
-  /** Due once the results of a group are on their way: what would have made them wait, such as a short checkpoint. */
+  /** Called when the replies of a group were sent: does what would have delayed them, such as a short checkpoint. */
   afterReply(): void;
   /** Commits something that changes nothing. @throws BackendError when that is not possible */
   probe(): void;
-  /** Does a portion of the work that can wait, a few milliseconds: true while there is more. @throws BackendError */
+  /** Does a few milliseconds of the work that can wait. @returns whether there is more @throws BackendError */
   maintain(): boolean;
-  /** What the clock asks for: -C, and -T with -e. @throws BackendError */
+  /** Called by timers: `full` by -C, `trickle` by -T with -e. @throws BackendError */
   checkpoint(how: "full" | "trickle"): void;
-  /** Ends the use of the queues. What was answered is kept. */
+  /** Closes the queues. What was answered is kept. */
   close(): void;
 }
 
-/** A client as the queues see it. */
-export interface Consumer {
-  /** How many messages it has open. */
-  readonly open: { readonly size: number };
-  /** The names of their queues. */
-  openQueues(): Iterable<string>;
-}
-
-/** What the queues tell the engine. */
+/** What the backend tells the engine. */
 export interface Watcher {
-  /** A group is committed, and something was written, which took so many milliseconds. */
+  /** A group was committed, and something was written: the commit took so many milliseconds. */
   committed(milliseconds: number): void;
   /** A commit failed. @param reason in words for the client */
   failed(reason: string): void;
   /** Whether a client waits for a message of the queue. */
   isAwaited(queue: string): boolean;
-  /** So many messages of an awaited queue can be taken. */
+  /** So many messages of a queue that clients wait for can be taken. */
   ready(queue: string, messages: number): void;
-}
-
-/** A queue at a glance. Sets and gets count messages ever set, and messages that are gone for good. */
-export interface QueueSummary {
-  /** No other queue has it, and none will soon. */
-  id: number;
-  /** A byte of the name is a character from U+0000 to U+00FF. */
-  name: string;
-  /** Messages in the queue, open ones too, and bytes of their bodies. */
-  messages: number;
-  bytes: number;
-  open: number;
-  sets: number;
-  gets: number;
-}
-
-/** Everything there is to know about one queue, but for what the engine knows itself. */
-export interface QueueDetails extends QueueSummary {
-  /** Of the oldest message, in milliseconds; 0 when there is none. */
-  age: number;
-  /** Bytes that its messages take in memory. */
-  memory: number;
-}
-
-/** A message as it lies in its queue. */
-export interface MessagePreview {
-  number: number;
-  flags: number;
-  /** Of the body, in bytes; and as many of them as were asked for. */
-  length: number;
-  body: Buffer;
-  /** When it was committed, in milliseconds since 1970. */
-  arrived: number;
-  /** A consumer has it open. */
-  open: boolean;
 }
 
 /** What the queues take, in bytes unless said otherwise. */

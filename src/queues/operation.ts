@@ -1,29 +1,30 @@
-import type { Consumer, QueueDetails } from "./backend.ts";
+import type { QueueDetails } from "./summary.ts";
 
 /**
  * What is asked of the queues:
  *
  * | kind | what happens | outcomes |
  * | --- | --- | --- |
- * | none | nothing: it keeps its place among the others | done |
- * | put | appends a message, and makes the queue if need be | done (number), full |
+ * | none | nothing: it has its place in the order | done |
+ * | put | appends a message, and makes the queue if there is none | done (number), full |
  * | take | the oldest message leaves the queue | done (message), absent, too large |
- * | open | the same, but it stays in the queue until its consumer closes it | the same, and held |
- * | peek | the oldest message is looked at | the same as take |
- * | check | whether the consumer has no message of the queue open | done, held |
- * | close | the consumer is done with its open message | done, absent |
+ * | open | the same, but it stays in the queue until its consumer closes it | as take, and held |
+ * | peek | the oldest message is read, and stays | as take |
+ * | check | tells whether the consumer has a message of the queue open | done (it has none), held |
+ * | close | the consumer's open message is gone | done, absent |
  * | abort | the consumer's open message goes back to the head | done, absent |
- * | release | the consumer is gone: all that it has open goes back | done |
+ * | release | the consumer is gone: all messages that it has open go back | done |
  * | restore | a message that was taken, and could not be delivered, goes back | done |
- * | delete | the queue goes, with its messages and counters | done, absent |
- * | flush | the queue's messages go, but for open ones | done |
+ * | delete | the queue is deleted, with its messages and counters | done, absent |
+ * | flush | the queue's messages are deleted, but not open ones | done |
  * | flush all | the same for all queues, a part at a time | done, more |
  * | list | the counters of all queues, a part at a time | done, more |
- * | details | everything there is to know about one queue | done, absent |
- * | checkpoint, archive | the log is brought into the database; and made empty | done |
+ * | details | everything that is known about one queue | done, absent |
+ * | checkpoint | the log is copied into the database | done |
+ * | archive | the same, and the log is emptied | done |
  *
- * Each of them may also be skipped (withdrawn before it was executed, or behind one of its request that was not done),
- * postponed, or failed.
+ * Any of them may instead be failed, postponed (see {@link Taker}) or skipped: it was withdrawn before it was executed,
+ * or an earlier operation of the same request was not done.
  */
 export type OperationKind =
   | "none"
@@ -56,7 +57,15 @@ export type Outcome =
   | "postponed"
   | "failed";
 
-/** Bytes of messages that a session takes in one group, beside one message of any length. */
+/** A client as the queues see it: it can have messages open. */
+export interface Consumer {
+  /** Its open messages: how many there are. */
+  readonly open: { readonly size: number };
+  /** The names of the queues of its open messages. */
+  openQueues(): Iterable<string>;
+}
+
+/** Bytes of messages that a session takes in one group; its first message may have any length. */
 export const MAX_TAKEN = 256 * 1024;
 
 /** The counters of some queues, in lists side by side: there may be very many. Messages ever set, and gone for good. */
@@ -66,17 +75,17 @@ export interface QueueCounts {
   gets: number[];
 }
 
-/** What an operation is done for, as far as the queues know it. */
+/** The session that an operation belongs to, as the queues see it. */
 export interface Taker {
-  /** Bytes of messages that it took since that was set to 0. */
+  /** Bytes of messages that it took in this group. The engine sets it to 0. */
   taken: number;
-  /** It took enough: its further operations are postponed, so that they keep their order. */
+  /** It took {@link MAX_TAKEN}: its other operations in the group are postponed too, so that they keep their order. */
   postponed: boolean;
 }
 
 /**
- * One operation. Groups keep these records and fill them anew, so that a hot operation allocates nothing. Only the fields
- * that belong to `kind` mean anything.
+ * One operation. Groups use these records again and again, so that an operation allocates nothing. Only the fields that
+ * belong to `kind` mean anything.
  */
 export interface Operation {
   kind: OperationKind;
@@ -84,40 +93,40 @@ export interface Operation {
   /** The name of the queue: a byte is a character from U+0000 to U+00FF. */
   queue: string;
   consumer: Consumer | undefined;
-  /** The producer's number, unsigned and 32 bits wide. Asked with put and restore, told by take, open, peek. */
+  /** The producer's number, unsigned, of 32 bits. In: put, restore. Out: take, open, peek. */
   flags: number;
-  /** The body: the bytes of `body` from `start` up to `end`. What is told is good until the group ends. */
+  /** The bytes of `body` from `start` up to `end`. In and out like flags; what is out is valid until the group ends. */
   body: Buffer;
   start: number;
   end: number;
   /**
-   * It belongs to the same request as the operation before it, and is skipped when that failed, was skipped, found a
-   * message that is held or too large.
+   * It belongs to the same request as the operation before it, and is skipped when the outcome of that is failed,
+   * skipped, held or too large.
    */
   chained: boolean;
-  /** put: `body` is this body and nothing else, and may be kept as it is. */
+  /** put: the buffer `body` has nothing but this body, and may be kept without a copy. */
   alone: boolean;
-  /** take, open, peek: only a message for which this is true; undefined: any. */
+  /** take, open, peek: the outcome is too large unless this is true for the message; undefined: any message fits. */
   fits: ((flags: number, length: number, number: number) => boolean) | undefined;
-  /** flush all, list: where it goes on; undefined at first. Told, and asked again, as it is. */
+  /** flush all, list: where the next part begins; undefined for the first. Out, then in again, unchanged. */
   cursor: unknown;
-  /** The message's own number in its queue, counted from 1. Told by put, take, open, peek; asked with restore. */
+  /** The message's number in its queue, counted from 1. Out: put, take, open, peek. In: restore. */
   number: number;
-  /** The queue's id. Told by take; asked with restore, so that no other queue of that name gets the message. */
+  /** The queue's id. Out: take. In: restore, so that no later queue of the same name gets the message. */
   queueId: number;
   /** list: a part of the queues. */
   counts: QueueCounts | undefined;
   details: QueueDetails | undefined;
   outcome: Outcome;
-  /** The outcome rests on what the group does: when that fails, so does the operation. */
-  rests: boolean;
+  /** The outcome depends on changes of the group: when its commit fails, the operation fails too. */
+  provisional: boolean;
   /** failed: why, in words for the client. */
   error: string;
 }
 
 const NOTHING = Buffer.alloc(0);
 
-/** @param session what it is done for; one of its own when absent */
+/** @param session a new one when absent */
 export function newOperation(session: Taker = { taken: 0, postponed: false }): Operation {
   return {
     kind: "none",
@@ -137,7 +146,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     counts: undefined,
     details: undefined,
     outcome: "pending",
-    rests: false,
+    provisional: false,
     error: "",
   };
 }

@@ -13,7 +13,7 @@ export interface Exception {
 export type Rooms = Record<string, readonly string[]>;
 
 const MAX_LINES = 400;
-const UNUSED_WORDS = /\b(?:who|lest|somebody|shall|is to be)\b/gi;
+const UNUSED_WORDS = /\b(?:who|whoever|lest|somebody|someone|nobody|shall|is to be)\b/gi;
 
 /** What breaks the rules of the house, naming the files; `files` are sources by path, such as `src/net/tcp.ts`. */
 export function faultsIn(

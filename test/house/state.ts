@@ -86,7 +86,11 @@ function changeAt(tokens: readonly Token[], scopes: Scopes, at: number): string 
   const before = textOf(tokens, { start: Math.max(0, at - 4), end: at - 1 }).replaceAll(" ", "");
   if (CHANGES_ARGUMENT.test(before)) return how;
   if (end === at) return undefined;
-  if (isCalled) return CHANGING.test(method) ? how : undefined;
+  if (isCalled) {
+    // A Set's add() has one argument; a function of that name with more is another one.
+    const isOther = method === "add" && hasSeveralArguments(tokens, scopes, end + 1);
+    return CHANGING.test(method) && !isOther ? how : undefined;
+  }
   const isPrefixed = /^(?:\+\+|--|delete)$/.test(tokens[at - 1]?.text ?? "");
   const after = tokens[end + 1];
   const isAssigned =
@@ -117,6 +121,15 @@ function endOfChain(tokens: readonly Token[], { closing }: Scopes, start: number
     } else if (text === "(" && /^(?:get|at)$/.test(method)) end = closing.get(next) ?? next;
     else return { end, isCalled: text === "(", method };
   }
+}
+
+/** Whether there is a comma between the arguments of the call whose parenthesis is at `open`. */
+function hasSeveralArguments(tokens: readonly Token[], { closing }: Scopes, open: number): boolean {
+  const close = closing.get(open) ?? open;
+  for (let at = open + 1; at < close; at = (closing.get(at) ?? at) + 1) {
+    if (tokens[at]?.kind === "mark" && tokens[at]?.text === ",") return true;
+  }
+  return false;
 }
 
 function isWithin(at: number, { start, end }: Range): boolean {

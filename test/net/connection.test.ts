@@ -5,13 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { newEngine } from "../../src/engine/turn.ts";
-import {
-  type Clients,
-  closeConnection,
-  type Connection,
-  newClients,
-  receiveChunk,
-} from "../../src/net/connection.ts";
+import { type Clients, type Connection, newClients } from "../../src/net/clients.ts";
+import { closeConnection, receiveChunk } from "../../src/net/connection.ts";
 import { listenTcp } from "../../src/net/tcp.ts";
 import { openLocal } from "../../src/queues/local/local.ts";
 import { openStore } from "../../src/store/sqlite.ts";

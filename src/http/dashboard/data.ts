@@ -1,5 +1,6 @@
 import { countWaiters } from "../../engine/waiters.ts";
-import type { Backend, QueueSummary } from "../../queues/backend.ts";
+import type { Backend } from "../../queues/backend.ts";
+import type { QueueSummary } from "../../queues/summary.ts";
 import type { Histogram } from "../../util/histogram.ts";
 import { awaitedNames } from "../awaited.ts";
 import { countActivities } from "../connections.ts";

@@ -6,11 +6,11 @@ export interface Cache {
   /** Bytes. */
   limit: number;
   used: number;
-  /** The queues that hold segments, the one that got its first one longest ago in front. */
+  /** The queues that have segments, in the order in which they got their first one. */
   holders: Set<Queue>;
 }
 
-/** What the record of a queue takes, without its messages. */
+/** Bytes that the record of a queue takes, without its messages. */
 export const QUEUE_BYTES = 400;
 /** The share of memory that records of queues may take away from messages. */
 const MAX_RECORDS_SHARE = 3 / 4;
@@ -25,65 +25,59 @@ function limitWith({ limit }: Cache, queues: number): number {
   return limit - Math.min(queues * QUEUE_BYTES, limit * MAX_RECORDS_SHARE);
 }
 
-/** The one empty list that all queues share which have none, since there may be very many. It stays empty. */
-export const NONE: never[] = [];
-
-/** The list itself, or one to add to when it is the shared one. */
-export function own<T>(list: T[]): T[] {
-  return list === NONE ? [] : list;
-}
-
-export function holdBack(cache: Cache, queue: Queue, segment: Segment): void {
-  if (queue.segments.length === 0) cache.holders.add(queue);
-  queue.segments = own(queue.segments);
-  queue.segments.push(segment);
+export function addBack(cache: Cache, queue: Queue, segment: Segment): void {
   cache.used += segmentCost(segment);
+  if (queue.segments !== undefined) {
+    queue.segments.push(segment);
+  } else {
+    queue.segments = [segment];
+    cache.holders.add(queue);
+  }
 }
 
-export function holdFront(cache: Cache, queue: Queue, segments: Segment[]): void {
-  if (queue.segments.length === 0 && segments.length > 0) cache.holders.add(queue);
-  queue.segments = own(queue.segments);
-  queue.segments.unshift(...segments);
+export function addFront(cache: Cache, queue: Queue, segments: Segment[]): void {
+  if (segments.length === 0) return;
   for (const segment of segments) cache.used += segmentCost(segment);
+  if (queue.segments === undefined) cache.holders.add(queue);
+  queue.segments = queue.segments === undefined ? segments : [...segments, ...queue.segments];
 }
 
 export function dropBack(cache: Cache, queue: Queue): void {
-  forget(cache, queue.segments.pop());
-  if (queue.segments.length === 0) holdNothing(cache, queue);
+  release(cache, queue.segments?.pop());
+  if (queue.segments?.length === 0) forgetSegments(cache, queue);
 }
 
 /** Moves the front segment to the spent ones: it still takes memory. */
 export function spendFront(cache: Cache, queue: Queue): void {
-  const front = queue.segments.shift();
-  if (front !== undefined) {
-    queue.spent = own(queue.spent);
-    queue.spent.push(front);
-  }
-  if (queue.segments.length === 0) holdNothing(cache, queue);
+  const front = queue.segments?.shift();
+  if (front !== undefined) (queue.spent ??= []).push(front);
+  if (queue.segments?.length === 0) forgetSegments(cache, queue);
 }
 
-function holdNothing(cache: Cache, queue: Queue): void {
+function forgetSegments(cache: Cache, queue: Queue): void {
   cache.holders.delete(queue);
-  queue.segments = NONE;
+  queue.segments = undefined;
 }
 
 export function dropSpent(cache: Cache, queue: Queue): void {
-  while (queue.spent.length > 0) forget(cache, queue.spent.pop());
-  queue.spent = NONE;
+  if (queue.spent === undefined) return;
+  for (const segment of queue.spent) release(cache, segment);
+  queue.spent = undefined;
 }
 
 export function dropAll(cache: Cache, queue: Queue): void {
-  while (queue.segments.length > 0) dropBack(cache, queue);
+  while (queue.segments !== undefined) dropBack(cache, queue);
   dropSpent(cache, queue);
 }
 
-function forget(cache: Cache, segment: Segment | undefined): void {
+/** The segment takes no memory any more. */
+function release(cache: Cache, segment: Segment | undefined): void {
   if (segment !== undefined) cache.used -= segmentCost(segment);
 }
 
 /**
- * Evicts messages until the rest is within the limit: all that was committed is in the store. The queue that was first to
- * hold messages is the first to lose them, its newest before its oldest.
+ * Evicts messages until the others are within the limit. Nothing is lost: all that was committed is in the store. The
+ * queue that has had messages in memory for the longest time loses its own first, the newest before the oldest.
  * @param queues how many there are
  */
 export function evictBeyondLimit(cache: Cache, queues: number): void {
@@ -98,8 +92,9 @@ export function evictBeyondLimit(cache: Cache, queues: number): void {
 /** Evicts messages of a queue, the newest first, until `bytes` are free. All must be in the store. */
 function evict(queue: Queue, cache: Cache, bytes: number): void {
   let freed = 0;
-  while (queue.segments.length > 0 && freed < bytes) {
-    const last = queue.segments.at(-1) as Segment;
+  while (freed < bytes) {
+    const last = queue.segments?.at(-1);
+    if (last === undefined) return;
     freed += segmentCost(last);
     dropBack(cache, queue);
     queue.loaded = Math.max(queue.head, Math.min(queue.loaded, last.first));

@@ -5,11 +5,14 @@ import { evictBeyondLimit } from "./cache.ts";
 import { noteLosses } from "./damage.ts";
 import { abandonOpen } from "./held.ts";
 import { countAvailable, type Queue } from "./queue.ts";
-import { noteUnknown } from "./recovery.ts";
+import { noteFailedSync } from "./recovery.ts";
 import { addToBatch, isUnchanged, markSaved, rollBack, type Saving, savingOf } from "./saving.ts";
 import { isChanged, type Local } from "./state.ts";
 
-/** Makes true what operations from number `from` up to `to` did, or undoes it and tells them. */
+/**
+ * Commits what operations from number `from` up to `to` did, or undoes it: then the outcomes that depend on it are
+ * failed.
+ */
 export function finishGroup(
   local: Local,
   operations: readonly Operation[],
@@ -24,7 +27,7 @@ export function finishGroup(
     if (!(error instanceof StoreError)) throw error;
     failGroup(operations, from, to, error.message);
     undoChanges(local);
-    if (error.outcome === "unknown") noteUnknown(local, error.message);
+    if (error.outcome === "unknown") noteFailedSync(local, error.message);
     watcher.failed(error.message);
     return;
   }
@@ -39,15 +42,15 @@ function failGroup(
 ): void {
   for (let i = from; i < to; i++) {
     const operation = operations[i] as Operation;
-    if (!operation.rests) continue;
+    if (!operation.provisional) continue;
     operation.outcome = "failed";
     operation.error = reason;
   }
 }
 
 /**
- * Writes what the group changed as one transaction. Nothing is written when nothing is left to write: what was set and
- * taken in the same group, or opened.
+ * Writes what the group changed as one transaction. Messages that were set and taken in the same group are not written,
+ * nor is it written that a message was opened: when that was all, there is no transaction.
  * @returns whether anything was written
  * @throws StoreError
  */
@@ -82,7 +85,7 @@ function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
   return batch;
 }
 
-/** Forgets everything since the last commit; the queues are what the store has. */
+/** Undoes everything since the last commit: the queues are what the store has. */
 export function undoChanges(local: Local): void {
   const { queues, changes, cache } = local;
   for (const queue of changes.created) {
@@ -106,12 +109,12 @@ export function undoChanges(local: Local): void {
   forgetChanges(local);
 }
 
-/** Queues are listed in the order in which they were made. Lists that go on keep the map that they began with. */
+/** Queues are listed in the order in which they were made. A list that is not at its end goes on with the old map. */
 function restoreOrder(local: Local): void {
   local.queues = new Map([...local.queues].sort(([, a], [, b]) => a.id - b.id));
 }
 
-/** Tells the engine of messages that a client waits for. */
+/** Tells the engine of messages that clients wait for. */
 function announceAvailable({ watcher, queues }: Local, changed: Iterable<Queue>): void {
   for (const queue of changed) {
     if (!watcher.isAwaited(queue.name) || queues.get(queue.name) !== queue) continue;
@@ -130,7 +133,9 @@ function forgetChanges({ changes }: Local): void {
   changes.costly = 0;
 }
 
-/** One checkpoint serves all that asked for one; it comes behind the commit, so that it brings in all of the group. */
+/**
+ * Makes one checkpoint for all operations that ask for one. It comes after the commit, and so includes the whole group.
+ */
 function checkpointIfAsked(
   local: Local,
   operations: readonly Operation[],

@@ -1,10 +1,4 @@
-import type { Consumer } from "../backend.ts";
-import type { Queue } from "./queue.ts";
-
-/** A client, and the messages that it has open: the number of one in each queue at most. */
-export interface LocalConsumer extends Consumer {
-  readonly open: Map<Queue, number>;
-}
+import type { LocalConsumer, Queue } from "./queue.ts";
 
 export function newConsumer(): LocalConsumer {
   const open = new Map<Queue, number>();

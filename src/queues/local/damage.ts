@@ -5,12 +5,12 @@ import { findHeld, findRow, type Gap, skip } from "./reading.ts";
 import { bodyBytesFrom } from "./segment.ts";
 import { type Local, touch } from "./state.ts";
 
-/** Rows that are looked at in one portion of the counting. */
+/** Rows that are measured in one portion of the counting. */
 const RECOUNT_ROWS = 2000;
 
 /**
- * Moves the queue behind messages that the store has lost. It is unknown how long these were: once that is committed, the
- * queue's bytes are counted anew.
+ * Moves the queue past messages that the store has lost. Their length is unknown: once the group is committed, the
+ * queue's bytes are counted again.
  * @returns what is lost, in words for the client
  */
 export function skipLost(local: Local, queue: Queue, gap: Gap): string {
@@ -25,7 +25,7 @@ export function skipLost(local: Local, queue: Queue, gap: Gap): string {
   return reason;
 }
 
-/** The group is committed: what it skipped is lost. */
+/** The group is committed: the messages that it skipped are lost for good. */
 export function noteLosses(local: Local): void {
   for (const { queue, messages, warning } of local.changes.losses) {
     local.lost += messages;
@@ -36,7 +36,7 @@ export function noteLosses(local: Local): void {
 }
 
 /**
- * Counts a portion of a damaged queue's bytes. To be called between groups; what it finds is committed with the next one.
+ * Counts a portion of a damaged queue's bytes. Call it between groups; a correction is committed with the next one.
  * @returns whether there is more to do
  */
 export function recountPortion(local: Local): boolean {
@@ -60,33 +60,33 @@ export function recountPortion(local: Local): boolean {
   return recounts.size > 0;
 }
 
-/** Counts what is held of the messages that the head has passed, and goes on at the head. */
+/** Counts held messages below the head, and goes on at the head. */
 function countHeld(local: Local, queue: Queue, recount: Recount): void {
   const message = newMessage();
   const numbers: number[] = [];
   addHeld(queue, recount.next, queue.head, numbers);
   for (const number of numbers) {
     const open = findOpen(queue, number);
-    // An open message has its bytes until it is closed, even when it is lost.
+    // An open message counts until it is closed, even when it is lost.
     if (open !== undefined) recount.bytes += open.length;
     else if (findHeld(queue, local.store, number, message))
       recount.bytes += message.end - message.start;
   }
   recount.next = queue.head;
-  if (queue.segments.length === 0) countRest(local, queue, recount);
+  if (queue.segments === undefined) countRest(local, queue, recount);
 }
 
-/** Counts what is in memory, which is given to clients even when the store has lost it. */
+/** Counts messages in memory: clients get them even when the store has lost them. */
 function countInMemory(local: Local, queue: Queue, recount: Recount): void {
   const { next } = recount;
-  for (const segment of queue.segments) {
+  for (const segment of queue.segments ?? []) {
     recount.bytes += bodyBytesFrom(segment, recount.next);
     recount.next = Math.max(recount.next, segment.end);
   }
   if (recount.next > next) countRest(local, queue, recount);
 }
 
-/** Counts the rest of the row that the next message is in the middle of: the store measures whole rows. */
+/** Counts the rest of a row when the next message is in the middle of it: the store measures whole rows. */
 function countRest({ store }: Local, queue: Queue, recount: Recount): void {
   const row = recount.next < queue.tail ? findRow(queue, store, recount.next) : undefined;
   if (row === undefined || row.first >= recount.next) return;

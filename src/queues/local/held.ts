@@ -1,14 +1,16 @@
-import { type Cache, NONE, own, spendFront } from "./cache.ts";
-import type { LocalConsumer } from "./consumer.ts";
+import { type Cache, spendFront } from "./cache.ts";
 import { addOpen, countOpen, findOpen, listOpen, removeOpen } from "./open.ts";
-import { type Message, noteGone, type Queue } from "./queue.ts";
+import { countAvailable, type LocalConsumer, type Message, noteGone, type Queue } from "./queue.ts";
 
-/** The taken message stays in the queue until its consumer says what becomes of it. */
+/*
+ * Held messages of a queue: those that were taken, and are not gone. A consumer has them open, or they were returned.
+ */
+
+/** The taken message stays in the queue until its consumer closes it or gives it back. */
 export function keepOpen(queue: Queue, consumer: LocalConsumer, message: Message): void {
   const { number, start, end } = message;
   addOpen(queue, { number, consumer, length: end - start });
-  queue.opened = own(queue.opened);
-  queue.opened.push(number);
+  (queue.opened ??= []).push(number);
   consumer.open.set(queue, number);
 }
 
@@ -31,7 +33,14 @@ export function abortOpen(queue: Queue, consumer: LocalConsumer): boolean {
   return true;
 }
 
-/** The queue is gone for good: no consumer has a message of it open any more. */
+/** All messages that the consumer has open go back. @returns their queues */
+export function abortAll(consumer: LocalConsumer): Queue[] {
+  const queues = [...consumer.open.keys()];
+  for (const queue of queues) abortOpen(queue, consumer);
+  return queues;
+}
+
+/** The queue is deleted for good: no consumer has a message of it open any more. */
 export function abandonOpen(queue: Queue): void {
   for (const { consumer } of listOpen(queue)) consumer.open.delete(queue);
   queue.open = undefined;
@@ -39,18 +48,24 @@ export function abandonOpen(queue: Queue): void {
 
 /** Makes message `number`, which was taken, available again, before all younger ones. */
 export function putBack(queue: Queue, number: number): void {
-  const returned = (queue.returned = own(queue.returned));
+  const returned = (queue.returned ??= []);
   let at = returned.length;
   while (at > 0 && (returned[at - 1] as number) > number) at--;
   returned.splice(at, 0, number);
 }
 
+/** The first of the returned messages is taken, or lost. */
+export function dropReturned(queue: Queue): void {
+  queue.returned?.shift();
+  if (queue.returned?.length === 0) queue.returned = undefined;
+}
+
 /** Drops all messages but the open ones. */
 export function empty(queue: Queue, cache: Cache): void {
-  while (queue.segments.length > 0) spendFront(cache, queue);
-  for (const number of queue.returned) noteGone(queue, number, 0);
+  while (queue.segments !== undefined) spendFront(cache, queue);
+  for (const number of queue.returned ?? []) noteGone(queue, number, 0);
   if (queue.head < queue.tail) noteGone(queue, queue.tail - 1, 0);
-  queue.returned = NONE;
+  queue.returned = undefined;
   queue.head = queue.tail;
   queue.loaded = queue.tail;
   queue.bytes = 0;
@@ -58,24 +73,31 @@ export function empty(queue: Queue, cache: Cache): void {
   queue.recount = undefined;
 }
 
-/** Number of the oldest message in the queue, an open one too; 0 when it is empty. */
+/** How many messages are in the queue, open ones too. */
+export function countMessages(queue: Queue): number {
+  return countAvailable(queue) + countOpen(queue);
+}
+
+/** Number of the oldest message in the queue, open ones too; 0 when it is empty. */
 export function oldestNumber(queue: Queue): number {
-  let oldest = queue.returned[0] ?? (queue.head < queue.tail ? queue.head : 0);
+  let oldest = queue.returned?.[0] ?? (queue.head < queue.tail ? queue.head : 0);
   for (const { number } of listOpen(queue)) {
     if (oldest === 0 || number < oldest) oldest = number;
   }
   return oldest;
 }
 
-/** Adds the held numbers from `from` up to `to` to a list, ascending among the returned ones only. */
+/**
+ * Adds the held numbers from `from` up to `to` to a list: the returned ones, ascending, then open ones in any order.
+ */
 export function addHeld(queue: Queue, from: number, to: number, numbers: number[]): void {
-  const { returned } = queue;
+  const returned = queue.returned ?? [];
   for (let i = lowerBound(returned, from); i < returned.length; i++) {
     const number = returned[i] as number;
     if (number >= to) break;
     numbers.push(number);
   }
-  // A commit may move past a few messages while thousands are open, or past millions while one is.
+  // The head may pass a few messages while thousands are open, or millions while one is.
   if (to - from < countOpen(queue)) {
     for (let number = from; number < to; number++) {
       if (findOpen(queue, number) !== undefined) numbers.push(number);
@@ -86,7 +108,7 @@ export function addHeld(queue: Queue, from: number, to: number, numbers: number[
   }
 }
 
-/** Where in the ascending list the first number is that is not below `number`. */
+/** The index of the first number in the ascending list that is not below `number`. */
 function lowerBound(numbers: readonly number[], number: number): number {
   let low = 0;
   let high = numbers.length;

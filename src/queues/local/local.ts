@@ -14,13 +14,13 @@ export interface LocalOptions {
   /** Bytes that messages may take in memory. */
   cacheLimit: number;
   limits: Limits;
-  /** Percent of the log that a trickle keeps in the database. */
+  /** A trickle copies the log into the database when less than so many percent of it are there. */
   tricklePercent: number;
   clock: Clock;
   warn: (text: string) => void;
 }
 
-/** The queues of one server over its own store, which answers at once. @throws StoreError when it cannot be read */
+/** Opens the queues of a store: a backend that answers at once. @throws StoreError when the store cannot be read */
 export function openLocal(store: Store, watcher: Watcher, options: LocalOptions): Backend {
   const { cacheLimit, limits, clock, warn } = options;
   const local = newLocal(store, cacheLimit, limits, watcher, clock, warn);
@@ -46,13 +46,13 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     probe: () => failing(() => probe(local)),
     afterReply: () => failing(() => store.autoCheckpoint()),
     maintain: () =>
-      failing(() => local.unknown === undefined && (store.maintain() || recount(local))),
+      failing(() => local.failedSync === undefined && (store.maintain() || recount(local))),
     checkpoint: (how) => failing(() => checkpoint(local, how, options.tricklePercent)),
     close: () => store.close(),
   };
 }
 
-/** When the oldest message of a queue came: that is asked once a message. */
+/** When the oldest message of a queue was committed: the store is asked once for each message. */
 interface Arrival {
   number: number;
   arrived: number;
@@ -73,7 +73,7 @@ function oldestArrival(local: Local, queue: Queue, arrivals: WeakMap<Queue, Arri
 }
 
 function probe(local: Local): void {
-  if (!isKnown(local)) throw new StoreError(local.unknown?.reason ?? "");
+  if (!isKnown(local)) throw new StoreError(local.failedSync?.reason ?? "");
   local.store.probe();
 }
 
@@ -89,7 +89,7 @@ function checkpoint({ store }: Local, how: "full" | "trickle", percent: number):
   else if (store.checkpointed() < percent) store.checkpoint("passive");
 }
 
-/** Lets only a {@link BackendError} out. */
+/** Does the work; a StoreError is thrown as a {@link BackendError}. */
 function failing<T>(work: () => T): T {
   try {
     return work();

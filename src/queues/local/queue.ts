@@ -1,89 +1,100 @@
-import { HEAD, type Position } from "../../store/batch.ts";
+import type { Position } from "../../store/batch.ts";
 import type { StoredQueue } from "../../store/store.ts";
-import { type Cache, holdBack, NONE, spendFront } from "./cache.ts";
-import { countOpen, type OpenMessages } from "./open.ts";
-import {
-  appendMessage,
-  bodyAt,
-  flagsAt,
-  hasRoom,
-  LARGE_BODY,
-  largeSegment,
-  lengthAt,
-  newSegment,
-  type Segment,
-} from "./segment.ts";
+import type { Consumer } from "../operation.ts";
+import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
 
 /**
  * One queue. Each message has a number, counted from 1 in the order of the sets:
  *
- *     number    1 . . . . . . . . . . . . . . . . . . . . . . . . .
- *                     |         |            |        |        |
- *               gone, | held    |  cached    | on     | cached |
- *               but   | some    |  segments  | disk   | unsaved|
- *               held  |         |            | only   |        |
- *                     |         |            |        |        |
- *          stored.head        head        loaded  stored.tail  tail
+ *     1               stored.head     head            loaded          stored.tail     tail
+ *     |  taken:       |  taken:       |  available:   |  available:   |  available:   |
+ *     |  gone         |  gone         |  on disk and  |  on disk      |  in segments  |
+ *     |  or listed    |  or held      |  in segments  |  only         |  only         |
  *
- * - From `head` up to `tail`: not yet taken. In memory are those before `loaded`, at the front of `segments`, and what the
- *   group that is being executed set, at the back of it. What lies between is on disk only.
- * - Below `head`: gone, but for those that are held: `open` by a consumer, or `returned` by one.
- * - The store counts from `stored.head`, which follows `head` only as far as messages are gone: so opening a message
- *   writes nothing. A held message that it moves past gets a row of its own in the store: these are `listed`.
+ * - Below `head`, each message was taken once. It is gone, or held: a consumer has it `open`, or it was `returned` to the
+ *   queue and is the next to be taken again.
+ * - From `head` on, no message was ever taken. `segments` has messages from both ends: in front what was read from the
+ *   store, at the back what the group being executed has set. When nothing is on disk only, `loaded` is `tail`.
+ * - On disk the queue begins at `stored.head`. That moves only when messages are gone, so to open a message writes
+ *   nothing. A held message that it has passed has a row of its own in the store: it is `listed`.
+ *
+ * There may be very many queues, most of them idle: a list with nothing in it is undefined.
  */
 export interface Queue {
   readonly id: number;
   readonly name: string;
-  /** Number of the next message to be taken for the first time. */
+  /** Number of the next message that was never taken. */
   head: number;
-  /** Number of the next message to be set. */
+  /** Number that the next set gets. */
   tail: number;
   loaded: number;
-  segments: Segment[];
-  /** Segments that the group used up: until it is committed, what was taken may come back. */
-  spent: Segment[];
-  /** Numbers of messages that were put back, ascending: they are taken before all others. */
-  returned: number[];
-  /** See open.ts. */
+  /** Messages in memory, by number. */
+  segments: Segment[] | undefined;
+  /** Segments whose last message the group has taken: it may come back until the group is committed. */
+  spent: Segment[] | undefined;
+  /** Numbers of held messages that can be taken, ascending: they come before all others. */
+  returned: number[] | undefined;
+  /** Messages that consumers have open: see open.ts. */
   open: OpenMessages;
   /** Numbers of the messages that the group opened. */
-  opened: number[];
-  /** The largest number of a message that is gone, as far as it is not below `stored.head`. */
+  opened: number[] | undefined;
+  /** The highest number of a message that is gone, or `stored.head - 1`. */
   gone: number;
-  /** Held messages that have a row in the store, and which of these the group has made go. */
-  listed: Set<number>;
-  unlisted: number[];
-  /** Messages that came back after they had gone, until the group is committed. */
-  restored: RestoredMessage[];
+  /** Numbers of held messages that have a row in the store; and of those whose row the group's commit removes. */
+  listed: Set<number> | undefined;
+  unlisted: number[] | undefined;
+  /** Messages that came back after they were gone, until the group is committed. */
+  restored: RestoredMessage[] | undefined;
   /** Bytes of the bodies of all messages in the queue, held ones too. */
   bytes: number;
   /** What the store has, as of the last commit. */
   stored: Position;
   /** The group uses it. */
   touched: boolean;
-  /** Its bytes are being counted anew, because messages were lost. */
+  /** Its bytes are being counted again, because messages were lost. */
   recount: Recount | undefined;
+}
+
+/**
+ * The open messages of a queue: none, one, or a map by number. A hundred thousand queues with one open message each are
+ * not unusual, and a map takes several times as much memory as the one message.
+ */
+export type OpenMessages = undefined | OpenMessage | Map<number, OpenMessage>;
+
+/** A message that a consumer has taken, and neither closed nor given back. */
+export interface OpenMessage {
+  number: number;
+  consumer: LocalConsumer;
+  /** Of the body, in bytes. */
+  length: number;
+}
+
+/** A client, and the messages that it has open: at most one of each queue, by its number. */
+export interface LocalConsumer extends Consumer {
+  readonly open: Map<Queue, number>;
 }
 
 export interface RestoredMessage {
   number: number;
-  /** The message alone, when the store has it no more. */
+  /** The message alone, when the store does not have it any more. */
   segment: Segment | undefined;
 }
 
 /** How far the counting of a damaged queue's bytes is. */
 export interface Recount {
-  /** Bytes that the queue was thought to have when counting began, and of messages that came before they were counted. */
+  /**
+   * Bytes that the queue seemed to have at the beginning, and of messages added to the part that was not counted yet.
+   */
   total: number;
   /** Number of the next message to be counted. */
   next: number;
   /** Bytes counted so far. */
   bytes: number;
-  /** Bytes of messages that went before they were counted. */
+  /** Bytes of messages that went from the part that was not counted yet. */
   missed: number;
 }
 
-/** A message where it lies: its body is the bytes of `body` from `start` up to `end`. An operation is one, too. */
+/** A message in its buffer: its body is the bytes of `body` from `start` up to `end`. An operation is one, too. */
 export interface Message {
   flags: number;
   number: number;
@@ -91,9 +102,6 @@ export interface Message {
   start: number;
   end: number;
 }
-
-/** What all queues share that have none: most queues, and there may be very many. */
-const NOTHING_LISTED = new Set<number>();
 
 export function newMessage(): Message {
   return { flags: 0, number: 0, body: Buffer.alloc(0), start: 0, end: 0 };
@@ -107,15 +115,15 @@ export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue):
     head,
     tail,
     loaded: head,
-    segments: NONE,
-    spent: NONE,
-    returned: held.length === 0 ? NONE : [...held],
+    segments: undefined,
+    spent: undefined,
+    returned: held.length === 0 ? undefined : [...held],
     open: undefined,
-    opened: NONE,
+    opened: undefined,
     gone: head - 1,
-    listed: listedSet(held),
-    unlisted: NONE,
-    restored: NONE,
+    listed: setOf(held),
+    unlisted: undefined,
+    restored: undefined,
     bytes,
     stored: { queue, head, tail, bytes },
     touched: false,
@@ -123,72 +131,18 @@ export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue):
   };
 }
 
-/** How many messages are in the queue, open ones too. */
-export function countMessages(queue: Queue): number {
-  return queue.tail - queue.head + queue.returned.length + countOpen(queue);
+/** These numbers as a set; undefined when there are none. */
+export function setOf(numbers: readonly number[]): Set<number> | undefined {
+  return numbers.length === 0 ? undefined : new Set(numbers);
 }
 
 /** How many messages can be taken. */
-export function countAvailable(queue: Queue): number {
-  return queue.tail - queue.head + queue.returned.length;
+export function countAvailable({ head, tail, returned }: Queue): number {
+  return tail - head + (returned === undefined ? 0 : returned.length);
 }
 
-/** These numbers as a set, which all queues share that have none. */
-export function listedSet(numbers: readonly number[]): Set<number> {
-  return numbers.length === 0 ? NOTHING_LISTED : new Set(numbers);
-}
-
-/** The listed numbers, in a set of the queue's own. */
-export function listedNumbers(queue: Queue): Set<number> {
-  if (queue.listed === NOTHING_LISTED) queue.listed = new Set();
-  return queue.listed;
-}
-
-/** Adds a message: its body is the bytes of `source` from `start` up to `end`, all of `source` when `alone`. */
-export function append(
-  queue: Queue,
-  cache: Cache,
-  flags: number,
-  source: Buffer,
-  start: number,
-  end: number,
-  alone: boolean,
-): void {
-  const length = end - start;
-  const number = queue.tail;
-  if (queue.loaded === number) queue.loaded++;
-  queue.tail++;
-  noteCome(queue, number, length);
-  if (length >= LARGE_BODY) {
-    const body = alone ? source : Buffer.from(source.subarray(start, end));
-    holdBack(cache, queue, largeSegment(number, flags, body));
-    return;
-  }
-  let last = queue.segments.at(-1);
-  if (last === undefined || last.end !== number || !hasRoom(last, length)) {
-    last = newSegment(number, HEAD + length);
-    holdBack(cache, queue, last);
-  }
-  const before = last.bytes.length;
-  appendMessage(last, flags, source, start, end);
-  cache.used += last.bytes.length - before;
-}
-
-/** Takes the message that was found at the head: it is no longer available. */
-export function consumeHead(queue: Queue, cache: Cache, message: Message): void {
-  if (message.number < queue.head) {
-    queue.returned.shift();
-    return;
-  }
-  const front = queue.segments[0] as Segment;
-  front.cursor = message.end;
-  queue.head++;
-  // A queue that is drained as fast as it fills goes on using one and the same segment.
-  if (queue.head === front.end && queue.head !== queue.tail) spendFront(cache, queue);
-}
-
-/** The message has come into the queue, or back into it after it had gone. */
-export function noteCome(queue: Queue, number: number, length: number): void {
+/** The message was added to the queue, or came back after it was gone. */
+export function noteAdded(queue: Queue, number: number, length: number): void {
   queue.bytes += length;
   const { recount } = queue;
   if (recount !== undefined && number >= recount.next) recount.total += length;
@@ -199,16 +153,17 @@ export function noteGone(queue: Queue, number: number, length: number): void {
   queue.bytes -= length;
   if (number >= queue.stored.head) {
     if (number > queue.gone) queue.gone = number;
-  } else if (queue.listed.has(number)) {
-    if (queue.unlisted === NONE) queue.unlisted = [];
-    queue.unlisted.push(number);
-  } else if (queue.restored.length > 0) {
-    queue.restored = queue.restored.filter((restored) => restored.number !== number);
+  } else if (queue.listed?.has(number) === true) {
+    (queue.unlisted ??= []).push(number);
+  } else if (queue.restored !== undefined) {
+    const others = queue.restored.filter((restored) => restored.number !== number);
+    queue.restored = others.length === 0 ? undefined : others;
   }
   const { recount } = queue;
   if (recount !== undefined && number >= recount.next) recount.missed += length;
 }
 
+/** Makes `message` stand for the message that starts at `at` in the segment. */
 export function pointTo(message: Message, segment: Segment, at: number, number: number): void {
   message.flags = flagsAt(segment, at);
   message.number = number;

@@ -1,6 +1,7 @@
 import type { StoredSegment } from "../../store/batch.ts";
 import type { Store } from "../../store/store.ts";
-import { type Cache, holdFront, spendFront } from "./cache.ts";
+import { addFront, type Cache, spendFront } from "./cache.ts";
+import { dropReturned } from "./held.ts";
 import { type Message, pointTo, type Queue } from "./queue.ts";
 import {
   appendMessage,
@@ -15,19 +16,19 @@ import {
   SEGMENT_BYTES,
 } from "./segment.ts";
 
-/** How much is read from the store at once, in bytes. */
+/** How many bytes are read from the store at once. */
 const READ_AHEAD = 256 * 1024;
 
-/** Messages that are not in the store any more, or can't be read: from `first` up to `end`. */
+/** Lost messages, from `first` up to `end`: the store does not have them, or cannot read them. */
 export interface Gap {
   first: number;
   end: number;
 }
 
 /**
- * Finds the oldest message that can be taken, and leaves it; there must be one. What `message` points to is good until the
- * next group.
- * @returns the messages in its place that are lost, if there are any; `message` means nothing then
+ * Finds the oldest message that can be taken, and leaves it there. There must be one. What `message` points to is good
+ * until the next group.
+ * @returns the messages in its place that are lost, if there are any; then `message` means nothing
  * @throws StoreError when the store cannot be read
  */
 export function peekHead(
@@ -36,22 +37,37 @@ export function peekHead(
   store: Store,
   message: Message,
 ): Gap | undefined {
-  const returned = queue.returned[0];
+  const returned = queue.returned?.[0];
   if (returned !== undefined) {
     const isFound = findHeld(queue, store, returned, message);
     return isFound ? undefined : { first: returned, end: returned + 1 };
   }
-  if (queue.segments[0]?.end === queue.head) spendFront(cache, queue);
+  if (queue.segments?.[0]?.end === queue.head) spendFront(cache, queue);
   if (queue.head >= queue.loaded) {
     const gap = load(queue, cache, store);
     if (gap !== undefined) return gap;
   }
-  const front = queue.segments[0] as Segment;
+  const front = frontOf(queue);
   pointTo(message, front, front.cursor, queue.head);
   return undefined;
 }
 
-/** Finds a message that is held: false when the store has lost it. @throws StoreError when the store cannot be read */
+/** The segment that the message at the head is in, once it was found. */
+function frontOf({ segments }: Queue): Segment {
+  return (segments as Segment[])[0] as Segment;
+}
+
+/** Takes the message that {@link peekHead} found: it is no longer available. */
+export function consumeHead(queue: Queue, cache: Cache, message: Message): void {
+  if (message.number < queue.head) return dropReturned(queue);
+  const front = frontOf(queue);
+  front.cursor = message.end;
+  queue.head++;
+  // A queue that is emptied as fast as it fills goes on using the same segment.
+  if (queue.head === front.end && queue.head !== queue.tail) spendFront(cache, queue);
+}
+
+/** Finds a held message: false when it is lost. @throws StoreError when the store cannot be read */
 export function findHeld(queue: Queue, store: Store, number: number, message: Message): boolean {
   const segment = segmentOf(queue, store, number);
   if (segment === undefined) return false;
@@ -59,68 +75,69 @@ export function findHeld(queue: Queue, store: Store, number: number, message: Me
   return true;
 }
 
-/** In memory is only what the group set, or got back; all else is in the store. */
+/** The segment of a held message. Only what the group set or got back is in memory, all else is in the store. */
 function segmentOf(queue: Queue, store: Store, number: number): Segment | undefined {
   const holding = ({ first, end }: Segment) => first <= number && number < end;
-  if (queue.restored.length > 0) {
-    const restored = queue.restored.find((message) => message.number === number);
-    if (restored?.segment !== undefined) return restored.segment;
-  }
+  const restored = queue.restored?.find((message) => message.number === number);
+  if (restored?.segment !== undefined) return restored.segment;
   if (number >= queue.stored.tail) return inMemory(queue, number);
   return unpack(store.read(queue.id, number, 1)).find(holding);
 }
 
-/** The row that holds a message which is not taken, or, when that is lost, the next one; undefined: there is none. */
+/**
+ * The stored segment of a message that was never taken, or the next one when it is lost; undefined when there is none.
+ */
 export function findRow(queue: Queue, store: Store, number: number): Segment | undefined {
   return unpack(store.read(queue.id, number, 1))[0];
 }
 
-/** The segment in memory that holds the message, which the group set. */
+/** The segment in memory of a message that the group set. */
 export function inMemory(queue: Queue, number: number): Segment {
   const holding = ({ first, end }: Segment) => first <= number && number < end;
-  return (queue.spent.find(holding) ?? queue.segments.find(holding)) as Segment;
+  return (queue.spent?.find(holding) ?? queue.segments?.find(holding)) as Segment;
 }
 
-/** Reads the next messages from the store, when none of them is in memory. */
+/**
+ * Reads the messages from `head` on from the store, when they are on disk only. @returns those that are lost instead
+ */
 function load(queue: Queue, cache: Cache, store: Store): Gap | undefined {
   const { head, stored } = queue;
-  // Behind what the store has is what the group set, which is in memory.
+  // From `stored.tail` on, messages are in memory: the group set them.
   const read = head < stored.tail ? store.read(queue.id, head, READ_AHEAD) : [];
   const first = read[0]?.first ?? stored.tail;
   if (first > head) return { first: head, end: Math.min(first, stored.tail) };
   const segments = unpack(read);
   const front = segments[0] as Segment;
   front.cursor = placeOf(front, head);
-  holdFront(cache, queue, segments);
+  addFront(cache, queue, segments);
   queue.loaded = (segments.at(-1) as Segment).end;
   if (queue.loaded >= stored.tail) queue.loaded = queue.tail;
   return undefined;
 }
 
-/** Finds the oldest message that can be taken and is not lost, and changes nothing: false when there is none. */
+/** Finds the oldest message that can be taken and is not lost, without skipping lost ones: false when there is none. */
 export function findReadable(queue: Queue, store: Store, message: Message): boolean {
-  for (const number of queue.returned) if (findHeld(queue, store, number, message)) return true;
+  for (const number of queue.returned ?? []) {
+    if (findHeld(queue, store, number, message)) return true;
+  }
   const { head, stored, segments } = queue;
   const [read] = head < stored.tail ? unpack(store.read(queue.id, head, 1)) : [];
   // What the group set is at the back of the segments.
-  const segment = read ?? segments.find(({ end }) => end > Math.max(head, stored.tail));
+  const segment = read ?? segments?.find(({ end }) => end > Math.max(head, stored.tail));
   if (segment === undefined) return false;
   const number = Math.max(head, segment.first);
   pointTo(message, segment, placeOf(segment, number), number);
   return true;
 }
 
-/** Moves the head behind messages that are lost. */
+/** Moves the head past messages that are lost. */
 export function skip(queue: Queue, { first, end }: Gap): void {
-  if (first < queue.head) {
-    queue.returned.shift();
-    return;
-  }
+  if (first < queue.head) return dropReturned(queue);
   queue.head = end;
   queue.loaded = end === queue.stored.tail ? queue.tail : end;
 }
 
-/** Brings stored segments into the shape that they have in memory. */
+/** Segments in memory, made of stored ones. */
 function unpack(stored: StoredSegment[]): Segment[] {
   const segments: Segment[] = [];
   for (const { first, count, flags, body } of stored) {
@@ -133,7 +150,7 @@ function unpack(stored: StoredSegment[]): Segment[] {
   return segments;
 }
 
-/** What was stored in small pieces is packed together again. */
+/** Adds a stored segment that is small: it is packed with its neighbours, if it continues them. */
 function addSmall(
   segments: Segment[],
   first: number,

@@ -1,43 +1,43 @@
 import { type StoredQueue, StoreError } from "../../store/store.ts";
-import { dropAll, NONE } from "./cache.ts";
+import { dropAll } from "./cache.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
-import { listedSet, newQueue, type Queue } from "./queue.ts";
+import { countAvailable, newQueue, type Queue, setOf } from "./queue.ts";
 import { restoreHeld } from "./saving.ts";
 import type { Local } from "./state.ts";
 
-/** How long after a try that failed the file is asked again, in milliseconds. */
+/** After a failed try to read the file, milliseconds to the next one. */
 const RETRY_MS = 100;
 
-/** A sync failed: it is unknown what of the group is on disk before the file itself has told. */
-export function noteUnknown(local: Local, reason: string): void {
-  local.unknown = { reason, triedAt: -Infinity };
+/** A sync failed: it is unknown what of the group is on disk until the file was read again. */
+export function noteFailedSync(local: Local, reason: string): void {
+  local.failedSync = { reason, triedAt: -Infinity };
   isKnown(local);
 }
 
-/** Whether it is known what is on disk; asks the file when it is not, now and then. */
+/** Whether it is known what is on disk. When it is not, the file is read again, every RETRY_MS. */
 export function isKnown(local: Local): boolean {
-  const { unknown, store, clock } = local;
-  if (unknown === undefined) return true;
+  const { failedSync, store, clock } = local;
+  if (failedSync === undefined) return true;
   const now = clock.monotonic();
-  if (now - unknown.triedAt < RETRY_MS) return false;
-  unknown.triedAt = now;
+  if (now - failedSync.triedAt < RETRY_MS) return false;
+  failedSync.triedAt = now;
   try {
     store.recover();
     takeStored(local, store.queues());
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    unknown.reason = error.message;
+    failedSync.reason = error.message;
     return false;
   }
-  local.unknown = undefined;
+  local.failedSync = undefined;
   local.warn("the database was opened anew after a failed sync: the queues are what it has");
   return true;
 }
 
 /**
- * The queues are what the store has. An open message that is still there stays with its consumer; one that a consumer
- * closed, and that is still there, goes back to its queue.
+ * Makes the queues what the store has. An open message that is in the store stays open; one that its consumer closed,
+ * and that is in the store all the same, goes back to its queue.
  */
 function takeStored(local: Local, stored: StoredQueue[]): void {
   const known = new Map([...local.queues.values()].map((queue) => [queue.id, queue]));
@@ -61,21 +61,21 @@ function reset({ cache, watcher }: Local, queue: Queue, stored: StoredQueue): vo
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
-  queue.listed = listedSet(held);
-  queue.unlisted = NONE;
-  queue.opened = NONE;
-  queue.restored = NONE;
+  queue.listed = setOf(held);
+  queue.unlisted = undefined;
+  queue.opened = undefined;
+  queue.restored = undefined;
   queue.recount = undefined;
   queue.gone = head - 1;
   queue.tail = tail;
   queue.bytes = bytes;
   for (const { number, consumer } of [...listOpen(queue)]) {
-    const isThere = (number >= head && number < tail) || queue.listed.has(number);
+    const isThere = (number >= head && number < tail) || queue.listed?.has(number) === true;
     if (isThere) continue;
     removeOpen(queue, number);
     consumer.open.delete(queue);
   }
   restoreHeld(queue);
-  const messages = tail - queue.head + queue.returned.length;
+  const messages = countAvailable(queue);
   if (messages > 0 && watcher.isAwaited(queue.name)) watcher.ready(queue.name, messages);
 }

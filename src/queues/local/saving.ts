@@ -1,26 +1,28 @@
 import type { Batch, Position, StoredSegment } from "../../store/batch.ts";
-import { type Cache, dropAll, dropBack, dropSpent, NONE } from "./cache.ts";
+import { type Cache, dropAll, dropBack, dropSpent } from "./cache.ts";
 import { addHeld } from "./held.ts";
 import { countOpen, findOpen, listOpen, removeOpen } from "./open.ts";
-import { listedNumbers, listedSet, type Queue } from "./queue.ts";
+import type { Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
 import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } from "./segment.ts";
 
-/** What the store will have of the queue, and the numbers that get a row because the head has moved past them. */
+/**
+ * What the store will have of the queue, and the numbers of held messages that `stored.head` passes: each gets a row.
+ */
 export interface Saving {
   position: Position;
   listed: readonly number[];
 }
 
-/** What the store should have. Held messages behind the last one that is gone need no rows. */
+/** What a commit has to save of the queue. Held messages beyond the last one that is gone need no rows. */
 export function savingOf(queue: Queue): Saving {
   const { id, tail, bytes, gone, stored } = queue;
   const head = Math.max(stored.head, gone + 1);
   const position = { queue: id, head, tail, bytes };
-  if (queue.returned.length === 0 && queue.open === undefined) return { position, listed: NONE };
   const listed: number[] = [];
+  if (queue.returned === undefined && queue.open === undefined) return { position, listed };
   if (head > stored.head) addHeld(queue, stored.head, head, listed);
-  for (const { number } of queue.restored) listed.push(number);
+  for (const { number } of queue.restored ?? []) listed.push(number);
   return { position, listed };
 }
 
@@ -32,8 +34,8 @@ export function isUnchanged({ stored, unlisted, restored }: Queue, saving: Savin
     tail === stored.tail &&
     bytes === stored.bytes &&
     saving.listed.length === 0 &&
-    unlisted.length === 0 &&
-    restored.length === 0
+    unlisted === undefined &&
+    restored === undefined
   );
 }
 
@@ -42,13 +44,14 @@ export function addToBatch(queue: Queue, { position, listed }: Saving, batch: Ba
   addUnsaved(queue, batch.segments);
   batch.positions.push(position);
   for (const number of listed) batch.held.push({ queue: queue.id, number });
-  for (const number of queue.unlisted) batch.released.push({ queue: queue.id, number });
+  for (const number of queue.unlisted ?? []) batch.released.push({ queue: queue.id, number });
 }
 
-/** Adds what the group set, and is still in the queue. */
+/** Adds the messages that the group set, as far as they are still in the queue. */
 function addUnsaved(queue: Queue, into: StoredSegment[]): void {
   const { segments, stored } = queue;
-  if (queue.returned.length > 0 || queue.open !== undefined) addHeldUnsaved(queue, into);
+  if (queue.returned !== undefined || queue.open !== undefined) addHeldUnsaved(queue, into);
+  if (segments === undefined) return;
   let index = segments.length;
   while (index > 0 && (segments[index - 1] as Segment).end > stored.tail) index--;
   for (; index < segments.length; index++) {
@@ -60,8 +63,9 @@ function addUnsaved(queue: Queue, into: StoredSegment[]): void {
   }
 }
 
+/** Adds held messages that the store does not have. */
 function addHeldUnsaved(queue: Queue, into: StoredSegment[]): void {
-  for (const { segment } of queue.restored) {
+  for (const { segment } of queue.restored ?? []) {
     if (segment !== undefined) into.push(slice(queue, segment, segment.first, segment.end, 0));
   }
   if (queue.head <= queue.stored.tail) return;
@@ -73,7 +77,7 @@ function addHeldUnsaved(queue: Queue, into: StoredSegment[]): void {
   }
 }
 
-/** The messages from `first` up to `end` of a segment, the first of which starts at `at`, as the store keeps them. */
+/** A part of a segment, as the store keeps it: the messages from `first`, which starts at `at`, up to `end`. */
 function slice(
   queue: Queue,
   segment: Segment,
@@ -88,83 +92,95 @@ function slice(
   return { queue: queue.id, first, count, flags, body: part(segment, start, stop) };
 }
 
-/** The group is in the store, and `saving` with it. */
+/** The group is committed, and `saving` with it. */
 export function markSaved(queue: Queue, cache: Cache, { position, listed }: Saving): void {
-  for (let i = queue.segments.length - 1; i >= 0; i--) {
-    const segment = queue.segments[i] as Segment;
-    if (segment.end <= queue.stored.tail) break;
-    segment.saved = segment.used;
-  }
-  if (listed.length > 0 || queue.unlisted.length > 0) changeListed(queue, listed);
+  markSegments(queue);
+  if (listed.length > 0 || queue.unlisted !== undefined) changeListed(queue, listed);
   queue.stored = position;
   queue.gone = Math.max(queue.gone, position.head - 1);
   queue.touched = false;
-  queue.opened = NONE;
-  queue.restored = NONE;
-  if (queue.spent.length > 0) dropSpent(cache, queue);
+  queue.opened = undefined;
+  queue.restored = undefined;
+  dropSpent(cache, queue);
   if (queue.loaded < queue.tail) dropBeyond(queue, cache, queue.loaded);
   else if (queue.head === queue.tail) reuseSegment(queue, cache);
 }
 
+/** Everything in memory is saved. */
+function markSegments({ segments, stored }: Queue): void {
+  if (segments === undefined) return;
+  for (let i = segments.length - 1; i >= 0; i--) {
+    const segment = segments[i] as Segment;
+    if (segment.end <= stored.tail) break;
+    segment.saved = segment.used;
+  }
+}
+
 function changeListed(queue: Queue, listed: readonly number[]): void {
-  const numbers = listedNumbers(queue);
+  const numbers = (queue.listed ??= new Set());
   for (const number of listed) numbers.add(number);
-  for (const number of queue.unlisted) numbers.delete(number);
-  if (numbers.size === 0) queue.listed = listedSet([]);
-  queue.unlisted = NONE;
+  for (const number of queue.unlisted ?? []) numbers.delete(number);
+  if (numbers.size === 0) queue.listed = undefined;
+  queue.unlisted = undefined;
 }
 
+/** Drops what is behind messages that are on disk only: the segments must follow each other without a gap. */
 function dropBeyond(queue: Queue, cache: Cache, number: number): void {
-  while ((queue.segments.at(-1)?.first ?? 0) >= number) dropBack(cache, queue);
+  while ((queue.segments?.at(-1)?.first ?? 0) >= number) dropBack(cache, queue);
 }
 
+/** The queue is empty: its one segment is used for the next messages. */
 function reuseSegment(queue: Queue, cache: Cache): void {
-  const last = queue.segments.at(-1);
+  const last = queue.segments?.at(-1);
   if (last === undefined) return;
   if (last.large) dropBack(cache, queue);
   else resetSegment(last, queue.head);
 }
 
-/** Nothing of the group happened: back to what the store has. What was open before it, and is not closed, is open still. */
+/**
+ * Undoes what the group did: the queue is what the store has. A message stays open if it was open before the group, and
+ * the group did not close it.
+ */
 export function rollBack(queue: Queue, cache: Cache): void {
   const { stored } = queue;
   dropAll(cache, queue);
-  for (const number of queue.opened) {
+  for (const number of queue.opened ?? []) {
     removeOpen(queue, number)?.consumer.open.delete(queue);
   }
-  queue.opened = NONE;
-  queue.unlisted = NONE;
-  queue.restored = NONE;
+  queue.opened = undefined;
+  queue.unlisted = undefined;
+  queue.restored = undefined;
   queue.gone = stored.head - 1;
   queue.tail = stored.tail;
   queue.bytes = stored.bytes;
   queue.touched = false;
-  // What went meanwhile is back: it is counted from the start.
+  // Messages that were gone are back: the count begins again.
   queue.recount = undefined;
   restoreHeld(queue);
 }
 
-/** The held messages by what the store has: those that are open, and all others are returned. */
+/** Sets `head` and `returned` to what the store has: a held message that no consumer has open was returned. */
 export function restoreHeld(queue: Queue): void {
   const { stored } = queue;
   queue.head = stored.head;
   for (const { number } of listOpen(queue)) queue.head = Math.max(queue.head, number + 1);
   const returned: number[] = [];
-  for (const number of queue.listed)
+  for (const number of queue.listed ?? []) {
     if (findOpen(queue, number) === undefined) returned.push(number);
+  }
   returned.sort((a, b) => a - b);
   for (let number = stored.head; number < queue.head; number++) {
     if (findOpen(queue, number) === undefined) returned.push(number);
   }
-  queue.returned = returned.length === 0 ? NONE : returned;
+  queue.returned = returned.length === 0 ? undefined : returned;
   queue.loaded = queue.head;
 }
 
-/** What is wrong with the books of a queue, if anything is. Cheap enough for each commit. */
+/** What is inconsistent in the fields of a queue, if anything is. Cheap enough for each commit. */
 export function faultOf(queue: Queue): string | undefined {
   if (queue.head > queue.tail) return `head ${queue.head} beyond tail ${queue.tail}`;
   if (queue.bytes < 0) return `${queue.bytes} bytes`;
-  if (countOpen(queue) === 0 && queue.returned.length === 0 && queue.head === queue.tail) {
+  if (countOpen(queue) === 0 && queue.returned === undefined && queue.head === queue.tail) {
     if (queue.bytes !== 0 && queue.recount === undefined) return `${queue.bytes} bytes, and empty`;
   }
   return undefined;

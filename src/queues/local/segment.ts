@@ -2,34 +2,41 @@ import { HEAD } from "../../store/batch.ts";
 
 /**
  * Consecutive messages of one queue, packed into one buffer: a message costs its body and 8 bytes, and the garbage
- * collector sees one object for hundreds of them.
+ * collector sees one object for hundreds of messages.
+ *
+ *     | head body | head body | head body | head body | head body | unused |
+ *     ^                       ^                       ^           ^
+ *     message `first`         cursor                  saved       used; the next message is number `end`
+ *
+ * - A head is the length of the body and the flags: 32 bits each, little-endian.
+ * - Messages before `cursor` were taken, and messages from `saved` on are not in the store yet.
+ * - A large message is alone in its segment, and has no head.
  */
 export interface Segment {
   /** Number of the first message, and the number after the last. */
   first: number;
   end: number;
-  /** Each message is a head (body length, flags; 32 bits each, little-endian) and its body. */
   bytes: Buffer;
-  /** How many of `bytes` are written. */
+  /** How many of `bytes` are in use. */
   used: number;
   /** Where the next message to be taken starts. */
   cursor: number;
-  /** Where the first message starts that is not in the store yet. */
+  /** Where the first message starts that is not in the store. */
   saved: number;
-  /** The one message here is large: `bytes` is its body alone, and `flags` is beside it. */
+  /** This is one large message: `bytes` is its body without a head, and its flags are in `flags`. */
   large: boolean;
   flags: number;
 }
 
-/** A segment takes messages until it holds this many bytes. */
+/** A segment takes more messages until it has this many bytes. */
 export const SEGMENT_BYTES = 64 * 1024;
-/** A body from this many bytes on gets a segment of its own, so that it need not be copied. */
+/** A body of at least so many bytes gets a segment of its own, so that it need not be copied. */
 export const LARGE_BODY = 16 * 1024;
 
 const SMALLEST = 128;
-/** The engine keeps so few bytes beside the object itself, until a view of them is taken. */
+/** JavaScriptCore keeps a buffer of at most so many bytes in its object, until a view of it is made. */
 const FEW_BYTES = 1000;
-/** What a segment costs beside its bytes: the records and its place in the heap. */
+/** Bytes that a segment costs beside `bytes`: its objects in the heap. */
 const OVERHEAD = 320;
 
 /** A segment without messages; `number` is the number that its first message will have. */
@@ -77,7 +84,7 @@ export function singleSegment(
   return segment;
 }
 
-/** A segment made of messages that are packed already, as the store gives them back. */
+/** A segment of messages that are packed already: so the store returns them. */
 export function packedSegment(first: number, count: number, bytes: Buffer): Segment {
   const used = bytes.length;
   return {
@@ -151,14 +158,14 @@ export function bodyAt(segment: Segment, at: number): number {
   return segment.large ? at : at + HEAD;
 }
 
-/** Where message `number`, which must be in the segment, starts. */
+/** Where message `number` starts. It must be in the segment. */
 export function placeOf(segment: Segment, number: number): number {
   let at = 0;
   for (let n = segment.first; n < number; n++) at = bodyAt(segment, at) + lengthAt(segment, at);
   return at;
 }
 
-/** Bytes of the bodies of message `number` and all behind it. */
+/** Bytes of the bodies from message `number` on. */
 export function bodyBytesFrom(segment: Segment, number: number): number {
   const { first, end, used, large } = segment;
   if (number >= end) return 0;
@@ -167,9 +174,9 @@ export function bodyBytesFrom(segment: Segment, number: number): number {
   return used - at - (end - Math.max(first, number)) * HEAD;
 }
 
-/** The bytes from `start` up to `end`, good until the segment changes. */
+/** The bytes from `start` up to `end`, valid until the segment changes. */
 export function part({ bytes }: Segment, start: number, end: number): Uint8Array {
-  // A view of few bytes makes them cost three times as much for as long as they live.
+  // A view of a small buffer makes the buffer cost three times as much as long as it lives.
   const isView = bytes.length > FEW_BYTES;
   return isView ? bytes.subarray(start, end) : Uint8Array.prototype.slice.call(bytes, start, end);
 }

@@ -3,7 +3,7 @@ import type { Watcher } from "../backend.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { newQueue, type Queue } from "./queue.ts";
 
-/** All queues of one store, and what the group that is being executed has changed in them. */
+/** All queues of one store, and what the group being executed has changed in them. */
 export interface Local {
   store: Store;
   /** In the order in which they were made. */
@@ -15,15 +15,15 @@ export interface Local {
   /** Bytes of the bodies of all messages. */
   bytes: number;
   changes: Changes;
-  /** Damaged queues whose bytes are being counted anew. */
+  /** Damaged queues whose bytes are being counted again. */
   recounts: Set<Queue>;
   /** Messages that were lost to damage since the start. */
   lost: number;
-  /** Raised whenever the queues were taken anew from the store: a list that goes on is cut then. */
+  /** Raised when the queues were read again from the store: lists that are not at their end fail then. */
   epoch: number;
-  /** Why nothing is executed: it is not known yet what of the last group is on disk. */
-  unknown: Unknown | undefined;
-  /** Tells the operator. */
+  /** Defined after a failed sync, until it is known what of the group is on disk: nothing is executed meanwhile. */
+  failedSync: FailedSync | undefined;
+  /** Writes to the operator's log. */
   warn: (text: string) => void;
 }
 
@@ -35,7 +35,7 @@ export interface Limits {
   bytes: number;
 }
 
-/** Milliseconds from any fixed moment, and since 1970. */
+/** Milliseconds since some fixed moment, and since 1970. */
 export interface Clock {
   monotonic: () => number;
   calendar: () => number;
@@ -43,16 +43,16 @@ export interface Clock {
 
 /** What happened since the last commit. */
 export interface Changes {
-  /** The queues that the group uses, makes and drops. */
+  /** The queues that the group uses, creates and drops. */
   touched: Queue[];
   created: Queue[];
   dropped: Queue[];
-  /** What the group found to be lost, and the queues whose bytes were corrected since the last commit. */
+  /** Messages that the group found to be lost, and queues whose bytes were corrected. */
   losses: Loss[];
   recounted: Queue[];
-  /** Bytes that the group set, took or brought into memory. */
+  /** Bytes that the group set, took or loaded. */
   bytes: number;
-  /** How often it did more than to look into memory. */
+  /** How many operations did more than look into memory. */
   costly: number;
 }
 
@@ -64,10 +64,10 @@ export interface Loss {
   warning: string;
 }
 
-/** The time after a failed sync, before the file has told what is so. */
-export interface Unknown {
+/** A failed sync, until the file was read again. */
+export interface FailedSync {
   reason: string;
-  /** When the file was last asked, on the monotonic clock. */
+  /** When reading was last tried, on the monotonic clock. */
   triedAt: number;
 }
 
@@ -98,7 +98,7 @@ export function newLocal(
     recounts: new Set(),
     lost: 0,
     epoch: 0,
-    unknown: undefined,
+    failedSync: undefined,
     warn,
   };
 }

@@ -1,11 +1,11 @@
-import type { MessagePreview, QueueDetails, QueueSummary } from "../backend.ts";
-import { addHeld, oldestNumber } from "./held.ts";
+import type { MessagePreview, QueueDetails, QueueSummary } from "../summary.ts";
+import { addHeld, countMessages, oldestNumber } from "./held.ts";
 import { countOpen, findOpen } from "./open.ts";
-import { countMessages, newMessage, type Queue } from "./queue.ts";
+import { newMessage, type Queue } from "./queue.ts";
 import { findHeld } from "./reading.ts";
 import type { Local } from "./state.ts";
 
-/** Large messages are read whole to show their beginnings: after so many bytes no further one is. */
+/** A preview reads whole messages: after so many bytes it reads no more. */
 const MAX_READ_BYTES = 1024 * 1024;
 
 export function summaryOf(queue: Queue): QueueSummary {
@@ -25,7 +25,8 @@ export function summaryOf(queue: Queue): QueueSummary {
 export function detailsOf(local: Local, queue: Queue): QueueDetails {
   const arrived = arrivalOf(local, queue);
   const age = arrived === 0 ? 0 : Math.max(0, local.clock.calendar() - arrived);
-  const memory = queue.segments.reduce((total, { used, cursor }) => total + used - cursor, 0);
+  const segments = queue.segments ?? [];
+  const memory = segments.reduce((total, { used, cursor }) => total + used - cursor, 0);
   return { ...summaryOf(queue), age, memory };
 }
 
@@ -39,7 +40,7 @@ export function arrivalOf({ store, clock }: Local, queue: Queue): number {
   return oldest >= queue.stored.tail ? clock.calendar() : (store.arrived(queue.id, oldest) ?? 0);
 }
 
-/** The oldest messages of the queue, as far as they are committed and can be read. @throws StoreError */
+/** The oldest messages of the queue that are committed and can be read. @throws StoreError */
 export function previewsOf(
   { store }: Local,
   queue: Queue,

@@ -2,7 +2,8 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 
-import { type LocalConsumer, newConsumer } from "../../../src/queues/local/consumer.ts";
+import { newConsumer } from "../../../src/queues/local/consumer.ts";
+import type { LocalConsumer } from "../../../src/queues/local/queue.ts";
 import { commit, position, segment, sent, suite } from "../../store/scratch.ts";
 import { close, faults, newShop, restart, save, take } from "./shop.ts";
 

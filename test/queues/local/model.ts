@@ -1,5 +1,5 @@
 /** What the queues do, as plain lists, to be compared with what they did. */
-import type { LocalConsumer } from "../../../src/queues/local/consumer.ts";
+import type { LocalConsumer } from "../../../src/queues/local/queue.ts";
 import type { Operation, Outcome } from "../../../src/queues/operation.ts";
 import type { Taken } from "./shop.ts";
 

@@ -74,7 +74,7 @@ function recover(): void {
     waitForRetry();
     execute(shop, operation("none"));
   }
-  expect([shop.local.unknown, faults(shop)]).toEqual([undefined, []]);
+  expect([shop.local.failedSync, faults(shop)]).toEqual([undefined, []]);
 }
 
 test("every operation is refused until the file has told, and then none is", () => {
@@ -127,7 +127,7 @@ test("every operation is refused until the file has told, and then none is", () 
 test("the file is asked at once, and then not more often than every 100 ms", () => {
   failSync(false, 0);
   execute(shop, operation("put", "q", { body: "4" }));
-  expect(shop.local.unknown).toBeUndefined();
+  expect(shop.local.failedSync).toBeUndefined();
   expect(execute(shop, operation("take", "q"))).toEqual(["1"]);
   failSync(false, 1);
   execute(shop, operation("put", "q", { body: "4" }));

@@ -2,13 +2,12 @@
 import type { Database } from "bun:sqlite";
 
 import type { Watcher } from "../../../src/queues/backend.ts";
-import { NONE } from "../../../src/queues/local/cache.ts";
 import { commitChanges, undoChanges } from "../../../src/queues/local/commit.ts";
-import { type LocalConsumer, newConsumer } from "../../../src/queues/local/consumer.ts";
+import { newConsumer } from "../../../src/queues/local/consumer.ts";
 import { recountPortion } from "../../../src/queues/local/damage.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
 import { countOpen } from "../../../src/queues/local/open.ts";
-import type { Queue } from "../../../src/queues/local/queue.ts";
+import type { LocalConsumer, Queue } from "../../../src/queues/local/queue.ts";
 import { faultOf } from "../../../src/queues/local/saving.ts";
 import { segmentCost } from "../../../src/queues/local/segment.ts";
 import { type Limits, type Local, newLocal } from "../../../src/queues/local/state.ts";
@@ -298,16 +297,15 @@ export function faults({ local }: Shop): string[] {
   const { cache, queues, recounts } = local;
   const found: string[] = [];
   const all = [...queues.values()];
-  const segments = all.flatMap((queue) => [...queue.segments, ...queue.spent]);
+  const segments = all.flatMap((queue) => [...(queue.segments ?? []), ...(queue.spent ?? [])]);
   const used = segments.reduce((total, segment) => total + segmentCost(segment), 0);
   if (cache.used !== used) found.push(`cache ${cache.used}, not ${used}`);
-  const holders = all.filter((queue) => queue.segments.length > 0);
+  const holders = all.filter((queue) => queue.segments !== undefined);
   if (cache.holders.size !== holders.length || !holders.every((each) => cache.holders.has(each))) {
     found.push(`${cache.holders.size} queues hold segments, not ${holders.length}`);
   }
   const bytes = all.reduce((total, queue) => total + queue.bytes, 0);
   if (local.bytes !== bytes) found.push(`${local.bytes} bytes, not ${bytes}`);
-  if (NONE.length > 0) found.push("the shared empty list is not empty");
   for (const queue of all) {
     const fault = faultOf(queue);
     // What damage took is counted anew later.
@@ -321,10 +319,14 @@ export function faults({ local }: Shop): string[] {
 
 /** Held messages lie below the head, each of them once. */
 function faultsOfHeld(queue: Queue): string[] {
-  const { name, head, tail, loaded, returned } = queue;
+  const { name, head, tail, loaded, returned = [] } = queue;
   const open = queue.open instanceof Map ? [...queue.open.values()] : [queue.open ?? []].flat();
   const held = [...returned, ...open.map(({ number }) => number)];
   const found: string[] = [];
+  const lists = [queue.segments, queue.spent, queue.returned, queue.opened, queue.unlisted];
+  if ([...lists, queue.restored].some((list) => list?.length === 0) || queue.listed?.size === 0) {
+    found.push(`${name}: an empty list is kept`);
+  }
   if (loaded < head || loaded > tail) found.push(`${name}: loaded up to ${loaded}`);
   if (open.length !== countOpen(queue)) found.push(`${name}: ${countOpen(queue)} open`);
   if (new Set(held).size < held.length) found.push(`${name}: held twice`);

@@ -1,7 +1,8 @@
 /** Which operations fail with their group: each that saw or made a change, and no other. */
 import { beforeEach, describe, expect, test } from "bun:test";
 
-import { type LocalConsumer, newConsumer } from "../../../src/queues/local/consumer.ts";
+import { newConsumer } from "../../../src/queues/local/consumer.ts";
+import type { LocalConsumer } from "../../../src/queues/local/queue.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
 import { suite } from "../../store/scratch.ts";
 import {
@@ -166,7 +167,10 @@ describe("on a queue that the group does not change, it does not fail:", () => {
   });
 
   test("an operation that was withdrawn, or has its outcome already", () => {
-    const withdrawn = Object.assign(on("q").take(), { outcome: "skipped" as const, rests: true });
+    const withdrawn = Object.assign(on("q").take(), {
+      outcome: "skipped" as const,
+      provisional: true,
+    });
     expect(failing(on("q").put(), on("q").take(), withdrawn)).toEqual(["full", NO, "skipped"]);
   });
 });

@@ -1,0 +1,144 @@
+import type { Socket } from "bun";
+
+import type { Engine, Session } from "../engine/engine.ts";
+import { refusePartial, resume } from "../engine/session.ts";
+import { endWait } from "../engine/waiters.ts";
+import { bufferedBytes } from "../protocol/input.ts";
+import { keyMemory } from "../protocol/request.ts";
+import {
+  type BufferUsage,
+  evictStalledClients,
+  isInputFull,
+  isOutputFull,
+  newBufferUsage,
+  nextToAdmit,
+  setInput,
+  type Share,
+  SMALL_SHARE,
+} from "./backpressure.ts";
+import type { Outbox } from "./output.ts";
+
+/**
+ * All connected clients of one server. Together they may make it hold only so much: backpressure.ts has the bounds, and
+ * says which client is admitted or evicted. Here that is done.
+ */
+export interface Clients {
+  engine: Engine;
+  connections: Set<Connection>;
+  usage: BufferUsage<Connection>;
+  /** -c. */
+  maxConnections: number;
+  /** The id of the connection that was accepted last. */
+  lastId: number;
+}
+
+/** One client over TCP or a Unix socket. What happens to it is in connection.ts. */
+export interface Connection extends Outbox {
+  clients: Clients;
+  session: Session;
+  socket: Socket<Connection | undefined>;
+  phase: Phase;
+  /** Its shares of the usage: what is held of its requests, and of the replies to it. */
+  incoming: Share;
+  outgoing: Share;
+  /** Too much is unsent, to this client or to all: nothing is gathered from it until that has changed. */
+  blocked: boolean;
+  /** Nothing is read from it: it is blocked, or has sent much that is not gathered yet. */
+  paused: boolean;
+}
+
+/**
+ * How far a connection is:
+ *
+ *     served      requests are read and replied to
+ *     sending     all replies are made, and the last are being sent
+ *     lingering   all are sent; what still arrives is thrown away until the client closes, so that no reset overtakes
+ *                 the replies
+ *     closed      nothing is left of it
+ */
+type Phase = "served" | "sending" | "lingering" | "closed";
+
+/** A client with more than so many bytes of replies unsent is not served further before it reads them. */
+const MAX_UNSENT = 256 * 1024;
+
+export function newClients(engine: Engine, maxConnections: number): Clients {
+  return { engine, connections: new Set(), usage: newBufferUsage(), maxConnections, lastId: 0 };
+}
+
+/** Whether so much is unsent that the client must read before it is served further. */
+export function hasTooMuchUnsent({ clients, outgoing }: Connection): boolean {
+  return outgoing.bytes > (isOutputFull(clients.usage) ? 0 : MAX_UNSENT);
+}
+
+/** Gathers nothing from the client until others have taken what they were sent. */
+export function awaitRoom(connection: Connection): void {
+  const { clients } = connection;
+  connection.blocked = true;
+  if (clients.usage.admitted === connection) clients.usage.admitted = undefined;
+  clients.usage.awaiting.add(connection);
+  admitSoon(clients);
+}
+
+/** Lets one of the clients that wait for room go on, after the work of this moment. */
+export function admitSoon(clients: Clients): void {
+  if (clients.usage.awaiting.size > 0) clients.engine.runtime.soon(() => admitNext(clients));
+}
+
+/** Admits one client at a time, since each takes some of the room. */
+function admitNext({ usage }: Clients): void {
+  const next = nextToAdmit(usage);
+  if (next === undefined) return;
+  usage.awaiting.delete(next);
+  usage.admitted = next;
+  next.blocked = hasTooMuchUnsent(next);
+  resume(next.session);
+}
+
+/** The reply of an admitted client is made: the next one is admitted. */
+export function endAdmission(connection: Connection): void {
+  const { clients } = connection;
+  if (clients.usage.admitted !== connection) return;
+  clients.usage.admitted = undefined;
+  admitSoon(clients);
+}
+
+/**
+ * Counts what is held of the client's requests, and refuses it when too much is held of the requests of all clients.
+ */
+export function updateInputUsage(connection: Connection): void {
+  const { clients, session, incoming } = connection;
+  const { engine, usage } = clients;
+  const held = heldBytes(session);
+  if (held !== incoming.bytes) setInput(usage, incoming, held, engine.runtime.monotonic());
+  if (held <= SMALL_SHARE || !isInputFull(usage, engine.settings.maxBody)) return;
+  usage.refused = true;
+  refuseInput(connection);
+}
+
+/** Bytes of requests that have not arrived completely, or are not answered completely. */
+function heldBytes({ input, current, deferred }: Session): number {
+  let held = bufferedBytes(input) + (current === undefined ? 0 : keyMemory(current));
+  for (const { request } of deferred) held += request.body.length + keyMemory(request);
+  return held;
+}
+
+/** Refuses what is held of the client's requests, if that can be done without ending the connection. */
+function refuseInput(connection: Connection): void {
+  const { clients, session, incoming } = connection;
+  const { engine, usage } = clients;
+  if (session.wait !== undefined) endWait(engine, session);
+  else if (refusePartial(session)) {
+    setInput(usage, incoming, heldBytes(session), engine.runtime.monotonic());
+  }
+}
+
+/** When memory is short, evicts clients that have stalled and make the server hold much. */
+export function evictStalled({ usage, connections, engine }: Clients): void {
+  const now = engine.runtime.monotonic();
+  evictStalledClients(usage, connections, now, (connection, which) => {
+    // A client that waits for a message gets the reply that its wait is over.
+    const isTold = which === "incoming" && connection.session.wait !== undefined;
+    if (which === "incoming") refuseInput(connection);
+    if (!isTold && connection[which].bytes > 0) connection.socket.terminate();
+  });
+}

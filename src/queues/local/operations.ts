@@ -1,0 +1,322 @@
+import { StoreError } from "../../store/store.ts";
+import { MAX_TAKEN, type Operation, type QueueCounts } from "../operation.ts";
+import { append } from "./append.ts";
+import { dropAll, QUEUE_BYTES } from "./cache.ts";
+import { skipLost } from "./damage.ts";
+import {
+  abandonOpen,
+  abortAll,
+  abortOpen,
+  closeOpen,
+  countMessages,
+  empty,
+  keepOpen,
+  putBack,
+} from "./held.ts";
+import {
+  countAvailable,
+  type LocalConsumer,
+  newQueue,
+  noteAdded,
+  noteGone,
+  type Queue,
+} from "./queue.ts";
+import { consumeHead, findReadable, peekHead } from "./reading.ts";
+import { singleSegment } from "./segment.ts";
+import { isChanged, type Local, touch } from "./state.ts";
+import { detailsOf } from "./summary.ts";
+
+/** A queue in a list counts as so many bytes of the budget, and its name. */
+const ROW_BYTES = 32;
+/** Queues in a part of a list, or of a flush of all. */
+const LIST_PART = 256;
+/** The store keeps a message's number in 43 bits. */
+const MAX_NUMBER = 2 ** 43 - 1;
+
+export function fail(operation: Operation, reason: string): void {
+  operation.outcome = "failed";
+  operation.error = reason;
+}
+
+/** Does what the kind of the operation says. Its outcome stays done unless it is set here. @throws StoreError */
+export function executeKind(local: Local, operation: Operation): void {
+  switch (operation.kind) {
+    case "put":
+      return put(local, operation);
+    case "take":
+    case "open":
+    case "peek":
+      return take(local, operation);
+    case "check":
+    case "close":
+    case "abort":
+      return changeOpen(local, operation);
+    case "release":
+      return release(local, operation);
+    case "restore":
+      return restore(local, operation);
+    case "delete":
+      return deleteQueue(local, operation);
+    case "flush":
+      return flush(local, operation);
+    case "flush all":
+      return visitQueues(local, operation, (queue) => flushQueue(local, queue));
+    case "list":
+      return list(local, operation);
+    case "details":
+      return details(local, operation);
+    case "checkpoint":
+    case "archive":
+      // It is made after the commit of the group, unless that fails.
+      operation.provisional = true;
+      return;
+    case "none":
+      return;
+  }
+}
+
+/** The queue of that name. The outcome depends on the commit when the group has changed that queue. */
+function find(local: Local, operation: Operation): Queue | undefined {
+  const queue = local.queues.get(operation.queue);
+  const { dropped } = local.changes;
+  operation.provisional =
+    queue === undefined
+      ? dropped.length > 0 && dropped.some(({ name }) => name === operation.queue)
+      : queue.touched;
+  return queue;
+}
+
+function put(local: Local, operation: Operation): void {
+  const { limits, changes } = local;
+  const { flags, body, start, end, alone } = operation;
+  const length = end - start;
+  let queue = find(local, operation);
+  if (local.bytes + length > limits.bytes) {
+    operation.provisional = isChanged(local);
+    operation.outcome = "full";
+    return;
+  }
+  // Most servers have no limit, and need not count.
+  if (limits.messages !== Infinity && queue !== undefined) {
+    if (countMessages(queue) >= limits.messages) {
+      operation.outcome = "full";
+      return;
+    }
+  }
+  queue ??= createQueue(local, operation.queue);
+  if (queue.tail >= MAX_NUMBER) throw new StoreError("the queue has used up its message numbers");
+  touch(local, queue);
+  operation.provisional = true;
+  operation.number = queue.tail;
+  append(queue, local.cache, flags, body, start, end, alone);
+  local.bytes += length;
+  changes.bytes += length;
+}
+
+function createQueue(local: Local, name: string): Queue {
+  const id = local.store.newQueueId();
+  if (id === undefined) throw new StoreError("too many queues");
+  const queue = newQueue({ queue: id, name, head: 1, tail: 1, bytes: 0, held: [] });
+  local.queues.set(name, queue);
+  local.changes.created.push(queue);
+  local.changes.bytes += QUEUE_BYTES;
+  return queue;
+}
+
+function take(local: Local, operation: Operation): void {
+  const { kind } = operation;
+  const queue = find(local, operation);
+  const consumer = operation.consumer as LocalConsumer | undefined;
+  if (kind === "open" && queue !== undefined && consumer?.open.has(queue) === true) {
+    operation.outcome = "held";
+    return;
+  }
+  if (queue === undefined || countAvailable(queue) === 0) {
+    operation.outcome = "absent";
+    return;
+  }
+  touch(local, queue);
+  operation.provisional = true;
+  if (!findOldest(local, queue, operation)) return;
+  const { fits, flags, start, end, number } = operation;
+  if (fits !== undefined && !fits(flags, end - start, number)) {
+    operation.outcome = "too large";
+    return;
+  }
+  if (isTooMuch(operation)) return;
+  local.changes.bytes += end - start;
+  operation.queueId = queue.id;
+  if (kind === "peek") return;
+  consumeHead(queue, local.cache, operation);
+  if (kind === "open") {
+    keepOpen(queue, consumer as LocalConsumer, operation);
+  } else {
+    noteGone(queue, number, end - start);
+    local.bytes -= end - start;
+  }
+}
+
+/** Whether the session has taken enough: then this operation and its later ones in the group are postponed. */
+function isTooMuch(operation: Operation): boolean {
+  const { session, start, end } = operation;
+  const taken = session.taken + end - start;
+  if (session.taken > 0 && taken > MAX_TAKEN) {
+    session.postponed = true;
+    operation.outcome = "postponed";
+    return true;
+  }
+  session.taken = taken;
+  return false;
+}
+
+/** Finds the oldest message: false when it is lost, or, for a peek, when all are. */
+function findOldest(local: Local, queue: Queue, operation: Operation): boolean {
+  const { cache, store, changes } = local;
+  const before = cache.used;
+  const isReturned = queue.returned !== undefined;
+  const gap = peekHead(queue, cache, store, operation);
+  if (isReturned || cache.used > before) {
+    changes.costly++;
+    changes.bytes += Math.max(0, cache.used - before);
+  }
+  if (gap === undefined) return true;
+  changes.costly++;
+  if (operation.kind === "peek") {
+    if (findReadable(queue, store, operation)) return true;
+    operation.outcome = "absent";
+  } else {
+    fail(operation, skipLost(local, queue, gap));
+  }
+  return false;
+}
+
+function changeOpen(local: Local, operation: Operation): void {
+  const { kind } = operation;
+  const queue = find(local, operation);
+  const consumer = operation.consumer as LocalConsumer;
+  if (kind === "check") {
+    if (queue !== undefined && consumer.open.has(queue)) operation.outcome = "held";
+    return;
+  }
+  const before = queue?.bytes ?? 0;
+  const isDone =
+    queue !== undefined &&
+    (kind === "close" ? closeOpen(queue, consumer) : abortOpen(queue, consumer));
+  if (queue === undefined || !isDone) {
+    operation.outcome = "absent";
+    return;
+  }
+  local.bytes += queue.bytes - before;
+  touch(local, queue);
+  operation.provisional = true;
+}
+
+function release(local: Local, operation: Operation): void {
+  for (const queue of abortAll(operation.consumer as LocalConsumer)) {
+    if (local.queues.get(queue.name) === queue) touch(local, queue);
+  }
+}
+
+/** Whether the message, which was taken, is back already, or was never gone. */
+function isThere({ stored, listed, restored }: Queue, number: number): boolean {
+  if (number >= stored.head || listed?.has(number) === true) return true;
+  return restored?.some((message) => message.number === number) === true;
+}
+
+/** Puts back a message that was taken and not delivered: it comes before all younger ones. */
+function restore(local: Local, operation: Operation): void {
+  const { number, flags, body, start, end, queueId } = operation;
+  const queue = find(local, operation);
+  // After a failed sync, the message may be there already.
+  if (queue?.id !== queueId || isThere(queue, number)) return;
+  touch(local, queue);
+  operation.provisional = true;
+  local.changes.costly++;
+  const [stored] = local.store.read(queue.id, number, 1);
+  const isStored = stored !== undefined && stored.first <= number;
+  const segment = isStored ? undefined : singleSegment(number, flags, body, start, end);
+  (queue.restored ??= []).push({ number, segment });
+  putBack(queue, number);
+  noteAdded(queue, number, end - start);
+  local.bytes += end - start;
+}
+
+function deleteQueue(local: Local, operation: Operation): void {
+  const { changes, cache } = local;
+  const queue = find(local, operation);
+  if (queue === undefined) {
+    operation.outcome = "absent";
+    return;
+  }
+  operation.provisional = true;
+  local.queues.delete(queue.name);
+  local.bytes -= queue.bytes;
+  dropAll(cache, queue);
+  changes.costly++;
+  const made = changes.created.indexOf(queue);
+  if (made < 0) {
+    changes.dropped.push(queue);
+  } else {
+    changes.created.splice(made, 1);
+    abandonOpen(queue);
+  }
+}
+
+function flush(local: Local, operation: Operation): void {
+  const queue = find(local, operation);
+  operation.provisional = true;
+  if (queue !== undefined) flushQueue(local, queue);
+}
+
+/** Drops the queue's messages, but not open ones. Dropped messages count as taken. */
+function flushQueue(local: Local, queue: Queue): void {
+  if (countAvailable(queue) === 0) return;
+  const before = queue.bytes;
+  touch(local, queue);
+  empty(queue, local.cache);
+  local.bytes += queue.bytes - before;
+}
+
+function list(local: Local, operation: Operation): void {
+  const counts: QueueCounts = { names: [], sets: [], gets: [] };
+  operation.counts = counts;
+  visitQueues(local, operation, (queue) => {
+    const sets = queue.tail - 1;
+    counts.names.push(queue.name);
+    counts.sets.push(sets);
+    counts.gets.push(sets - countMessages(queue));
+    local.changes.bytes += queue.name.length + ROW_BYTES;
+  });
+}
+
+/** Where a list of all queues, or a flush of all, goes on. Queues may come and go meanwhile. */
+interface Cursor {
+  epoch: number;
+  queues: Iterator<Queue>;
+  /** Queues that are left to visit, counted at the beginning: so it ends even when queues are added all the time. */
+  left: number;
+}
+
+/** Visits the next queues, up to LIST_PART of them. */
+function visitQueues(local: Local, operation: Operation, visit: (queue: Queue) => void): void {
+  const cursor = (operation.cursor ??= newCursor(local)) as Cursor;
+  if (cursor.epoch !== local.epoch) throw new StoreError("the queues were read anew meanwhile");
+  operation.provisional = true;
+  local.changes.costly++;
+  for (let n = 0; n < LIST_PART; n++) {
+    const next = cursor.left-- > 0 ? cursor.queues.next() : undefined;
+    if (next === undefined || next.done === true) return;
+    if (local.queues.get(next.value.name) === next.value) visit(next.value);
+  }
+  operation.outcome = "more";
+}
+
+function newCursor({ queues, epoch }: Local): Cursor {
+  return { epoch, queues: queues.values(), left: queues.size };
+}
+
+function details(local: Local, operation: Operation): void {
+  const queue = find(local, operation);
+  operation.details = queue && detailsOf(local, queue);
+  if (queue === undefined) operation.outcome = "absent";
+}

@@ -1,0 +1,34 @@
+/** A queue at a glance. `sets` counts all messages ever set, `gets` those that are gone for good. */
+export interface QueueSummary {
+  /** Unique. The id of a deleted queue is not used again before all other ids were. */
+  id: number;
+  /** A byte of the name is a character from U+0000 to U+00FF. */
+  name: string;
+  /** Messages in the queue, open ones too, and bytes of their bodies. */
+  messages: number;
+  bytes: number;
+  open: number;
+  sets: number;
+  gets: number;
+}
+
+/** Everything that the backend knows about one queue. */
+export interface QueueDetails extends QueueSummary {
+  /** Of the oldest message, in milliseconds; 0 when there is none. */
+  age: number;
+  /** Bytes that its messages take in memory. */
+  memory: number;
+}
+
+/** A message shown without taking it. */
+export interface MessagePreview {
+  number: number;
+  flags: number;
+  /** Length of the whole body, in bytes; `body` is its beginning. */
+  length: number;
+  body: Buffer;
+  /** When it was committed, in milliseconds since 1970. */
+  arrived: number;
+  /** A consumer has it open. */
+  open: boolean;
+}
