@@ -133,13 +133,19 @@ export interface Sink {
   /** Bytes that a reply may have; Infinity where any length is fine. */
   room(): number;
   /** The session adds nothing before it is resumed. */
-  isBlocked(): boolean;
+  blocked: boolean;
+  /** Room for replies is short, so that {@link room} counts. All clients of a kind share it. */
+  pressure: Pressure;
   /** The next part of the reply is larger than the room: the session is to be resumed when there is more. */
   awaitRoom(): void;
   /** The session has looked at its input as far as it can for now. */
   gathered(): void;
   /** All replies were sent, and there will be no more. */
   end(): void;
+}
+
+export interface Pressure {
+  outputFull: boolean;
 }
 
 /** Replies to one client that lie together in the output, and are one write. */

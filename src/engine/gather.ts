@@ -4,7 +4,7 @@ import { refuse, type Request } from "../protocol/request.ts";
 import { text } from "../protocol/text/encoder.ts";
 import { trace } from "../util/log.ts";
 import { commands } from "./commands.ts";
-import type { Deferred, Engine, Session } from "./engine.ts";
+import type { Deferred, Engine, Group, Session } from "./engine.ts";
 import { stepGet } from "./get.ts";
 import { takeRecord } from "./group.ts";
 import { isTracing } from "./replies.ts";
@@ -13,15 +13,16 @@ import { countOther } from "./stats.ts";
 /** Work that a session adds to a group beside others, and to one of its own. */
 const MAX_BESIDE = 32;
 const MAX_ALONE = 128;
-/** Bytes of bodies that close a group. */
+/** Bytes of bodies, and operations, that a group has at most. */
 const MAX_GROUP_BYTES = 1024 * 1024;
+const MAX_GROUP_OPERATIONS = 4096;
 
 /** Adds the session's requests to the group, as far as they have arrived and it is its turn. */
 export function gather(engine: Engine, session: Session): void {
   if (session.phase === "closed") return;
   const { input, sink } = session;
   while (hasMore(session)) {
-    if (sink.isBlocked()) break;
+    if (sink.blocked) break;
     if (!mayAdd(engine, session)) {
       engine.runnable.add(session);
       break;
@@ -30,6 +31,8 @@ export function gather(engine: Engine, session: Session): void {
     if (current !== undefined) goOn(engine, session, current);
     else if (session.deferred.length > 0) addDeferred(engine, session);
     else if (!addNext(engine, session)) break;
+    // Most clients wait for the reply: there is nothing to look at again.
+    else if (input.at === input.chunk.length && !session.inputEnded) break;
   }
   compactInput(input);
   if (input.spent.length > 0) engine.gathering.spent.push(...input.spent.splice(0));
@@ -43,10 +46,15 @@ function hasMore({ phase, wait, stepping, postponed, current, deferred }: Sessio
   return phase === "open" || current !== undefined || deferred.length > 0;
 }
 
+/** Whether nothing more is added to the group: what is held for it is bounded. */
+export function isFull({ bytes, count }: Group): boolean {
+  return bytes >= MAX_GROUP_BYTES || count >= MAX_GROUP_OPERATIONS;
+}
+
 /** Where room for replies is short, a session has one request on its way. */
 function mayAdd({ gathering }: Engine, { load, pending, sink }: Session): boolean {
-  if (gathering.bytes >= MAX_GROUP_BYTES) return false;
-  if (sink.room() !== Infinity) return pending === 0;
+  if (isFull(gathering)) return false;
+  if (sink.pressure.outputFull) return pending === 0;
   return load < (gathering.count > pending ? MAX_BESIDE : MAX_ALONE);
 }
 

@@ -17,7 +17,7 @@ const PEEK = 8;
 /** Adds what a get asks for: the hot path of consumers is one key without options. */
 export function addGet(engine: Engine, session: Session, request: Request): void {
   const isPlain = keyCount(request) === 1 && keyOf(request, 0).plain;
-  if (isPlain && session.sink.room() === Infinity) {
+  if (isPlain && !session.sink.pressure.outputFull) {
     const key = keyOf(request, 0);
     const entry = addEntry(engine, "take", session, request, TAKE);
     entry.queue = key.queue;
@@ -34,8 +34,7 @@ export function addGet(engine: Engine, session: Session, request: Request): void
     return;
   }
   session.nextKey = 0;
-  const room = session.sink.room();
-  if (room === Infinity && isOnePart(request)) {
+  if (!session.sink.pressure.outputFull && isOnePart(request)) {
     addPart(engine, session, request, undefined);
     return;
   }
@@ -149,8 +148,8 @@ function addFor(
 
 /** Where room for replies is short: whether the next message, too, is within it. */
 function roomFor({ sink }: Session, request: Request): Entry["fits"] {
+  if (!sink.pressure.outputFull) return undefined;
   const room = sink.room();
-  if (room === Infinity) return undefined;
   const text = keyOf(request, 0).text.length;
   let used = 0;
   return (flags, length, number) => {

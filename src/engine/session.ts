@@ -104,5 +104,5 @@ export type Activity = "ready" | "waiting" | "blocked" | "ending";
 export function activityOf({ phase, wait, sink }: Session): Activity {
   if (phase !== "open") return "ending";
   if (wait !== undefined) return "waiting";
-  return sink.isBlocked() ? "blocked" : "ready";
+  return sink.blocked ? "blocked" : "ready";
 }

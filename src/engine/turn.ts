@@ -4,7 +4,7 @@ import { observe } from "../util/histogram.ts";
 import { error, logInternal, trace, warn } from "../util/log.ts";
 import { commands } from "./commands.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
-import { gather } from "./gather.ts";
+import { gather, isFull } from "./gather.ts";
 import { addEntry, clearGroup, isDone, keepBody, newGroup } from "./group.ts";
 import { replyError, restore, restoreAgain, sendRun } from "./replies.ts";
 import type { Runtime, Settings } from "./runtime.ts";
@@ -198,7 +198,7 @@ function endRun(engine: Engine): void {
   session.taken = 0;
   // What is left of its operations in a group that goes on keeps its place behind what was postponed, and waits until the
   // client has read.
-  session.postponed = pending > 0 && (deferred.length > 0 || sink.isBlocked());
+  session.postponed = pending > 0 && (deferred.length > 0 || sink.blocked);
   if (deferred.length > 0 && pending === 0) engine.runnable.add(session);
   endIfAnswered(session);
 }
@@ -275,7 +275,7 @@ function gatherLeft(engine: Engine): void {
     runnable.delete(session);
     gather(engine, session);
     endIfAnswered(session);
-    if (runtime.monotonic() >= until) return;
+    if (isFull(engine.gathering) || runtime.monotonic() >= until) return;
   }
 }
 

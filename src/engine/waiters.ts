@@ -73,8 +73,10 @@ function offerTo(engine: Engine, session: Session): "take" | "open" | "peek" {
   entry.queue = key.queue;
   entry.consumer = session.consumer;
   entry.keyIndex = 0;
-  const room = sink.room();
-  entry.fits = room === Infinity ? undefined : (_flags, length) => length <= room;
+  if (sink.pressure.outputFull) {
+    const room = sink.room();
+    entry.fits = (_flags, length) => length <= room;
+  }
   wait.offered = true;
   engine.gathering.changes++;
   return kind;

@@ -15,7 +15,8 @@ export function runCommand(engine: Engine, command: string): Promise<string> {
       return true;
     },
     room: () => Infinity,
-    isBlocked: () => false,
+    blocked: false,
+    pressure: { outputFull: true },
     awaitRoom: () => undefined,
     gathered: () => undefined,
     end: () => resolve(reply.replace(/\r\n$/, "")),

@@ -12,6 +12,8 @@ export interface BufferUsage<C extends Client = Client> {
   input: number;
   /** Bytes of replies that are not sent yet. */
   output: number;
+  /** So much output is unsent that no client is sent much more. */
+  outputFull: boolean;
   /** A request was refused because of MAX_INPUT since the last look. */
   refused: boolean;
   /** Clients whose reply is large and waits for room, in order of arrival. */
@@ -47,6 +49,7 @@ export function newBufferUsage<C extends Client>(): BufferUsage<C> {
   return {
     input: 0,
     output: 0,
+    outputFull: false,
     refused: false,
     awaiting: new Set(),
     admitted: undefined,
@@ -61,11 +64,6 @@ export function newShare(): Share {
 /** Whether input is at its bound: no client may add much. @param maxBody the largest body accepted, in bytes */
 export function isInputFull(usage: BufferUsage, maxBody: number): boolean {
   return usage.input > MAX_INPUT + maxBody;
-}
-
-/** Whether output is at its bound: no client is sent much more. */
-export function isOutputFull(usage: BufferUsage): boolean {
-  return usage.output > MAX_OUTPUT;
 }
 
 /**
@@ -93,6 +91,7 @@ export function setInput(usage: BufferUsage, share: Share, bytes: number, now: n
 
 export function setOutput(usage: BufferUsage, share: Share, bytes: number, now: number): void {
   usage.output += bytes - share.bytes;
+  usage.outputFull = usage.output > MAX_OUTPUT;
   setShare(share, bytes, now);
 }
 

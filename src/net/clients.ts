@@ -9,7 +9,6 @@ import {
   type BufferUsage,
   evictStalledClients,
   isInputFull,
-  isOutputFull,
   newBufferUsage,
   nextToAdmit,
   setInput,
@@ -41,8 +40,6 @@ export interface Connection extends Outbox {
   /** Its shares of the usage: what is held of its requests, and of the replies to it. */
   incoming: Share;
   outgoing: Share;
-  /** Too much is unsent, to this client or to all: nothing is gathered from it until that has changed. */
-  blocked: boolean;
   /** Nothing is read from it: it is blocked, or has sent much that is not gathered yet. */
   paused: boolean;
 }
@@ -67,13 +64,13 @@ export function newClients(engine: Engine, maxConnections: number): Clients {
 
 /** Whether so much is unsent that the client must read before it is served further. */
 export function hasTooMuchUnsent({ clients, outgoing }: Connection): boolean {
-  return outgoing.bytes > (isOutputFull(clients.usage) ? 0 : MAX_UNSENT);
+  return outgoing.bytes > (clients.usage.outputFull ? 0 : MAX_UNSENT);
 }
 
 /** Gathers nothing from the client until others have taken what they were sent. */
 export function awaitRoom(connection: Connection): void {
   const { clients } = connection;
-  connection.blocked = true;
+  connection.session.sink.blocked = true;
   if (clients.usage.admitted === connection) clients.usage.admitted = undefined;
   clients.usage.awaiting.add(connection);
   admitSoon(clients);
@@ -90,7 +87,7 @@ function admitNext({ usage }: Clients): void {
   if (next === undefined) return;
   usage.awaiting.delete(next);
   usage.admitted = next;
-  next.blocked = hasTooMuchUnsent(next);
+  next.session.sink.blocked = hasTooMuchUnsent(next);
   resume(next.session);
 }
 
@@ -104,11 +101,11 @@ export function endAdmission(connection: Connection): void {
 
 /**
  * Counts what is held of the client's requests, and refuses it when too much is held of the requests of all clients.
+ * @param held bytes
  */
-export function updateInputUsage(connection: Connection): void {
-  const { clients, session, incoming } = connection;
+export function updateInputUsage(connection: Connection, held: number): void {
+  const { clients, incoming } = connection;
   const { engine, usage } = clients;
-  const held = heldBytes(session);
   if (held !== incoming.bytes) setInput(usage, incoming, held, engine.runtime.monotonic());
   if (held <= SMALL_SHARE || !isInputFull(usage, engine.settings.maxBody)) return;
   usage.refused = true;
@@ -116,8 +113,10 @@ export function updateInputUsage(connection: Connection): void {
 }
 
 /** Bytes of requests that have not arrived completely, or are not answered completely. */
-function heldBytes({ input, current, deferred }: Session): number {
-  let held = bufferedBytes(input) + (current === undefined ? 0 : keyMemory(current));
+export function heldBytes({ input, current, deferred }: Session): number {
+  let held = bufferedBytes(input);
+  if (current !== undefined) held += keyMemory(current);
+  if (deferred.length === 0) return held;
   for (const { request } of deferred) held += request.body.length + keyMemory(request);
   return held;
 }

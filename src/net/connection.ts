@@ -4,7 +4,7 @@ import { closeSession } from "../engine/disconnect.ts";
 import type { Sink } from "../engine/engine.ts";
 import { newSession, receive, receiveEnd, resume, unreadBytes } from "../engine/session.ts";
 import { countConnection } from "../engine/stats.ts";
-import { isOutputFull, newShare, noteMoved, setInput, setOutput } from "./backpressure.ts";
+import { newShare, noteMoved, setInput, setOutput } from "./backpressure.ts";
 import {
   admitSoon,
   awaitRoom,
@@ -12,6 +12,7 @@ import {
   type Connection,
   endAdmission,
   hasTooMuchUnsent,
+  heldBytes,
   updateInputUsage,
 } from "./clients.ts";
 import { sendOrKeep, sendUnsent } from "./output.ts";
@@ -30,8 +31,9 @@ export function openConnection(
   const { engine, usage } = clients;
   const sink: Sink = {
     send: (bytes, start, end, stable) => send(connection, bytes, start, end, stable),
-    room: () => (isOutputFull(usage) ? SMALL_ROOM : Infinity),
-    isBlocked: () => connection.blocked,
+    room: () => (usage.outputFull ? SMALL_ROOM : Infinity),
+    blocked: false,
+    pressure: usage,
     awaitRoom: () => awaitRoom(connection),
     gathered: () => noteGathered(connection),
     end: () => endReplies(connection),
@@ -45,7 +47,6 @@ export function openConnection(
     unsent: [],
     incoming: newShare(),
     outgoing: newShare(),
-    blocked: false,
     paused: false,
     count: (bytes) => {
       const { outgoing } = connection;
@@ -94,14 +95,19 @@ export function endInput(connection: Connection): void {
 
 /** The session has gathered what it can from its input. */
 function noteGathered(connection: Connection): void {
-  updateReading(connection);
-  updateInputUsage(connection);
-  if (!connection.session.stepping) endAdmission(connection);
+  const { incoming, session, clients, paused } = connection;
+  const held = heldBytes(session);
+  if (paused || held > 0 || incoming.bytes > 0) {
+    updateReading(connection);
+    updateInputUsage(connection, held);
+  }
+  if (clients.usage.admitted === connection && !session.stepping) endAdmission(connection);
 }
 
 /** Pauses reading from the client, or resumes it. */
 function updateReading(connection: Connection): void {
-  const { phase, blocked, session } = connection;
+  const { phase, session } = connection;
+  const { blocked } = session.sink;
   const isWaiting = session.wait !== undefined;
   const pause =
     phase !== "lingering" &&
@@ -124,7 +130,7 @@ function send(
   if (connection.phase === "closed") return false;
   const isGone = !sendOrKeep(connection, bytes, start, end, stable);
   if (connection.outgoing.bytes > 0 && hasTooMuchUnsent(connection)) {
-    connection.blocked = true;
+    connection.session.sink.blocked = true;
     updateReading(connection);
   }
   return !isGone;
@@ -158,7 +164,7 @@ export function isUnfinished({ phase }: Connection): boolean {
 function closeWhenSent(connection: Connection): void {
   if (connection.phase !== "sending" || connection.outgoing.bytes > 0) return;
   connection.phase = "lingering";
-  connection.blocked = false;
+  connection.session.sink.blocked = false;
   updateReading(connection);
   if (connection.session.inputEnded) {
     connection.socket.end();
@@ -175,8 +181,8 @@ export function drain(connection: Connection): void {
   if (moved > 0) noteMoved(outgoing, moved, clients.engine.runtime.monotonic());
   admitSoon(clients);
   if (outgoing.bytes > 0) return;
-  if (connection.blocked && !clients.usage.awaiting.has(connection)) {
-    connection.blocked = false;
+  if (session.sink.blocked && !clients.usage.awaiting.has(connection)) {
+    session.sink.blocked = false;
     resume(session);
   }
   closeWhenSent(connection);

@@ -94,7 +94,8 @@ function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer
         return true;
       },
       room: () => session.requestBytes * MAX_TIMES_A_LINE,
-      isBlocked: () => false,
+      blocked: false,
+      pressure: { outputFull: true },
       awaitRoom: () => undefined,
       gathered: () => undefined,
       end: finish,

@@ -72,7 +72,8 @@ export function newClient({ engine }: Rig): Client {
       return true;
     },
     room: () => Infinity,
-    isBlocked: () => false,
+    blocked: false,
+    pressure: { outputFull: false },
     awaitRoom: () => {},
     gathered: () => {},
     end: () => void (client.ended = true),

@@ -7,7 +7,6 @@ import {
   type Direction,
   evictStalledClients,
   isInputFull,
-  isOutputFull,
   newBufferUsage,
   newShare,
   nextToAdmit,
@@ -183,7 +182,7 @@ test("input and output are full above their bounds, over all clients", () => {
   expect(isInputFull(usage, 0)).toBe(false);
   setOutput(usage, one.outgoing, 20 * MB, NOW);
   setOutput(usage, other.outgoing, 12 * MB, NOW);
-  expect(isOutputFull(usage)).toBe(false);
+  expect(usage.outputFull).toBe(false);
   setOutput(usage, other.outgoing, 12 * MB + 1, NOW);
-  expect([isOutputFull(usage), usage.output]).toEqual([true, 32 * MB + 1]);
+  expect([usage.outputFull, usage.output]).toEqual([true, 32 * MB + 1]);
 });

@@ -102,10 +102,12 @@ test("no command is executed in the middle of another: no message comes unnotice
   // As if so much were unsent to others.
   const unsent = 40 * MB;
   clients.usage.output += unsent;
+  clients.usage.outputFull = true;
   crowded.client.send(Buffer.concat([Buffer.from("get large/peek\r\n"), set("q", "second")]));
   next.client.send("get large/peek\r\n");
   while (clients.usage.awaiting.size < 2) await nextTurn();
   clients.usage.output -= unsent;
+  clients.usage.outputFull = false;
   // In one poll a connection ends, which lets others go on, and a request is read.
   closeConnection(leaving.connection);
   receiveChunk(waiting.connection, Buffer.from("get q/close/t=10000/open\r\n"));

@@ -19,7 +19,8 @@ export function finishGroup(
   from: number,
   to: number,
 ): void {
-  const { clock, watcher } = local;
+  const { clock, watcher, checkpointAsked: asked } = local;
+  local.checkpointAsked = undefined;
   const before = clock.monotonic();
   try {
     if (commitChanges(local)) watcher.committed(clock.monotonic() - before);
@@ -31,7 +32,7 @@ export function finishGroup(
     watcher.failed(error.message);
     return;
   }
-  checkpointIfAsked(local, operations, from, to);
+  if (asked !== undefined) checkpoint(local, asked, operations, from, to);
 }
 
 function failGroup(
@@ -136,20 +137,13 @@ function forgetChanges({ changes }: Local): void {
 /**
  * Makes one checkpoint for all operations that ask for one. It comes after the commit, and so includes the whole group.
  */
-function checkpointIfAsked(
+function checkpoint(
   local: Local,
+  asked: "full" | "truncate",
   operations: readonly Operation[],
   from: number,
   to: number,
 ): void {
-  let asked: "full" | "truncate" | undefined;
-  for (let i = from; i < to; i++) {
-    const { kind, outcome } = operations[i] as Operation;
-    if (outcome !== "done") continue;
-    if (kind === "archive") asked = "truncate";
-    else if (kind === "checkpoint") asked ??= "full";
-  }
-  if (asked === undefined) return;
   try {
     local.store.checkpoint(asked);
   } catch (error) {

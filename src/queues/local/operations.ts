@@ -69,6 +69,8 @@ export function executeKind(local: Local, operation: Operation): void {
     case "archive":
       // It is made after the commit of the group, unless that fails.
       operation.provisional = true;
+      if (operation.kind === "archive") local.checkpointAsked = "truncate";
+      else local.checkpointAsked ??= "full";
       return;
     case "none":
       return;

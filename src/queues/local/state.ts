@@ -15,6 +15,8 @@ export interface Local {
   /** Bytes of the bodies of all messages. */
   bytes: number;
   changes: Changes;
+  /** The group asks for a checkpoint behind its commit. */
+  checkpointAsked: "full" | "truncate" | undefined;
   /** Damaged queues whose bytes are being counted again. */
   recounts: Set<Queue>;
   /** Messages that were lost to damage since the start. */
@@ -96,6 +98,7 @@ export function newLocal(
     bytes,
     changes: newChanges(),
     recounts: new Set(),
+    checkpointAsked: undefined,
     lost: 0,
     epoch: 0,
     failedSync: undefined,
