@@ -2,8 +2,8 @@ import { chownSync } from "node:fs";
 
 import type { Options } from "../config/options.ts";
 import type { Engine } from "../engine/engine.ts";
+import { newEngine } from "../engine/open.ts";
 import type { Runtime } from "../engine/runtime.ts";
-import { newEngine } from "../engine/turn.ts";
 import { writePidFile } from "../os/pidfile.ts";
 import { becomeUser, type User } from "../os/user.ts";
 import type { Watcher } from "../queues/backend.ts";

@@ -1,10 +1,11 @@
 import type { Request, RequestKind } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { setVerbosity } from "../util/log.ts";
+import { addFlushAll, addList, replyFlushAll, replyList } from "./all_queues.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addGet, replyGet } from "./get.ts";
-import { addEntry, keepRecord } from "./group.ts";
-import { addFlushAll, addList, replyFlushAll, replyList } from "./passages.ts";
+import { addEntry } from "./group.ts";
+import { keepRecord } from "./records.ts";
 import {
   isTracing,
   replyError,

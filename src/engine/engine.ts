@@ -50,8 +50,6 @@ export interface Engine {
   commitMs: number;
   /** What the last execution wrote: a commit took so long; undefined: nothing was written. */
   wroteMs: number | undefined;
-  /** When a failure was last logged, on the monotonic clock. */
-  failureLoggedAt: number;
   /** Asks for a turn: what was gathered is closed soon. */
   requestTurn: () => void;
 }

@@ -6,7 +6,7 @@ import { trace } from "../util/log.ts";
 import { commands } from "./commands.ts";
 import type { Deferred, Engine, Group, Session } from "./engine.ts";
 import { stepGet } from "./get.ts";
-import { takeRecord } from "./group.ts";
+import { takeRecord } from "./records.ts";
 import { isTracing } from "./replies.ts";
 import { countOther } from "./stats.ts";
 

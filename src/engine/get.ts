@@ -1,9 +1,11 @@
 import { writeBytes } from "../protocol/buffer.ts";
 import type { Key } from "../protocol/key.ts";
 import { keyCount, keyOf, type Request } from "../protocol/request.ts";
+import { sendRun } from "./delivery.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
-import { addEntry, keepRecord } from "./group.ts";
-import { isTracing, replyError, replyFailure, sendRun, TOO_LONG, traceReply } from "./replies.ts";
+import { addEntry } from "./group.ts";
+import { keepRecord } from "./records.ts";
+import { isTracing, replyError, replyFailure, TOO_LONG, traceReply } from "./replies.ts";
 import { beginWait, forgetWait, offer, waitOn } from "./waiters.ts";
 
 /** A body from this many bytes on is sent from where it lies. */

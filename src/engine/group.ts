@@ -1,10 +1,9 @@
-import { release } from "../protocol/buffer.ts";
-import { newRequest, type Request } from "../protocol/request.ts";
+import { NOTHING, release } from "../protocol/buffer.ts";
+import type { Request } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 
-const NOTHING = Buffer.alloc(0);
-/** Records that a group keeps beyond its end, and answered requests that are kept to be filled anew. */
+/** Records that a group keeps beyond its end. */
 const MAX_KEPT = 4096;
 
 export function newGroup(): Group {
@@ -92,29 +91,6 @@ function forget(entry: Entry): void {
   if (entry.cursor !== undefined) entry.cursor = undefined;
   if (entry.counts !== undefined) entry.counts = undefined;
   if (entry.details !== undefined) entry.details = undefined;
-}
-
-/** A record for the next request of an input. */
-export function takeRecord({ records }: Engine): Request {
-  return records.pop() ?? newRequest();
-}
-
-/** The request is answered: its record is filled anew. */
-export function keepRecord({ records }: Engine, request: Request): void {
-  if (request.body !== NOTHING) request.body = NOTHING;
-  if (request.keys.length > 1) request.keys = [];
-  if (request.keyTable !== undefined) request.keyTable = undefined;
-  if (request.tokens.length > 0) request.tokens = [];
-  if (records.length < MAX_KEPT) records.push(request);
-}
-
-/** Gives the request its own copy of its body: the chunk that it lies in goes with the group. */
-export function keepBody(request: Request): void {
-  if (request.bodyAlone) return;
-  request.body = Buffer.from(request.body.subarray(request.bodyStart, request.bodyEnd));
-  request.bodyEnd -= request.bodyStart;
-  request.bodyStart = 0;
-  request.bodyAlone = true;
 }
 
 /** Takes the session's operations of these kinds out of the group, as far as they are not executed. */

@@ -2,8 +2,8 @@ import { feed, newInput, rejectPartial } from "../protocol/input.ts";
 import { verbosity } from "../util/log.ts";
 import type { Engine, Session, Sink } from "./engine.ts";
 import { addRequest, gather } from "./gather.ts";
-import { takeRecord } from "./group.ts";
-import { closeIfLarge } from "./turn.ts";
+import { closeIfLarge } from "./group_closing.ts";
+import { takeRecord } from "./records.ts";
 import { endWait } from "./waiters.ts";
 
 /** A client that sends so many bytes more while it waits for a message is not kept waiting. */

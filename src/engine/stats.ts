@@ -1,6 +1,6 @@
 import type { RequestKind } from "../protocol/request.ts";
-import { DURATIONS, type Histogram, newHistogram, SIZES } from "../util/histogram.ts";
 import { version } from "../util/version.ts";
+import { type Commits, newCommits } from "./commits.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** What the server counts of itself; the queues' own counters are theirs. */
@@ -49,18 +49,6 @@ export interface Counters {
   others: Partial<Record<RequestKind, number>>;
 }
 
-/** The commits of turns. */
-export interface Commits {
-  /** Seconds. */
-  times: Histogram;
-  /** Messages set and taken. */
-  sizes: Histogram;
-  /** When the last one succeeded and failed, in milliseconds since 1970, or 0; and why it failed. */
-  succeededAt: number;
-  failedAt: number;
-  failure: string;
-}
-
 export function newStats({ calendar }: Pick<Runtime, "calendar">): Stats {
   return {
     startedAt: calendar(),
@@ -82,13 +70,7 @@ export function newStats({ calendar }: Pick<Runtime, "calendar">): Stats {
       deleteHits: 0,
       others: {},
     },
-    commits: {
-      times: newHistogram(DURATIONS),
-      sizes: newHistogram(SIZES),
-      succeededAt: 0,
-      failedAt: 0,
-      failure: "",
-    },
+    commits: newCommits(),
   };
 }
 

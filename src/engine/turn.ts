@@ -1,118 +1,18 @@
-import { clear, newBytes } from "../protocol/buffer.ts";
-import { type Backend, BackendError, type Watcher } from "../queues/backend.ts";
-import { observe } from "../util/histogram.ts";
-import { error, logInternal, trace, warn } from "../util/log.ts";
+import { clear } from "../protocol/buffer.ts";
+import { BackendError } from "../queues/backend.ts";
+import { logInternal, warn } from "../util/log.ts";
 import { commands } from "./commands.ts";
+import { noteCommit } from "./commits.ts";
+import { restore, restoreAgain, sendRun } from "./delivery.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { gather, isFull } from "./gather.ts";
-import { addEntry, clearGroup, isDone, keepBody, newGroup } from "./group.ts";
-import { replyError, restore, restoreAgain, sendRun } from "./replies.ts";
-import type { Runtime, Settings } from "./runtime.ts";
-import { newStats } from "./stats.ts";
+import { addEntry, clearGroup, isDone } from "./group.ts";
+import { keepBody } from "./records.ts";
+import { replyError } from "./replies.ts";
 import { offer, waitOn } from "./waiters.ts";
 
-/** When nothing has come for this part of the time that a commit takes, nothing more is waited for. */
-const QUIET_PART = 32;
-/** However long a commit takes, gathering beside it does not get longer than this. */
-const MAX_GATHER_MS = 20;
-/** Beyond so many bytes of bodies a group is closed at once. */
-const MAX_BYTES = 1024 * 1024;
 /** How long requests are gathered from sessions that had more than their share, in milliseconds. */
 const GATHER_MS = 2;
-/** A full disk fails every group: it is logged once in so many milliseconds. */
-const LOG_EVERY_MS = 1000;
-
-/** @param open makes the backend, and gives it what it tells the engine through */
-export function newEngine(
-  settings: Settings,
-  runtime: Runtime,
-  open: (watcher: Watcher) => Backend,
-): Engine {
-  const watcher: Watcher = {
-    isAwaited: (queue) => engine.waiters.has(queue) || engine.closed.sought.has(queue),
-    ready: (queue, messages) => void engine.ready.set(queue, messages),
-    committed: (milliseconds) => void (engine.wroteMs = milliseconds),
-    failed: (reason) => noteFailure(engine, reason),
-  };
-  const state: Omit<Engine, "backend"> = {
-    settings,
-    runtime,
-    stats: newStats(runtime),
-    sessions: new Set(),
-    waiters: new Map(),
-    gathering: newGroup(),
-    closed: newGroup(),
-    executing: false,
-    runnable: new Set(),
-    ready: new Map(),
-    output: newBytes(64 * 1024),
-    run: { session: undefined, start: 0, first: 0 },
-    records: [],
-    scheduled: false,
-    begunAt: 0,
-    commitMs: 0,
-    wroteMs: undefined,
-    failureLoggedAt: -Infinity,
-    requestTurn: () => schedule(engine),
-  };
-  const engine: Engine = Object.assign(state, { backend: open(watcher) });
-  return engine;
-}
-
-/** Makes sure that the group is closed after all sockets that have something to read were read. */
-function schedule(engine: Engine): void {
-  if (engine.scheduled) return;
-  engine.scheduled = true;
-  engine.begunAt = engine.runtime.monotonic();
-  engine.runtime.soon(() => closeWhenQuiet(engine, { at: engine.begunAt, count: 0 }));
-}
-
-/** When the group last grew, in milliseconds, and to how many operations. */
-interface Growth {
-  at: number;
-  count: number;
-}
-
-/**
- * Closes the group, unless waiting for more pays: while one request is read the next one arrives, and a sync costs as
- * much for a few operations as for many. So the sockets are looked at again as long as that brings operations, and a
- * little longer; what is little depends on the disk.
- */
-function closeWhenQuiet(engine: Engine, growth: Growth): void {
-  if (engine.settings.waitsForDisk && isGrowing(engine, growth)) {
-    engine.runtime.soon(() => closeWhenQuiet(engine, growth));
-    return;
-  }
-  engine.scheduled = false;
-  takeTurn(engine);
-}
-
-function isGrowing(engine: Engine, growth: Growth): boolean {
-  const { gathering, closed, sessions, begunAt, runnable } = engine;
-  // There is nothing to commit, something waits already, or no client is left that could ask for more.
-  if (gathering.changes === 0 || !isDone(closed) || runnable.size > 0) return false;
-  if (gathering.count >= sessions.size) return false;
-  const now = engine.runtime.monotonic();
-  const hasGrown = gathering.count > growth.count;
-  if (hasGrown) {
-    growth.count = gathering.count;
-    growth.at = now;
-  }
-  const commitMs = Math.min(engine.commitMs, MAX_GATHER_MS);
-  if (now - begunAt > commitMs) return false;
-  return hasGrown || now - growth.at < commitMs / QUIET_PART;
-}
-
-/** Closes the group at once when it is so large that memory and the wait of its clients would grow with it. */
-export function closeIfLarge(engine: Engine): void {
-  const { gathering, settings, begunAt, runtime } = engine;
-  const { bytes } = gathering;
-  if (bytes >= MAX_BYTES) return takeTurn(engine);
-  // Where a commit takes longer than what it is for, more commits would only be more waiting.
-  if (bytes >= settings.logBuffer && runtime.monotonic() - begunAt >= engine.commitMs) {
-    takeTurn(engine);
-  }
-}
 
 /**
  * The one place where a group is closed, executed and replied to. A group that is too much work at once is executed in
@@ -146,7 +46,11 @@ function finishTurn(engine: Engine, group: Group, executed: number): void {
   engine.begunAt = engine.runtime.monotonic();
   const { setHits, getHits } = engine.stats;
   replyAll(engine, group, executed);
-  noteCommit(engine, engine.stats.setHits - setHits + engine.stats.getHits - getHits);
+  if (engine.wroteMs !== undefined) {
+    const messages = engine.stats.setHits - setHits + engine.stats.getHits - getHits;
+    engine.commitMs = engine.wroteMs;
+    noteCommit(engine.stats.commits, engine.runtime, engine.wroteMs, messages);
+  }
   if (isDone(group)) clearGroup(group);
   try {
     engine.backend.afterReply();
@@ -155,15 +59,6 @@ function finishTurn(engine: Engine, group: Group, executed: number): void {
     warn(cause.message);
   }
   goOn(engine);
-}
-
-function noteCommit(engine: Engine, messages: number): void {
-  const { wroteMs, stats, runtime } = engine;
-  if (wroteMs === undefined) return;
-  engine.commitMs = wroteMs;
-  observe(stats.commits.times, wroteMs / 1000);
-  observe(stats.commits.sizes, messages);
-  stats.commits.succeededAt = runtime.calendar();
 }
 
 /** Replies in order; neighbours that go to the same client are one write. */
@@ -253,7 +148,7 @@ function goOn(engine: Engine): void {
   offerReady(engine);
   gatherLeft(engine);
   if (!isDone(engine.closed) || engine.gathering.count > 0 || engine.runnable.size > 0) {
-    schedule(engine);
+    engine.requestTurn();
   }
 }
 
@@ -277,16 +172,4 @@ function gatherLeft(engine: Engine): void {
     endIfAnswered(session);
     if (isFull(engine.gathering) || runtime.monotonic() >= until) return;
   }
-}
-
-function noteFailure(engine: Engine, reason: string): void {
-  const { stats, runtime } = engine;
-  stats.commits.failedAt = runtime.calendar();
-  stats.commits.failure = reason;
-  const text = `SERVER_ERROR ${reason}, to all requests of the group that saw or made a change`;
-  trace(text);
-  const now = runtime.monotonic();
-  if (now - engine.failureLoggedAt < LOG_EVERY_MS) return;
-  engine.failureLoggedAt = now;
-  error(text);
 }

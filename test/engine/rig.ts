@@ -1,8 +1,8 @@
 /** An engine over a real store, clients that write down what they are sent, and a clock that tests move. */
 import { closeSession } from "../../src/engine/disconnect.ts";
 import type { Engine, Session, Sink } from "../../src/engine/engine.ts";
+import { newEngine } from "../../src/engine/open.ts";
 import { newSession, receive, receiveEnd } from "../../src/engine/session.ts";
-import { newEngine } from "../../src/engine/turn.ts";
 import type { Backend, Watcher } from "../../src/queues/backend.ts";
 import { openLocal } from "../../src/queues/local/local.ts";
 import type { Store } from "../../src/store/store.ts";

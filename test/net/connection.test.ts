@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { newEngine } from "../../src/engine/turn.ts";
+import { newEngine } from "../../src/engine/open.ts";
 import { type Clients, type Connection, newClients } from "../../src/net/clients.ts";
 import { closeConnection, receiveChunk } from "../../src/net/connection.ts";
 import { listenTcp } from "../../src/net/tcp.ts";

@@ -2,7 +2,8 @@ import { type Bytes, writeBytes } from "../protocol/buffer.ts";
 import type { Request } from "../protocol/request.ts";
 import type { OperationKind, QueueCounts } from "../queues/operation.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
-import { addEntry, keepRecord } from "./group.ts";
+import { addEntry } from "./group.ts";
+import { keepRecord } from "./records.ts";
 import { isTracing, isWithinRoom, replyFailure, replyOutcome, traceReply } from "./replies.ts";
 
 /* Requests that go through all queues, however many there are: a part in each group, and a part again once it is told. */

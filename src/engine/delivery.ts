@@ -1,0 +1,54 @@
+import type { Engine, Entry } from "./engine.ts";
+import { addEntry } from "./group.ts";
+import { offer } from "./waiters.ts";
+
+/* Sends replies, and puts messages back that certainly did not reach their client. */
+
+/** When a restore has failed, it is tried again after so many milliseconds. */
+const RESTORE_AGAIN_MS = 1000;
+
+/** Sends what was written for the session that is being replied to. */
+export function sendRun(engine: Engine): void {
+  const { run, output } = engine;
+  const { session, start } = run;
+  if (session !== undefined && output.length > start) {
+    if (!session.sink.send(output.buffer, start, output.length, false)) restoreRun(engine);
+  }
+  run.start = output.length;
+  run.first = engine.closed.done;
+}
+
+/** Nothing of the run was delivered. */
+function restoreRun(engine: Engine): void {
+  const { run, closed } = engine;
+  for (let i = run.first; i < closed.done; i++) {
+    const entry = closed.entries[i] as Entry;
+    if (entry.kind === "take" && entry.outcome === "done") restore(engine, entry);
+  }
+}
+
+/**
+ * What a take gave was not delivered, not even a part of it: it goes back. That is as much as can be known here; a client
+ * that must be sure of each message opens it.
+ */
+export function restore(engine: Engine, entry: Entry): void {
+  const { queue, queueId, number, flags, body, start, end } = entry;
+  const back = addEntry(engine, "restore", entry.session, entry.request, 0);
+  back.queue = queue;
+  back.queueId = queueId;
+  back.number = number;
+  back.flags = flags;
+  back.body = Buffer.from(body.subarray(start, end));
+  back.start = 0;
+  back.end = back.body.length;
+  engine.gathering.changes++;
+  offer(engine, queue, 1);
+  engine.requestTurn();
+}
+
+/** A restore whose commit failed is asked again a little later, until the message is back. */
+export function restoreAgain(engine: Engine, entry: Entry): void {
+  if (entry.outcome !== "failed") return;
+  const kept = { ...entry };
+  engine.runtime.after(RESTORE_AGAIN_MS, () => restore(engine, kept));
+}

@@ -1,0 +1,72 @@
+import type { Engine } from "./engine.ts";
+import { isDone } from "./group.ts";
+import { takeTurn } from "./turn.ts";
+
+/*
+ * The decision when a group is closed, which is when it is committed. Whatever adds to the group asks for a turn, and
+ * the group is closed
+ *   - once the sockets have nothing more to read, and waiting for more does not pay: see {@link closeWhenQuiet};
+ *   - at once when it is large: see {@link closeIfLarge}.
+ */
+
+/** When nothing has come for this part of the time that a commit takes, nothing more is waited for. */
+const QUIET_PART = 32;
+/** However long a commit takes, gathering beside it does not get longer than this. */
+const MAX_GATHER_MS = 20;
+/** Beyond so many bytes of bodies a group is closed at once. */
+const MAX_BYTES = 1024 * 1024;
+
+/** When the group last grew, in milliseconds, and to how many operations. */
+interface Growth {
+  at: number;
+  count: number;
+}
+
+/** Makes sure that the group is closed after all sockets that have something to read were read. */
+export function scheduleClosing(engine: Engine): void {
+  if (engine.scheduled) return;
+  engine.scheduled = true;
+  engine.begunAt = engine.runtime.monotonic();
+  engine.runtime.soon(() => closeWhenQuiet(engine, { at: engine.begunAt, count: 0 }));
+}
+
+/**
+ * Closes the group, unless waiting for more pays: while one request is read the next one arrives, and a sync costs as
+ * much for a few operations as for many. So the sockets are read again as long as that brings operations, and a little
+ * longer; how much longer depends on the disk.
+ */
+function closeWhenQuiet(engine: Engine, growth: Growth): void {
+  if (engine.settings.waitsForDisk && isGrowing(engine, growth)) {
+    engine.runtime.soon(() => closeWhenQuiet(engine, growth));
+    return;
+  }
+  engine.scheduled = false;
+  takeTurn(engine);
+}
+
+function isGrowing(engine: Engine, growth: Growth): boolean {
+  const { gathering, closed, sessions, begunAt, runnable } = engine;
+  // There is nothing to commit, something waits already, or no client is left that could ask for more.
+  if (gathering.changes === 0 || !isDone(closed) || runnable.size > 0) return false;
+  if (gathering.count >= sessions.size) return false;
+  const now = engine.runtime.monotonic();
+  const hasGrown = gathering.count > growth.count;
+  if (hasGrown) {
+    growth.count = gathering.count;
+    growth.at = now;
+  }
+  const commitMs = Math.min(engine.commitMs, MAX_GATHER_MS);
+  if (now - begunAt > commitMs) return false;
+  return hasGrown || now - growth.at < commitMs / QUIET_PART;
+}
+
+/** Closes the group at once when it is so large that memory and the wait of its clients would grow with it. */
+export function closeIfLarge(engine: Engine): void {
+  const { gathering, settings, begunAt, runtime } = engine;
+  const { bytes } = gathering;
+  if (bytes >= MAX_BYTES) return takeTurn(engine);
+  // Where a commit takes longer than gathering did, more commits would only be more waiting.
+  if (bytes >= settings.logBuffer && runtime.monotonic() - begunAt >= engine.commitMs) {
+    takeTurn(engine);
+  }
+}

@@ -1,0 +1,44 @@
+import { newBytes } from "../protocol/buffer.ts";
+import type { Backend, Watcher } from "../queues/backend.ts";
+import { noteFailure } from "./commits.ts";
+import type { Engine } from "./engine.ts";
+import { newGroup } from "./group.ts";
+import { scheduleClosing } from "./group_closing.ts";
+import type { Runtime, Settings } from "./runtime.ts";
+import { newStats } from "./stats.ts";
+
+/** @param open makes the backend, which tells the engine of commits and messages through the watcher */
+export function newEngine(
+  settings: Settings,
+  runtime: Runtime,
+  open: (watcher: Watcher) => Backend,
+): Engine {
+  const watcher: Watcher = {
+    isAwaited: (queue) => engine.waiters.has(queue) || engine.closed.sought.has(queue),
+    ready: (queue, messages) => void engine.ready.set(queue, messages),
+    committed: (milliseconds) => void (engine.wroteMs = milliseconds),
+    failed: (reason) => noteFailure(engine.stats.commits, runtime, reason),
+  };
+  const state: Omit<Engine, "backend"> = {
+    settings,
+    runtime,
+    stats: newStats(runtime),
+    sessions: new Set(),
+    waiters: new Map(),
+    gathering: newGroup(),
+    closed: newGroup(),
+    executing: false,
+    runnable: new Set(),
+    ready: new Map(),
+    output: newBytes(64 * 1024),
+    run: { session: undefined, start: 0, first: 0 },
+    records: [],
+    scheduled: false,
+    begunAt: 0,
+    commitMs: 0,
+    wroteMs: undefined,
+    requestTurn: () => scheduleClosing(engine),
+  };
+  const engine: Engine = Object.assign(state, { backend: open(watcher) });
+  return engine;
+}
