@@ -21,23 +21,24 @@ import {
 } from "./database.ts";
 import { closeHome, databaseInode, type Home, openHome } from "./directory.ts";
 import { storedQueues } from "./queues.ts";
-import { MAX_QUEUES } from "./schema.ts";
-import { arrivedAt, insertSegments, measure, readSegments } from "./segments.ts";
-import { prepare, SHRINK_PAGES, type Statements } from "./statements.ts";
-import { type Extent, reasonIn, type Store, StoreError } from "./store.ts";
 import {
   hasWork,
   newProgress,
-  newVacuum,
+  newRemoval,
   noteDropped,
   noteMoved,
   noteProgress,
   type Progress,
+  type Removal,
+  removeIfDue,
+  removePortion,
   skipDamage,
-  type Vacuum,
-  vacuumIfDue,
-  vacuumPortion,
-} from "./vacuum.ts";
+} from "./removal.ts";
+import { MAX_QUEUES } from "./schema.ts";
+import { arrivedAt, insertSegments, measure, readSegments } from "./segments.ts";
+import { prepare, type Statements } from "./statements.ts";
+import { type Extent, reasonIn, type Store, StoreError } from "./store.ts";
+import { giveSpaceBack, newVacuum, type Vacuum } from "./vacuum.ts";
 import { hasUncountedCommit } from "./wal.ts";
 
 export interface StoreOptions extends DatabaseOptions {
@@ -70,24 +71,19 @@ interface Sqlite {
 interface Opened {
   database: Database;
   statements: Statements;
+  removal: Removal;
   vacuum: Vacuum;
   log: LogKeeper;
   /** The ids of all queues, and of the dropped ones of which something is left. */
   ids: Set<number>;
   /** Bytes. */
   pageSize: number;
-  /** Free pages are being given back. */
-  shrinking: boolean;
-  /** How many were given back since the file itself was last made shorter. */
-  givenBack: number;
 }
 
 /** How often a commit makes sure that the file is still in its place, in milliseconds. */
 const LOOK_EVERY = 10;
 /** Milliseconds between two attempts to bring in a log after a checkpoint's sync failed. */
 const REWRITE_EVERY = 1000;
-/** How many pages given back make it worthwhile to shorten the file. */
-const SHORTEN_PAGES = 1024;
 /** How often a transaction is done again because of damaged rows in its way: each time without some more of them. */
 const MOST_TRIES = 100;
 
@@ -98,7 +94,7 @@ const MOST_TRIES = 100;
 export function openStore(options: StoreOptions, home = openHome(options.directory)): Store {
   try {
     return failing(() => {
-      const open = opened(openDatabase(home, options), home);
+      const open = opened(openDatabase(home, options), home, options);
       return seenFromOutside({
         home,
         options,
@@ -118,24 +114,24 @@ export function openStore(options: StoreOptions, home = openHome(options.directo
   }
 }
 
-function opened(database: Database, home: Home): Opened {
+function opened(database: Database, home: Home, { extentPages }: StoreOptions): Opened {
   try {
     const statements = prepare(database);
     const queues = statements.queues.all();
-    const vacuum = newVacuum(
+    const removal = newRemoval(
       statements,
       queues.map(({ id, head, tail, bytes }) => ({ queue: id, head, tail, bytes })),
     );
     const pageSize = pageSizeOf(database);
+    const log = newLogKeeper(statements, home, pageSize);
     return {
       database,
       statements,
-      vacuum,
-      log: newLogKeeper(statements, home, pageSize),
-      ids: new Set([...queues.map(({ id }) => id), ...vacuum.dropped.keys()]),
+      removal,
+      vacuum: newVacuum(statements, log, extentPages),
+      log,
+      ids: new Set([...queues.map(({ id }) => id), ...removal.dropped.keys()]),
       pageSize,
-      shrinking: false,
-      givenBack: 0,
     };
   } catch (error) {
     database.close();
@@ -176,21 +172,21 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 
 function commit(sqlite: Sqlite, batch: Batch): void {
   if (performance.now() - sqlite.seen >= LOOK_EVERY) lookForFile(sqlite);
-  const { vacuum, ids } = sqlite.open;
-  const progress = aroundDamage(vacuum, () => transact(sqlite, () => write(sqlite.open, batch)));
-  noteProgress(vacuum, progress);
-  for (const queue of batch.dropped) noteDropped(vacuum, queue);
+  const { removal, ids } = sqlite.open;
+  const progress = aroundDamage(removal, () => transact(sqlite, () => write(sqlite.open, batch)));
+  noteProgress(removal, progress);
+  for (const queue of batch.dropped) noteDropped(removal, queue);
   for (const { queue } of batch.created) ids.add(queue);
-  noteMoved(vacuum, batch.positions, batch.released);
+  noteMoved(removal, batch.positions, batch.released);
 }
 
 /** A commit does not fail because of damaged rows that it would only have cleared away. */
-function aroundDamage<T>(vacuum: Vacuum, work: () => T): T {
+function aroundDamage<T>(removal: Removal, work: () => T): T {
   for (let tries = 1; ; tries++) {
     try {
       return work();
     } catch (error) {
-      if (!skipDamage(vacuum) || tries === MOST_TRIES) throw error;
+      if (!skipDamage(removal) || tries === MOST_TRIES) throw error;
     }
   }
 }
@@ -209,7 +205,7 @@ function probe(sqlite: Sqlite): void {
 }
 
 /** @returns what was removed on the way */
-function write({ statements, vacuum, pageSize }: Opened, batch: Batch): Progress {
+function write({ statements, removal, pageSize }: Opened, batch: Batch): Progress {
   for (const queue of batch.dropped) {
     statements.dropQueue.run(queue);
     statements.noteDropped.run(queue);
@@ -222,7 +218,7 @@ function write({ statements, vacuum, pageSize }: Opened, batch: Batch): Progress
   const progress = newProgress();
   for (const { queue, head, tail, bytes } of batch.positions) {
     statements.moveQueue.run(queue, head, tail, bytes);
-    vacuumIfDue(vacuum, queue, progress);
+    removeIfDue(removal, queue, progress);
   }
   // The last to come: what is released here may be put back, and its segment must be there then.
   for (const { queue, number } of batch.released) statements.release.run(queue, number);
@@ -284,7 +280,7 @@ function reopen(sqlite: Sqlite): void {
   sqlite.mustRecover = true;
   if (!sqlite.isClosed) closeKeepingLog(sqlite.open.database);
   sqlite.isClosed = true;
-  sqlite.open = opened(reopenDatabase(home, options), home);
+  sqlite.open = opened(reopenDatabase(home, options), home, options);
   sqlite.isClosed = false;
   sqlite.mustRecover = wasInDoubt;
   sqlite.open.log.mustRewrite = true;
@@ -320,43 +316,23 @@ function extent({ home, open }: Sqlite): Extent {
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
 function maintain(sqlite: Sqlite): boolean {
   keepLogShort(sqlite);
-  return removeGone(sqlite) || shrink(sqlite);
+  if (removeGone(sqlite)) return true;
+  return giveSpaceBack(sqlite.open.vacuum, (work) => transact(sqlite, work));
 }
 
 /** Clears up behind queues: true while there is more. What goes by while messages are taken waits for the next time. */
 function removeGone(sqlite: Sqlite): boolean {
-  const { vacuum, ids } = sqlite.open;
-  if (!hasWork(vacuum)) return false;
-  const progress = aroundDamage(vacuum, () =>
+  const { removal, ids } = sqlite.open;
+  if (!hasWork(removal)) return false;
+  const progress = aroundDamage(removal, () =>
     transact(
       sqlite,
-      () => vacuumPortion(vacuum),
+      () => removePortion(removal),
       ({ hasRemoved, forgotten }) => hasRemoved || forgotten.length > 0,
     ),
   );
   for (const id of progress.forgotten) ids.delete(id);
-  return noteProgress(vacuum, progress);
-}
-
-/** Gives free pages back, once there are enough of them: all, in portions (https://sqlite.org/pragma.html#pragma_incremental_vacuum). */
-function shrink(sqlite: Sqlite): boolean {
-  const { open } = sqlite;
-  const { extentPages } = sqlite.options;
-  if (extentPages === 0) return false;
-  const free = open.statements.freePages.get()?.freelist_count ?? 0;
-  if (free >= extentPages) open.shrinking = true;
-  if (!open.shrinking) return false;
-  if (free > 0) transact(sqlite, () => void open.statements.shrink.run());
-  else open.shrinking = false;
-  open.givenBack += SHRINK_PAGES;
-  if (!open.shrinking || open.givenBack >= SHORTEN_PAGES) shorten(open);
-  return true;
-}
-
-/** The file gets shorter only when a checkpoint brings its new length into it; much at once takes long. */
-function shorten(open: Opened): void {
-  open.givenBack = 0;
-  checkpoint(open.log, "passive");
+  return noteProgress(removal, progress);
 }
 
 function close({ open, home, isClosed }: Sqlite): void {

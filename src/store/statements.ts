@@ -36,8 +36,8 @@ export interface GoneRow {
 
 export type Statements = ReturnType<typeof prepare>;
 
-/** Pages given back at a time. */
-export const SHRINK_PAGES = 32;
+/** Pages that an incremental vacuum gives back at a time. */
+export const VACUUM_PAGES = 32;
 
 type Row<T> = Statement<T, []>;
 
@@ -58,6 +58,7 @@ export function prepare(database: Database) {
     ...forLog(database),
     ...forQueues(database),
     ...forSegments(database),
+    ...forRemoval(database),
     ...forVacuum(database),
   };
 }
@@ -123,7 +124,7 @@ function forSegments(database: Database) {
   };
 }
 
-function forVacuum(database: Database) {
+function forRemoval(database: Database) {
   const forgetMessages = MESSAGE_TABLES.map((table) =>
     database.prepare<void, [number, number]>(
       `DELETE FROM ${table} WHERE key >= ${keyOf("?1", "0")} AND key <= ${LAST_KEY} LIMIT ?2`,
@@ -151,7 +152,12 @@ function forVacuum(database: Database) {
           AND key + count > ${KEY} AND ${NUMBER} + count <= ?3 
           AND NOT EXISTS (SELECT 1 FROM held WHERE held.key >= segment.key AND held.key < segment.key + count)`,
     ),
+  };
+}
+
+function forVacuum(database: Database) {
+  return {
     freePages: database.prepare<{ freelist_count: number }, []>("PRAGMA freelist_count"),
-    shrink: database.prepare<void, []>(`PRAGMA incremental_vacuum(${SHRINK_PAGES})`),
+    vacuum: database.prepare<void, []>(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`),
   };
 }

@@ -213,3 +213,10 @@ export function failure(work: () => unknown): string {
   }
   throw new Error("it worked");
 }
+
+/** A queue of `count` segments of one message each. */
+export function singles(store: Store, name: string, count: number, size = 10): number {
+  const queue = make(store, name);
+  put(store, queue, 1, ...Array.from({ length: count }, (_, n) => [sent(Buffer.alloc(size, n))]));
+  return queue;
+}
