@@ -3,15 +3,15 @@ import { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
 import { evictBeyondLimit } from "./cache.ts";
 import { noteLosses } from "./damage.ts";
+import { failCommit } from "./failed_commit.ts";
 import { abandonOpen } from "./held.ts";
-import { countAvailable, type Queue } from "./queue.ts";
-import { noteFailedSync } from "./recovery.ts";
-import { addToBatch, isUnchanged, markSaved, rollBack, type Saving, savingOf } from "./saving.ts";
-import { isChanged, type Local } from "./state.ts";
+import type { Queue } from "./queue.ts";
+import { addToBatch, isUnchanged, markSaved, type Saving, savingOf } from "./saving.ts";
+import { announceAvailable, forgetChanges, isChanged, type Local } from "./state.ts";
 
 /**
- * Commits what operations from number `from` up to `to` did, or undoes it: then the outcomes that depend on it are
- * failed.
+ * Commits what operations from number `from` up to `to` did, or undoes it. What they answer then is in
+ * failed_commit.ts.
  */
 export function finishGroup(
   local: Local,
@@ -26,27 +26,10 @@ export function finishGroup(
     if (commitChanges(local)) watcher.committed(clock.monotonic() - before);
   } catch (error) {
     if (!(error instanceof StoreError)) throw error;
-    failGroup(operations, from, to, error.message);
-    undoChanges(local);
-    if (error.outcome === "unknown") noteFailedSync(local, error.message);
-    watcher.failed(error.message);
+    failCommit(local, operations, from, to, error);
     return;
   }
   if (asked !== undefined) checkpoint(local, asked, operations, from, to);
-}
-
-function failGroup(
-  operations: readonly Operation[],
-  from: number,
-  to: number,
-  reason: string,
-): void {
-  for (let i = from; i < to; i++) {
-    const operation = operations[i] as Operation;
-    if (!operation.provisional) continue;
-    operation.outcome = "failed";
-    operation.error = reason;
-  }
 }
 
 /**
@@ -84,54 +67,6 @@ function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
     addToBatch(queue, saving, batch);
   }
   return batch;
-}
-
-/** Undoes everything since the last commit: the queues are what the store has. */
-export function undoChanges(local: Local): void {
-  const { queues, changes, cache } = local;
-  for (const queue of changes.created) {
-    queues.delete(queue.name);
-    local.bytes -= queue.bytes;
-    abandonOpen(queue);
-  }
-  for (const queue of changes.dropped) {
-    queues.set(queue.name, queue);
-    local.bytes += queue.bytes;
-  }
-  if (changes.dropped.length > 0) restoreOrder(local);
-  const changed = new Set([...changes.touched, ...changes.dropped]);
-  for (const queue of changed) {
-    const before = queue.bytes;
-    rollBack(queue, cache);
-    if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
-  }
-  for (const queue of changes.recounted) local.recounts.add(queue);
-  announceAvailable(local, changed);
-  forgetChanges(local);
-}
-
-/** Queues are listed in the order in which they were made. A list that is not at its end goes on with the old map. */
-function restoreOrder(local: Local): void {
-  local.queues = new Map([...local.queues].sort(([, a], [, b]) => a.id - b.id));
-}
-
-/** Tells the engine of messages that clients wait for. */
-function announceAvailable({ watcher, queues }: Local, changed: Iterable<Queue>): void {
-  for (const queue of changed) {
-    if (!watcher.isAwaited(queue.name) || queues.get(queue.name) !== queue) continue;
-    const messages = countAvailable(queue);
-    if (messages > 0) watcher.ready(queue.name, messages);
-  }
-}
-
-function forgetChanges({ changes }: Local): void {
-  changes.touched.length = 0;
-  changes.created.length = 0;
-  changes.dropped.length = 0;
-  changes.losses.length = 0;
-  changes.recounted.length = 0;
-  changes.bytes = 0;
-  changes.costly = 0;
 }
 
 /**

@@ -3,7 +3,7 @@ import { dropAll } from "./cache.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
 import { countAvailable, newQueue, type Queue, setOf } from "./queue.ts";
-import { restoreHeld } from "./saving.ts";
+import { restoreHeld } from "./rollback.ts";
 import type { Local } from "./state.ts";
 
 /** After a failed try to read the file, milliseconds to the next one. */

@@ -1,7 +1,6 @@
 import type { Batch, Position, StoredSegment } from "../../store/batch.ts";
-import { type Cache, dropAll, dropBack, dropSpent } from "./cache.ts";
+import { type Cache, dropBack, dropSpent } from "./cache.ts";
 import { addHeld } from "./held.ts";
-import { countOpen, findOpen, listOpen, removeOpen } from "./open.ts";
 import type { Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
 import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } from "./segment.ts";
@@ -135,53 +134,4 @@ function reuseSegment(queue: Queue, cache: Cache): void {
   if (last === undefined) return;
   if (last.large) dropBack(cache, queue);
   else resetSegment(last, queue.head);
-}
-
-/**
- * Undoes what the group did: the queue is what the store has. A message stays open if it was open before the group, and
- * the group did not close it.
- */
-export function rollBack(queue: Queue, cache: Cache): void {
-  const { stored } = queue;
-  dropAll(cache, queue);
-  for (const number of queue.opened ?? []) {
-    removeOpen(queue, number)?.consumer.open.delete(queue);
-  }
-  queue.opened = undefined;
-  queue.unlisted = undefined;
-  queue.restored = undefined;
-  queue.gone = stored.head - 1;
-  queue.tail = stored.tail;
-  queue.bytes = stored.bytes;
-  queue.touched = false;
-  // Messages that were gone are back: the count begins again.
-  queue.recount = undefined;
-  restoreHeld(queue);
-}
-
-/** Sets `head` and `returned` to what the store has: a held message that no consumer has open was returned. */
-export function restoreHeld(queue: Queue): void {
-  const { stored } = queue;
-  queue.head = stored.head;
-  for (const { number } of listOpen(queue)) queue.head = Math.max(queue.head, number + 1);
-  const returned: number[] = [];
-  for (const number of queue.listed ?? []) {
-    if (findOpen(queue, number) === undefined) returned.push(number);
-  }
-  returned.sort((a, b) => a - b);
-  for (let number = stored.head; number < queue.head; number++) {
-    if (findOpen(queue, number) === undefined) returned.push(number);
-  }
-  queue.returned = returned.length === 0 ? undefined : returned;
-  queue.loaded = queue.head;
-}
-
-/** What is inconsistent in the fields of a queue, if anything is. Cheap enough for each commit. */
-export function faultOf(queue: Queue): string | undefined {
-  if (queue.head > queue.tail) return `head ${queue.head} beyond tail ${queue.tail}`;
-  if (queue.bytes < 0) return `${queue.bytes} bytes`;
-  if (countOpen(queue) === 0 && queue.returned === undefined && queue.head === queue.tail) {
-    if (queue.bytes !== 0 && queue.recount === undefined) return `${queue.bytes} bytes, and empty`;
-  }
-  return undefined;
 }

@@ -1,7 +1,7 @@
 import type { Store } from "../../store/store.ts";
 import type { Watcher } from "../backend.ts";
 import { type Cache, newCache } from "./cache.ts";
-import { newQueue, type Queue } from "./queue.ts";
+import { countAvailable, newQueue, type Queue } from "./queue.ts";
 
 /** All queues of one store, and what the group being executed has changed in them. */
 export interface Local {
@@ -128,4 +128,24 @@ export function touch({ changes }: Local, queue: Queue): void {
   if (queue.touched) return;
   queue.touched = true;
   changes.touched.push(queue);
+}
+
+/** Nothing is changed since the commit, or all of it was undone. */
+export function forgetChanges({ changes }: Local): void {
+  changes.touched.length = 0;
+  changes.created.length = 0;
+  changes.dropped.length = 0;
+  changes.losses.length = 0;
+  changes.recounted.length = 0;
+  changes.bytes = 0;
+  changes.costly = 0;
+}
+
+/** Tells the engine of messages that clients wait for. */
+export function announceAvailable({ watcher, queues }: Local, changed: Iterable<Queue>): void {
+  for (const queue of changed) {
+    if (!watcher.isAwaited(queue.name) || queues.get(queue.name) !== queue) continue;
+    const messages = countAvailable(queue);
+    if (messages > 0) watcher.ready(queue.name, messages);
+  }
 }

@@ -23,7 +23,8 @@ import {
   type Queue,
 } from "../../../src/queues/local/queue.ts";
 import { consumeHead, peekHead } from "../../../src/queues/local/reading.ts";
-import { addToBatch, markSaved, rollBack, savingOf } from "../../../src/queues/local/saving.ts";
+import { rollBack } from "../../../src/queues/local/rollback.ts";
+import { addToBatch, markSaved, savingOf } from "../../../src/queues/local/saving.ts";
 import { newBatch } from "../../../src/store/batch.ts";
 import { make, messagesOf, newHome, open, suite } from "../../store/scratch.ts";
 

@@ -2,13 +2,13 @@
 import type { Database } from "bun:sqlite";
 
 import type { Watcher } from "../../../src/queues/backend.ts";
-import { commitChanges, undoChanges } from "../../../src/queues/local/commit.ts";
+import { commitChanges } from "../../../src/queues/local/commit.ts";
 import { newConsumer } from "../../../src/queues/local/consumer.ts";
 import { recountPortion } from "../../../src/queues/local/damage.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
+import { undoChanges } from "../../../src/queues/local/failed_commit.ts";
 import { countOpen } from "../../../src/queues/local/open.ts";
-import type { LocalConsumer, Queue } from "../../../src/queues/local/queue.ts";
-import { faultOf } from "../../../src/queues/local/saving.ts";
+import { type LocalConsumer, type Queue } from "../../../src/queues/local/queue.ts";
 import { segmentCost } from "../../../src/queues/local/segment.ts";
 import { type Limits, type Local, newLocal } from "../../../src/queues/local/state.ts";
 import { detailsOf, summaryOf } from "../../../src/queues/local/summary.ts";
@@ -315,6 +315,16 @@ export function faults({ local }: Shop): string[] {
     found.push(...faultsOfHeld(queue));
   }
   return found;
+}
+
+/** What is inconsistent in the numbers of a queue, if anything is. */
+function faultOf(queue: Queue): string | undefined {
+  if (queue.head > queue.tail) return `head ${queue.head} beyond tail ${queue.tail}`;
+  if (queue.bytes < 0) return `${queue.bytes} bytes`;
+  if (countOpen(queue) === 0 && queue.returned === undefined && queue.head === queue.tail) {
+    if (queue.bytes !== 0 && queue.recount === undefined) return `${queue.bytes} bytes, and empty`;
+  }
+  return undefined;
 }
 
 /** Held messages lie below the head, each of them once. */

@@ -1,0 +1,67 @@
+import type { StoreError } from "../../store/store.ts";
+import type { Operation } from "../operation.ts";
+import { abandonOpen } from "./held.ts";
+import { noteFailedSync } from "./recovery.ts";
+import { rollBack } from "./rollback.ts";
+import { announceAvailable, forgetChanges, type Local } from "./state.ts";
+
+/**
+ * What operations from number `from` up to `to` answer when their commit has failed: each one that saw or made a change
+ * fails, with the store's reason, and no change has happened. After a failed sync it is unknown what happened: the
+ * reason says so, and the file decides (see recovery.ts).
+ */
+export function failCommit(
+  local: Local,
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+  { message, outcome }: StoreError,
+): void {
+  failGroup(operations, from, to, message);
+  undoChanges(local);
+  if (outcome === "unknown") noteFailedSync(local, message);
+  local.watcher.failed(message);
+}
+
+function failGroup(
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+  reason: string,
+): void {
+  for (let i = from; i < to; i++) {
+    const operation = operations[i] as Operation;
+    if (!operation.provisional) continue;
+    operation.outcome = "failed";
+    operation.error = reason;
+  }
+}
+
+/** Undoes everything since the last commit: the queues are what the store has. */
+export function undoChanges(local: Local): void {
+  const { queues, changes, cache } = local;
+  for (const queue of changes.created) {
+    queues.delete(queue.name);
+    local.bytes -= queue.bytes;
+    abandonOpen(queue);
+  }
+  for (const queue of changes.dropped) {
+    queues.set(queue.name, queue);
+    local.bytes += queue.bytes;
+  }
+  if (changes.dropped.length > 0) restoreOrder(local);
+  const changed = new Set([...changes.touched, ...changes.dropped]);
+  for (const queue of changed) {
+    const before = queue.bytes;
+    rollBack(queue, cache);
+    if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
+  }
+  for (const queue of changes.recounted) local.recounts.add(queue);
+  announceAvailable(local, changed);
+  forgetChanges(local);
+}
+
+/** Queues are listed in the order in which they were made. A list that is not at its end goes on with the old map. */
+function restoreOrder(local: Local): void {
+  local.queues = new Map([...local.queues].sort(([, a], [, b]) => a.id - b.id));
+}
