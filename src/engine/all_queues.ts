@@ -5,6 +5,7 @@ import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { keepRecord } from "./records.ts";
 import { isTracing, isWithinRoom, replyFailure, replyOutcome, traceReply } from "./replies.ts";
+import { countOther } from "./stats.ts";
 
 /* Requests that go through all queues, however many there are: a part in each group, and a part again once it is told. */
 
@@ -68,6 +69,7 @@ function goOn(engine: Engine, { session, cursor }: Entry): void {
 }
 
 function finish(engine: Engine, { session, request }: Entry): void {
+  countOther(engine.stats, request.kind);
   session.cursor = undefined;
   session.draft = undefined;
   session.stepping = false;

@@ -14,8 +14,8 @@ import {
   replyStatistics,
   traceReply,
 } from "./replies.ts";
-import { listStats, resetStats } from "./stats.ts";
-import { offer } from "./waiters.ts";
+import { countOther, listStats, resetStats } from "./stats.ts";
+import { countWaiters, offer } from "./waiters.ts";
 
 /**
  * What a kind of request adds to the group that gathers, and how the outcome of each operation is told. A request is
@@ -32,7 +32,7 @@ const WEIGHTS = { plain: 1, look: 4, wide: 16 } as const;
 export const commands: Record<RequestKind, Command> = {
   set: { add: addSet, reply: replySet },
   get: { add: addGet, reply: replyGet },
-  delete: { add: adding("delete", WEIGHTS.look, true), reply: finishing(replyDelete) },
+  delete: { add: adding("delete", WEIGHTS.look, true), reply: replyDelete },
   flush: {
     add: adding("flush", WEIGHTS.look, true),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "flushed")),
@@ -98,6 +98,7 @@ function adding(kind: OperationKind, weight: number, isChange: boolean): Command
 /** A request whose one operation is told as it says, unless it failed. */
 function finishing(tell: Command["reply"]): Command["reply"] {
   return (engine, entry) => {
+    countOther(engine.stats, entry.request.kind);
     if (!replyFailure(engine, entry)) tell(engine, entry);
     keepRecord(engine, entry.request);
   };
@@ -134,16 +135,22 @@ function replySet(engine: Engine, entry: Entry): void {
 }
 
 function replyDelete(engine: Engine, entry: Entry): void {
-  const isDeleted = entry.outcome === "done";
-  if (isDeleted) engine.stats.counters.deleteHits++;
-  replyOutcome(engine, entry, isDeleted ? "deleted" : "not found");
+  const { counters } = engine.stats;
+  if (entry.outcome === "done") {
+    counters.deleteHits++;
+    replyOutcome(engine, entry, "deleted");
+  } else if (!replyFailure(engine, entry)) {
+    counters.deleteMisses++;
+    replyOutcome(engine, entry, "not found");
+  }
+  keepRecord(engine, entry.request);
 }
 
 function replyDetails(engine: Engine, entry: Entry): void {
   const { details, queue } = entry;
   if (details === undefined) return replyStatistics(engine, entry, []);
   const { messages, bytes, open, sets, gets, age, memory } = details;
-  const waiters = engine.waiters.get(queue)?.sessions.size ?? 0;
+  const waiters = countWaiters(engine, queue);
   replyStatistics(engine, entry, [
     ["messages", messages],
     ["bytes", bytes],

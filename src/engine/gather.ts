@@ -8,7 +8,6 @@ import type { Deferred, Engine, Group, Session } from "./engine.ts";
 import { stepGet } from "./get.ts";
 import { takeRecord } from "./records.ts";
 import { isTracing } from "./replies.ts";
-import { countOther } from "./stats.ts";
 
 /** Work that a session adds to a group beside others, and to one of its own. */
 const MAX_BESIDE = 32;
@@ -109,7 +108,6 @@ export function addRequest(engine: Engine, session: Session): void {
   if (request.line !== "") request.line = "";
   input.request = takeRecord(engine);
   if (kind === "set" && !request.bodyAlone) input.pinned = true;
-  if (kind !== "set" && kind !== "get") countOther(engine.stats, kind);
   commands[kind].add(engine, session, request);
   if (kind === "quit" || (kind === "error" && fatal)) finishInput(session);
 }

@@ -44,8 +44,10 @@ export interface Counters {
   getsFailed: number;
   /** Gets that were answered without a message. */
   getsMissed: number;
+  /** Deletes that found their queue, and that found none. */
   deleteHits: number;
-  /** How often each command came that is neither a set nor a get. */
+  deleteMisses: number;
+  /** How many of each kind were replied to that is neither a set, a get nor a delete. */
   others: Partial<Record<RequestKind, number>>;
 }
 
@@ -68,6 +70,7 @@ export function newStats({ calendar }: Pick<Runtime, "calendar">): Stats {
       getsFailed: 0,
       getsMissed: 0,
       deleteHits: 0,
+      deleteMisses: 0,
       others: {},
     },
     commits: newCommits(),

@@ -127,8 +127,9 @@ function trafficMetrics({ engine: { stats }, options }: Monitor): string[] {
 
 /** Each kind of command with its results. */
 function commands({ counters, setHits, getHits }: Stats): Sample[] {
-  const { setsNotStored, setsFailed, getsFailed, getsMissed, deleteHits, others } = counters;
-  const { delete: deletes = 0, error: refused = 0, "error set": setsRefused = 0, ...rest } = others;
+  const { setsNotStored, setsFailed, getsFailed, getsMissed, deleteHits, deleteMisses, others } =
+    counters;
+  const { error: refused = 0, "error set": setsRefused = 0, ...rest } = others;
   const of = (command: string, result: string, value: number): Sample => [
     { command, result },
     value,
@@ -142,7 +143,7 @@ function commands({ counters, setHits, getHits }: Stats): Sample[] {
     of("get", "miss", getsMissed),
     of("get", "failed", getsFailed),
     of("delete", "deleted", deleteHits),
-    of("delete", "not_found", deletes - deleteHits),
+    of("delete", "not_found", deleteMisses),
     of("other", "refused", refused),
     ...Object.entries(rest).map(([kind, count]) => of(kind, "done", count)),
   ];
