@@ -6,11 +6,12 @@ import { addEntry } from "./group.ts";
 import { keepRecord } from "./records.ts";
 import { isTracing, isWithinRoom, replyFailure, replyOutcome, traceReply } from "./replies.ts";
 import { countOther } from "./stats.ts";
+import { WIDE } from "./weights.ts";
 
-/* Requests that go through all queues, however many there are: a part in each group, and a part again once it is told. */
-
-/** A part of them is much work. */
-const PART = 16;
+/*
+ * Requests that go through all queues, of which there may be very many: one part in each group. The next part is added
+ * once the one before is replied to.
+ */
 
 export function addList(engine: Engine, session: Session, request: Request): void {
   addPart(engine, "list", session, request);
@@ -22,13 +23,13 @@ export function addFlushAll(engine: Engine, session: Session, request: Request):
 }
 
 function addPart(engine: Engine, kind: OperationKind, session: Session, request: Request): void {
-  const entry = addEntry(engine, kind, session, request, PART);
+  const entry = addEntry(engine, kind, session, request, WIDE);
   entry.cursor = session.cursor;
   session.current = request;
   session.stepping = true;
 }
 
-/** Tells a part of the counters of all queues. */
+/** Writes a part of the counters of all queues. */
 export function replyList(engine: Engine, entry: Entry): void {
   const { output } = engine;
   const { session, request, counts } = entry;
@@ -41,13 +42,13 @@ export function replyList(engine: Engine, entry: Entry): void {
   if (isLast) encoder.rowsEnd(output, request);
   if (!isWithinRoom(engine, entry, start)) return finish(engine, entry);
   if (!isLast && !session.hasConnection) {
-    // It is told whole or not at all.
+    // A datagram has the whole list or none of it.
     session.draft = Buffer.from(output.buffer.subarray(start, output.length));
     output.length = start;
   }
   if (isTracing()) traceReply(engine, session, request, start);
   if (isLast) finish(engine, entry);
-  else goOn(engine, entry);
+  else continueLater(engine, entry);
 }
 
 function writeCounts(output: Bytes, request: Request, { names, sets, gets }: QueueCounts): void {
@@ -57,12 +58,12 @@ function writeCounts(output: Bytes, request: Request, { names, sets, gets }: Que
 }
 
 export function replyFlushAll(engine: Engine, entry: Entry): void {
-  if (entry.outcome === "more") return goOn(engine, entry);
+  if (entry.outcome === "more") return continueLater(engine, entry);
   if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "done");
   finish(engine, entry);
 }
 
-function goOn(engine: Engine, { session, cursor }: Entry): void {
+function continueLater(engine: Engine, { session, cursor }: Entry): void {
   session.cursor = cursor;
   session.stepping = false;
   engine.runnable.add(session);

@@ -16,70 +16,68 @@ import {
 } from "./replies.ts";
 import { countOther, listStats, resetStats } from "./stats.ts";
 import { countWaiters, offer } from "./waiters.ts";
+import { LOOK, PLAIN, WIDE } from "./weights.ts";
 
 /**
- * What a kind of request adds to the group that gathers, and how the outcome of each operation is told. A request is
- * answered by exactly one last line (or packet), whatever becomes of its operations.
+ * What a kind of request adds to the gathering group, and how the outcome of each operation is replied. The reply to a
+ * request has exactly one last line (or packet), also when some of its operations fail.
  */
 export interface Command {
   add(engine: Engine, session: Session, request: Request): void;
   reply(engine: Engine, entry: Entry): void;
 }
 
-/** Work of one operation, compared with that of a set or a get. A session adds only so much of it to a group. */
-const WEIGHTS = { plain: 1, look: 4, wide: 16 } as const;
-
 export const commands: Record<RequestKind, Command> = {
   set: { add: addSet, reply: replySet },
   get: { add: addGet, reply: replyGet },
-  delete: { add: adding("delete", WEIGHTS.look, true), reply: replyDelete },
+  delete: { add: adding("delete", LOOK, true), reply: replyDelete },
   flush: {
-    add: adding("flush", WEIGHTS.look, true),
+    add: adding("flush", LOOK, true),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "flushed")),
   },
   flush_all: { add: addFlushAll, reply: replyFlushAll },
   stats: {
-    add: adding("none", WEIGHTS.look, false),
+    add: adding("none", LOOK, false),
     reply: finishing((engine, entry) =>
       replyStatistics(engine, entry, listStats(engine.stats, engine.runtime)),
     ),
   },
-  "stats queue": { add: adding("details", WEIGHTS.look, false), reply: finishing(replyDetails) },
+  "stats queue": { add: adding("details", LOOK, false), reply: finishing(replyDetails) },
   "stats queues": { add: addList, reply: replyList },
   "stats reset": {
-    add: adding("none", WEIGHTS.plain, false),
+    add: adding("none", PLAIN, false),
     reply: finishing((engine, entry) => {
       resetStats(engine.stats);
       replyOutcome(engine, entry, "reset");
     }),
   },
-  version: { add: adding("none", WEIGHTS.plain, false), reply: finishing(replyVersion) },
+  version: { add: adding("none", PLAIN, false), reply: finishing(replyVersion) },
   verbosity: {
-    add: adding("none", WEIGHTS.plain, false),
+    add: adding("none", PLAIN, false),
     reply: finishing((engine, entry) => {
       setVerbosity(entry.request.level);
       replyOutcome(engine, entry, "done");
     }),
   },
   noop: {
-    add: adding("none", WEIGHTS.plain, false),
+    add: adding("none", PLAIN, false),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "alive")),
   },
   quit: {
-    add: adding("none", WEIGHTS.plain, false),
+    add: adding("none", PLAIN, false),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "done")),
   },
   db_checkpoint: {
-    add: adding("checkpoint", WEIGHTS.wide, true),
+    add: adding("checkpoint", WIDE, true),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "done")),
   },
   db_archive: {
-    add: adding("archive", WEIGHTS.wide, true),
+    add: adding("archive", WIDE, true),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "done")),
   },
-  error: { add: adding("none", WEIGHTS.plain, false), reply: finishing(replyRefused) },
+  error: { add: adding("none", PLAIN, false), reply: finishing(replyRefused) },
   "error set": {
-    add: adding("none", WEIGHTS.plain, false),
+    add: adding("none", PLAIN, false),
     reply: finishing((engine, entry) => {
       engine.stats.setCommands++;
       replyRefused(engine, entry);
@@ -95,18 +93,18 @@ function adding(kind: OperationKind, weight: number, isChange: boolean): Command
   };
 }
 
-/** A request whose one operation is told as it says, unless it failed. */
-function finishing(tell: Command["reply"]): Command["reply"] {
+/** A request that is one operation: when that has failed, the reply is its error, and otherwise what `reply` writes. */
+function finishing(reply: Command["reply"]): Command["reply"] {
   return (engine, entry) => {
     countOther(engine.stats, entry.request.kind);
-    if (!replyFailure(engine, entry)) tell(engine, entry);
+    if (!replyFailure(engine, entry)) reply(engine, entry);
     keepRecord(engine, entry.request);
   };
 }
 
 function addSet(engine: Engine, session: Session, request: Request): void {
   const { gathering, waiters } = engine;
-  const entry = addEntry(engine, "put", session, request, WEIGHTS.plain);
+  const entry = addEntry(engine, "put", session, request, PLAIN);
   entry.queue = request.name;
   entry.flags = request.flags;
   entry.body = request.body;

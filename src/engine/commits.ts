@@ -2,7 +2,7 @@ import { DURATIONS, type Histogram, newHistogram, observe, SIZES } from "../util
 import { error, trace } from "../util/log.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** What is known of the commits of all groups: the histograms, and the last success and failure. */
+/** The commits of all groups: histograms, and the last success and failure. */
 export interface Commits {
   /** Seconds. */
   times: Histogram;

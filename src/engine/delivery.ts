@@ -2,7 +2,7 @@ import type { Engine, Entry } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { offer } from "./waiters.ts";
 
-/* Sends replies, and puts messages back that certainly did not reach their client. */
+/* Sends replies. A message that was certainly not delivered goes back to its queue. */
 
 /** When a restore has failed, it is tried again after so many milliseconds. */
 const RESTORE_AGAIN_MS = 1000;
@@ -18,7 +18,7 @@ export function sendRun(engine: Engine): void {
   run.first = engine.closed.done;
 }
 
-/** Nothing of the run was delivered. */
+/** Nothing of the run was delivered: the messages that it took go back. */
 function restoreRun(engine: Engine): void {
   const { run, closed } = engine;
   for (let i = run.first; i < closed.done; i++) {
@@ -28,8 +28,8 @@ function restoreRun(engine: Engine): void {
 }
 
 /**
- * What a take gave was not delivered, not even a part of it: it goes back. That is as much as can be known here; a client
- * that must be sure of each message opens it.
+ * Puts a taken message back, because no byte of it was delivered. When some bytes were sent, the server cannot know
+ * whether all arrived: a client that must not lose a message opens it, and closes it later.
  */
 export function restore(engine: Engine, entry: Entry): void {
   const { queue, queueId, number, flags, body, start, end } = entry;
@@ -46,7 +46,7 @@ export function restore(engine: Engine, entry: Entry): void {
   engine.requestTurn();
 }
 
-/** A restore whose commit failed is asked again a little later, until the message is back. */
+/** A restore whose commit failed is tried again a little later, until the message is back. */
 export function restoreAgain(engine: Engine, entry: Entry): void {
   if (entry.outcome !== "failed") return;
   const kept = { ...entry };

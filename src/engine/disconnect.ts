@@ -5,12 +5,13 @@ import type { Session } from "./engine.ts";
 import { addEntry, withdraw } from "./group.ts";
 import { forgetWait, offer } from "./waiters.ts";
 
-/** What a client that is gone does not get any more. */
+/** Operations that get a message, which a client that has disconnected cannot receive. */
 const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "peek"]);
 
 /**
- * The client is gone. What it was about to take stays in the queues, what it has open goes back, and so does what it took
- * and was not sent; its complete sets, closes and deletes are done.
+ * The client has disconnected. Its gets that are not executed yet are withdrawn, so their messages stay in the queues.
+ * Its open messages go back to their queues, and so do messages that were taken for it and not sent. Its sets, closes
+ * and deletes that have arrived completely are still done.
  */
 export function closeSession(session: Session): void {
   const { engine, consumer } = session;

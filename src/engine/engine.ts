@@ -16,8 +16,22 @@ import type { Stats } from "./stats.ts";
  *   close    (turn.ts)    the group is closed, and the backend executes it as one transaction
  *   reply    (turn.ts)    each outcome becomes bytes, in order, then one write a client
  *
- * What each kind of request adds to the group, and how its outcome is told, is in commands.ts. What a client's end does to
- * its operations and its open messages is in disconnect.ts, and how a wait for a message ends in waiters.ts.
+ * Where to find the rest, in this folder:
+ *
+ *   commands.ts        what each kind of request adds to the group, and how its outcome is replied
+ *   group_closing.ts   the decision when a group is closed, and so committed
+ *   disconnect.ts      what a disconnect does to a client's operations and open messages
+ *   waiters.ts         how a wait for a message begins and ends
+ *   commits.ts         the histograms of commits
+ *
+ * and in others, by their names in src/:
+ *
+ *   queues/local/failed_commit.ts   what a failed commit answers
+ *   store/vacuum.ts                 giving disk space back (store/removal.ts removes the rows of taken messages)
+ *   store/directory.ts              the lock of a data directory
+ *   net/backpressure.ts             the bound on unsent replies of all clients
+ *   protocol/meta/decoder.ts        the parsing of `ms` and the other meta commands
+ *   config/environment.ts           the names of environment variables
  */
 
 export interface Engine {
@@ -34,23 +48,23 @@ export interface Engine {
   closed: Group;
   /** The backend has not answered yet. */
   executing: boolean;
-  /** Sessions that have more to add than a group takes of one session, or at all. */
+  /** Sessions that have more to add than the group took. */
   runnable: Set<Session>;
-  /** Awaited queues that have messages, and how many. */
+  /** Queues that sessions wait for and that have messages again, and how many. */
   ready: Map<string, number>;
   /** Replies are written here, a group's at a time. */
   output: Bytes;
   run: Run;
-  /** Requests that are answered, to be filled anew. */
+  /** Records of answered requests, for later ones: see records.ts. */
   records: Request[];
-  /** The end of the turn is asked for. */
+  /** A turn was asked for. */
   scheduled: boolean;
-  /** When the group that gathers began, and how long the last commit took, in milliseconds. */
+  /** When the gathering group began, and how long the last commit took, in milliseconds. */
   begunAt: number;
   commitMs: number;
-  /** What the last execution wrote: a commit took so long; undefined: nothing was written. */
+  /** How long the commit of the last execution took, in milliseconds; undefined when it wrote nothing. */
   wroteMs: number | undefined;
-  /** Asks for a turn: what was gathered is closed soon. */
+  /** Asks for a turn: the gathering group is closed soon. */
   requestTurn: () => void;
 }
 
@@ -62,36 +76,36 @@ export interface Session extends Taker {
   sink: Sink;
   input: Input;
   consumer: Consumer;
-  /** Only over a connection a client can wait, and have messages open. */
+  /** Only a client with a connection can wait for messages, and have messages open. */
   hasConnection: boolean;
   /**
-   * Requests are read; no more are read, and the replies to earlier ones are still to come; all are made; the client is
-   * gone.
+   * open: requests are read. ending: no more are read, and replies to earlier ones are still to come. answered: all
+   * replies were made. closed: the client has disconnected.
    */
   phase: "open" | "ending" | "answered" | "closed";
-  /** The client sends nothing more: it is not kept waiting. */
+  /** The client sends nothing more: its gets do not wait. */
   inputEnded: boolean;
-  /** Without a connection: bytes of the request that was read last, and those that count to the next one beside it. */
+  /** Without a connection: bytes of the last request that was read, and those before the next that count with it. */
   requestBytes: number;
   headerBytes: number;
-  /** Work of its operations that are not replied to yet, as commands.ts weighs it, and how many there are. */
+  /** Work of its operations that are not replied to yet, see weights.ts, and how many there are. */
   load: number;
   pending: number;
-  /** The request that goes on in parts, or waits; nothing further is read before it is answered. */
+  /** The request that is executed in parts, or waits for a message; nothing more is read before it is answered. */
   current: Request | undefined;
-  /** A part of it is on its way. */
+  /** A part of it is in a group. */
   stepping: boolean;
-  /** Requests that were read, and come before what is read next. */
+  /** Requests that were read and postponed: they come before all that is read next. */
   deferred: Deferred[];
-  /** get: the next key to be asked for. */
+  /** get: the place of the next key to add. */
   nextKey: number;
-  /** list, flush all: where it goes on. */
+  /** list, flush all: where the next part begins. */
   cursor: unknown;
-  /** list, without a connection: what was written of the reply so far. */
+  /** list, without a connection: the reply so far. */
   draft: Buffer | undefined;
   /** get: a message was found for the request that is being replied to. */
   found: boolean;
-  /** get: what the request that is being replied to came to, when it does not go on to its end. */
+  /** get: why the request that is being replied to does not go on to its end. */
   verdict: "" | "over" | "no room" | "wait";
   wait: Wait | undefined;
 }
@@ -107,17 +121,17 @@ export interface Wait {
   key: Key;
   /** On the monotonic clock. */
   until: number;
-  /** An operation that may serve it is on its way. */
+  /** An operation that may bring it a message is in a group. */
   offered: boolean;
   /** Its time is over: the next reply is the last. */
   expired: boolean;
   cancelTimer: () => void;
 }
 
-/** The sessions that wait for messages of one queue, the one that came first in front. */
+/** The sessions that wait for messages of one queue, the first one in front. */
 export interface Line {
   sessions: Set<Session>;
-  /** Goes through those that nothing is offered to; undefined: from the start. */
+  /** Goes through sessions without an offer; undefined: from the start. */
   unoffered: Iterator<Session> | undefined;
 }
 
@@ -128,15 +142,15 @@ export interface Sink {
    * @returns false when it is certain that none of them will arrive
    */
   send(bytes: Buffer, start: number, end: number, stable: boolean): boolean;
-  /** Bytes that a reply may have; Infinity where any length is fine. */
+  /** How many bytes a reply may have; Infinity where any length is fine. */
   room(): number;
   /** The session adds nothing before it is resumed. */
   blocked: boolean;
   /** Room for replies is short, so that {@link room} counts. All clients of a kind share it. */
   pressure: Pressure;
-  /** The next part of the reply is larger than the room: the session is to be resumed when there is more. */
+  /** The next part of the reply is larger than the room: the sink resumes the session when there is more. */
   awaitRoom(): void;
-  /** The session has looked at its input as far as it can for now. */
+  /** The session has decoded its input as far as it can for now. */
   gathered(): void;
   /** All replies were sent, and there will be no more. */
   end(): void;
@@ -146,7 +160,7 @@ export interface Pressure {
   outputFull: boolean;
 }
 
-/** Replies to one client that lie together in the output, and are one write. */
+/** Consecutive replies to one client in the output: they are one write. */
 export interface Run {
   session: Session | undefined;
   /** Where in the output they start. */
@@ -155,7 +169,7 @@ export interface Run {
   first: number;
 }
 
-/** Operations in order of arrival; the records are kept and filled anew. */
+/** Operations in order of arrival; the records of operations are used again. */
 export interface Group {
   entries: Entry[];
   count: number;
@@ -165,9 +179,9 @@ export interface Group {
   bytes: number;
   /** How many of its operations may change something. */
   changes: number;
-  /** Queues that its gets ask for which wait when there is no message: messages may come behind them in the group. */
+  /** Queues of its gets that wait when there is no message: messages may come behind them in the group. */
   sought: Set<string>;
-  /** Received bytes that its bodies lie in, to be given back when it is done. */
+  /** Received bytes that its bodies lie in, which are released when it is done. */
   spent: Buffer[];
 }
 

@@ -9,14 +9,14 @@ import { stepGet } from "./get.ts";
 import { takeRecord } from "./records.ts";
 import { isTracing } from "./replies.ts";
 
-/** Work that a session adds to a group beside others, and to one of its own. */
+/** How much work a session adds to a group that others use, too, and to one that it has for itself. */
 const MAX_BESIDE = 32;
 const MAX_ALONE = 128;
-/** Bytes of bodies, and operations, that a group has at most. */
+/** A group has at most about so many bytes of bodies, and so many operations. */
 const MAX_GROUP_BYTES = 1024 * 1024;
 const MAX_GROUP_OPERATIONS = 4096;
 
-/** Adds the session's requests to the group, as far as they have arrived and it is its turn. */
+/** Adds the session's requests to the group, as far as they have arrived and the group takes them. */
 export function gather(engine: Engine, session: Session): void {
   if (session.phase === "closed") return;
   const { input, sink } = session;
@@ -27,10 +27,10 @@ export function gather(engine: Engine, session: Session): void {
       break;
     }
     const { current } = session;
-    if (current !== undefined) goOn(engine, session, current);
+    if (current !== undefined) continueRequest(engine, session, current);
     else if (session.deferred.length > 0) addDeferred(engine, session);
     else if (!addNext(engine, session)) break;
-    // Most clients wait for the reply: there is nothing to look at again.
+    // Most clients wait for the reply: there is no further input to decode.
     else if (input.at === input.chunk.length && !session.inputEnded) break;
   }
   compactInput(input);
@@ -45,19 +45,19 @@ function hasMore({ phase, wait, stepping, postponed, current, deferred }: Sessio
   return phase === "open" || current !== undefined || deferred.length > 0;
 }
 
-/** Whether nothing more is added to the group: what is held for it is bounded. */
+/** Whether nothing more is added to the group, so that its memory is bounded. */
 export function isFull({ bytes, count }: Group): boolean {
   return bytes >= MAX_GROUP_BYTES || count >= MAX_GROUP_OPERATIONS;
 }
 
-/** Where room for replies is short, a session has one request on its way. */
+/** Whether the session may add a request. Where room for replies is short, it has one at a time. */
 function mayAdd({ gathering }: Engine, { load, pending, sink }: Session): boolean {
   if (isFull(gathering)) return false;
   if (sink.pressure.outputFull) return pending === 0;
   return load < (gathering.count > pending ? MAX_BESIDE : MAX_ALONE);
 }
 
-function goOn(engine: Engine, session: Session, request: Request): void {
+function continueRequest(engine: Engine, session: Session, request: Request): void {
   if (request.kind === "get") stepGet(engine, session, request);
   else commands[request.kind].add(engine, session, request);
 }
@@ -112,7 +112,7 @@ export function addRequest(engine: Engine, session: Session): void {
   if (kind === "quit" || (kind === "error" && fatal)) finishInput(session);
 }
 
-/** Nothing more is read of the client; it is over once all that came before is replied to. */
+/** Nothing more is read from the client. The session ends once all earlier requests are replied to. */
 export function finishInput(session: Session): void {
   if (session.phase !== "open") return;
   const { engine, input } = session;

@@ -5,23 +5,28 @@ import { sendRun } from "./delivery.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { keepRecord } from "./records.ts";
-import { isTracing, replyError, replyFailure, TOO_LONG, traceReply } from "./replies.ts";
-import { beginWait, forgetWait, offer, waitOn } from "./waiters.ts";
+import {
+  isTracing,
+  replyError,
+  replyFailure,
+  TOO_LONG,
+  traceReply,
+  withoutReply,
+} from "./replies.ts";
+import { beginWait, forgetWait, keepWaiting, offer } from "./waiters.ts";
+import { PEEK, PLAIN } from "./weights.ts";
 
 /** A body from this many bytes on is sent from where it lies. */
 const LARGE_BODY = 16 * 1024;
 /** Keys of one request that a group takes at a time. */
 const MAX_KEYS = 32;
-/** Work of an operation, compared with that of a plain get: a peek may read the message from the disk each time. */
-const TAKE = 1;
-const PEEK = 8;
 
 /** Adds what a get asks for: the hot path of consumers is one key without options. */
 export function addGet(engine: Engine, session: Session, request: Request): void {
   const isPlain = keyCount(request) === 1 && keyOf(request, 0).plain;
   if (isPlain && !session.sink.pressure.outputFull) {
     const key = keyOf(request, 0);
-    const entry = addEntry(engine, "take", session, request, TAKE);
+    const entry = addEntry(engine, "take", session, request, PLAIN);
     entry.queue = key.queue;
     entry.keyIndex = 0;
     engine.gathering.changes++;
@@ -32,7 +37,7 @@ export function addGet(engine: Engine, session: Session, request: Request): void
     request.kind = "error";
     request.error = "bad request";
     request.reason = problem;
-    addEntry(engine, "none", session, request, TAKE);
+    addEntry(engine, "none", session, request, PLAIN);
     return;
   }
   session.nextKey = 0;
@@ -44,13 +49,13 @@ export function addGet(engine: Engine, session: Session, request: Request): void
   stepGet(engine, session, request);
 }
 
-/** Whether it is answered by what one group brings, so that others may be added behind it. */
+/** Whether one group is enough for its reply, so that other requests may be added behind it. */
 function isOnePart(request: Request): boolean {
   const keys = keyCount(request);
   return keys <= MAX_KEYS && (keys > 1 || keyOf(request, 0).wait <= 0);
 }
 
-/** What a client without a connection can't be given. */
+/** Why a client without a connection cannot ask for this. */
 function connectionProblem(request: Request): string | undefined {
   for (let i = 0; i < keyCount(request); i++) {
     const { plain, action, wait } = keyOf(request, i);
@@ -61,7 +66,7 @@ function connectionProblem(request: Request): string | undefined {
   return undefined;
 }
 
-/** Adds the next part of a get of several keys, or with options. It goes on once that is replied to. */
+/** Adds the next part of a get of several keys, or with options. The one after it is added once this is replied to. */
 export function stepGet(engine: Engine, session: Session, request: Request): void {
   addPart(engine, session, request, roomFor(session, request));
   session.stepping = true;
@@ -84,7 +89,7 @@ function addPart(engine: Engine, session: Session, request: Request, fits: Entry
   if (engine.waiters.size > 0) offerAborted(engine, first, count);
 }
 
-/** What is put back is offered to sessions that wait, behind the part that puts it back. */
+/** Offers messages that the part puts back to sessions that wait, behind that part. */
 function offerAborted(engine: Engine, from: number, to: number): void {
   for (let i = from; i < to; i++) {
     const { kind, queue } = engine.gathering.entries[i] as Entry;
@@ -93,8 +98,8 @@ function offerAborted(engine: Engine, from: number, to: number): void {
 }
 
 /**
- * Before anything is done for a get of several keys it is refused when one of them opens a message beside an open one:
- * what a key closes or opens counts for those behind it.
+ * A get of several keys is refused before anything is done for it, when one of its keys would open a second message of
+ * a queue. An earlier key of the same get may have closed the first message, or opened it.
  */
 function addChecks(engine: Engine, session: Session, request: Request): void {
   let opened: Map<string, boolean> | undefined;
@@ -106,11 +111,11 @@ function addChecks(engine: Engine, session: Session, request: Request): void {
     if (action === "open" && before === undefined) {
       const isOpen = opened.get(queue);
       if (isOpen !== false) {
-        const check = addEntry(engine, isOpen === true ? "none" : "check", session, request, TAKE);
+        const check = addEntry(engine, isOpen === true ? "none" : "check", session, request, PLAIN);
         check.queue = queue;
         check.consumer = session.consumer;
         check.keyIndex = i;
-        // The request itself has opened one.
+        // An earlier key of the request opens one.
         if (isOpen === true) check.outcome = "held";
       }
     }
@@ -128,11 +133,11 @@ function addKey(
   const key = keyOf(request, index);
   const { before, action } = key;
   if (key.wait > 0) engine.gathering.sought.add(key.queue);
-  if (before !== undefined) addFor(engine, before, session, request, key, index);
-  if (action !== "none") addFor(engine, action, session, request, key, index).fits = fits;
+  if (before !== undefined) addOperation(engine, before, session, request, key, index);
+  if (action !== "none") addOperation(engine, action, session, request, key, index).fits = fits;
 }
 
-function addFor(
+function addOperation(
   engine: Engine,
   kind: "close" | "abort" | "take" | "open" | "peek",
   session: Session,
@@ -140,7 +145,7 @@ function addFor(
   key: Key,
   index: number,
 ): Entry {
-  const entry = addEntry(engine, kind, session, request, kind === "peek" ? PEEK : TAKE);
+  const entry = addEntry(engine, kind, session, request, kind === "peek" ? PEEK : PLAIN);
   entry.queue = key.queue;
   entry.consumer = session.consumer;
   entry.keyIndex = index;
@@ -148,7 +153,7 @@ function addFor(
   return entry;
 }
 
-/** Where room for replies is short: whether the next message, too, is within it. */
+/** Where room for replies is short: a function that says whether the next message fits into it, too. */
 function roomFor({ sink }: Session, request: Request): Entry["fits"] {
   if (!sink.pressure.outputFull) return undefined;
   const room = sink.room();
@@ -163,17 +168,17 @@ function roomFor({ sink }: Session, request: Request): Entry["fits"] {
   };
 }
 
-/** Tells what one operation of a get came to, and what the get came to behind its last one. */
+/** Replies to one operation of a get; behind the last one, ends the reply to the get. */
 export function replyGet(engine: Engine, entry: Entry): void {
   const { session, request } = entry;
   if (entry.last && !entry.chained && session.current !== request) {
     return replySingle(engine, entry);
   }
   if (session.verdict === "") replyOperation(engine, entry);
-  if (entry.last) conclude(engine, entry);
+  if (entry.last) endPart(engine, entry);
 }
 
-/** A get that is one operation, and does not wait: the hot path, so it is told in one go. */
+/** Replies to a get that is one operation and does not wait: the hot path, so all of it is here. */
 function replySingle(engine: Engine, entry: Entry): void {
   const { stats, output } = engine;
   const { request, outcome } = entry;
@@ -238,8 +243,14 @@ function replyOperation(engine: Engine, entry: Entry): void {
       session.verdict = "over";
       replyFailure(engine, entry);
       return;
-    default:
+    case "pending":
+    case "full":
+    case "more":
+    case "skipped":
+    case "postponed":
       return;
+    default:
+      return withoutReply(outcome);
   }
 }
 
@@ -256,7 +267,7 @@ function replyTooLarge(engine: Engine, entry: Entry): void {
     session.verdict = "over";
     replyError(engine, entry, "failure", TOO_LONG);
   } else {
-    // What there is room for is told.
+    // The reply has the messages that there was room for.
     session.nextKey = keyCount(entry.request);
   }
 }
@@ -279,8 +290,8 @@ function writeMessage(engine: Engine, entry: Entry): void {
   encoder.tail(output);
 }
 
-/** Behind the last operation of a get, or of a part of it. */
-function conclude(engine: Engine, entry: Entry): void {
+/** Ends a get, or a part of it, behind its last operation. */
+function endPart(engine: Engine, entry: Entry): void {
   const { session, request } = entry;
   const { verdict } = session;
   // Behind a get of one key the session may have added others already.
@@ -293,9 +304,9 @@ function conclude(engine: Engine, entry: Entry): void {
     return;
   }
   if (verdict === "wait") {
-    if (session.wait !== undefined) return waitOn(engine, session);
+    if (session.wait !== undefined) return keepWaiting(engine, session);
     beginWait(engine, session, keyOf(request, entry.keyIndex));
-    // What it has sent behind this get is held from now on.
+    // Further input of the client is held from now on.
     session.sink.gathered();
     return;
   }

@@ -66,12 +66,12 @@ function newEntry(session: Session, request: Request): Entry {
   };
 }
 
-/** Whether there is nothing in the group that is not done. */
+/** Whether all operations of the group are done. */
 export function isDone({ count, done }: Group): boolean {
   return done === count;
 }
 
-/** Empties the group: what it referred to is let go of. */
+/** Empties the group, and drops its references to buffers and clients. */
 export function clearGroup(group: Group): void {
   for (let i = 0; i < group.count; i++) forget(group.entries[i] as Entry);
   if (group.count > MAX_KEPT) group.entries.length = MAX_KEPT;
@@ -93,7 +93,7 @@ function forget(entry: Entry): void {
   if (entry.details !== undefined) entry.details = undefined;
 }
 
-/** Takes the session's operations of these kinds out of the group, as far as they are not executed. */
+/** Withdraws the session's operations of these kinds that are not executed yet. */
 export function withdraw(group: Group, session: Session, kinds: ReadonlySet<OperationKind>): void {
   for (let i = group.done; i < group.count; i++) {
     const entry = group.entries[i] as Entry;

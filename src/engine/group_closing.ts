@@ -3,17 +3,17 @@ import { isDone } from "./group.ts";
 import { takeTurn } from "./turn.ts";
 
 /*
- * The decision when a group is closed, which is when it is committed. Whatever adds to the group asks for a turn, and
- * the group is closed
+ * The decision when a group is closed, which is when it is committed. Each function that adds to the
+ * group asks for a turn, and the group is closed
  *   - once the sockets have nothing more to read, and waiting for more does not pay: see {@link closeWhenQuiet};
  *   - at once when it is large: see {@link closeIfLarge}.
  */
 
-/** When nothing has come for this part of the time that a commit takes, nothing more is waited for. */
+/** The group is closed when nothing has come for this part of the time that a commit takes. */
 const QUIET_PART = 32;
 /** However long a commit takes, gathering beside it does not get longer than this. */
 const MAX_GATHER_MS = 20;
-/** Beyond so many bytes of bodies a group is closed at once. */
+/** A group with so many bytes of bodies is closed at once. */
 const MAX_BYTES = 1024 * 1024;
 
 /** When the group last grew, in milliseconds, and to how many operations. */
@@ -46,7 +46,7 @@ function closeWhenQuiet(engine: Engine, growth: Growth): void {
 
 function isGrowing(engine: Engine, growth: Growth): boolean {
   const { gathering, closed, sessions, begunAt, runnable } = engine;
-  // There is nothing to commit, something waits already, or no client is left that could ask for more.
+  // There is nothing to commit, other work waits already, or all clients have asked for something.
   if (gathering.changes === 0 || !isDone(closed) || runnable.size > 0) return false;
   if (gathering.count >= sessions.size) return false;
   const now = engine.runtime.monotonic();

@@ -4,10 +4,10 @@ import type { Request } from "../protocol/request.ts";
 import { trace, verbosity } from "../util/log.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 
-/** Why a datagram is refused whose reply would be much longer. */
+/** The error where a reply would be much longer than the datagram that asked for it. */
 export const TOO_LONG = "answer too long for UDP, pad the line";
 
-/** Tells what became of a request. @param number the stored message's own, where the request asks for it */
+/** Writes the result of a request. @param number the stored message's own, where the request asks for it */
 export function replyOutcome(
   engine: Engine,
   { session, request }: Entry,
@@ -21,7 +21,7 @@ export function replyOutcome(
   if (isTracing()) traceReply(engine, session, request, start);
 }
 
-/** Tells that a request is refused, or has failed. @param reason in words for the client */
+/** Writes that a request is refused, or has failed. @param reason in words for the client */
 export function replyError(
   engine: Engine,
   { session, request }: Entry,
@@ -34,7 +34,7 @@ export function replyError(
   if (isTracing()) traceReply(engine, session, request, start);
 }
 
-/** Tells the operation's own error, if it failed. @returns whether it did */
+/** Writes the operation's error, if it has failed. @returns whether it has */
 export function replyFailure(engine: Engine, entry: Entry): boolean {
   if (entry.outcome !== "failed") return false;
   replyError(engine, entry, "failure", entry.error);
@@ -49,13 +49,21 @@ export function replyStatistics(engine: Engine, entry: Entry, rows: Iterable<Row
   if (isTracing()) traceReply(engine, session, request, start);
 }
 
-/** Whether a client without a connection may be sent what was written from `start` on; it is told when not. */
+/**
+ * Whether what was written from `start` on fits into the datagrams of a client without a connection. When it does not,
+ * an error takes its place.
+ */
 export function isWithinRoom(engine: Engine, entry: Entry, start: number): boolean {
   const { session } = entry;
   if (session.hasConnection || engine.output.length - start <= session.sink.room()) return true;
   engine.output.length = start;
   replyError(engine, entry, "failure", TOO_LONG);
   return false;
+}
+
+/** An outcome of an operation that has no reply does not compile. */
+export function withoutReply(outcome: never): never {
+  throw new Error(`an outcome without a reply: ${String(outcome)}`);
 }
 
 export function isTracing(): boolean {

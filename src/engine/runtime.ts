@@ -1,10 +1,10 @@
-/** The options that the engine goes by. */
+/** The options of the engine. */
 export interface Settings {
   /** Bytes of the largest body. */
   maxBody: number;
   /** A commit waits for the disk, so that gathering a little longer may pay. */
   waitsForDisk: boolean;
-  /** Bytes that close a group once gathering took as long as the last commit. */
+  /** Bytes that close a group, once gathering has taken as long as the last commit. */
   logBuffer: number;
   version: string;
 }

@@ -16,7 +16,7 @@ export interface Connectedness {
   hasConnection: boolean;
   /** Whether it speaks the binary dialect; undefined: its first byte says it. */
   binary: boolean | undefined;
-  /** Bytes that came before its first request, and count to it. */
+  /** Bytes that came before its first request, and count as a part of it. */
   headerBytes?: number;
 }
 
@@ -62,13 +62,13 @@ export function receive(session: Session, chunk: Buffer): void {
     gather(engine, session);
     closeIfLarge(engine);
   } else {
-    // A client that is not read from would not be seen to end, and its message would be lost.
+    // Its connection must be read all the time: without that its end is not noticed, and a message would be lost.
     if (unreadBytes(session) > MAX_AHEAD) endWait(engine, session);
     session.sink.gathered();
   }
 }
 
-/** The client sends nothing more, or is not listened to any more: what has arrived is still replied to. */
+/** The client sends nothing more, or is not read any more: requests that have arrived are still replied to. */
 export function receiveEnd(session: Session): void {
   const { engine } = session;
   session.inputEnded = true;
@@ -83,12 +83,12 @@ export function resume(session: Session): void {
   session.engine.requestTurn();
 }
 
-/** How many bytes were received and not looked at yet. */
+/** How many bytes were received and not decoded yet. */
 export function unreadBytes({ input }: Session): number {
   return input.chunk.length - input.at;
 }
 
-/** Refuses the request that is arriving, because there is no memory for the rest of it. @returns whether there is one */
+/** Refuses the request that is arriving, for lack of memory for the rest of it. @returns whether there is one */
 export function refusePartial(session: Session): boolean {
   const { engine, input } = session;
   if (session.phase !== "open" || session.wait !== undefined) return false;

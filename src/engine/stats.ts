@@ -3,15 +3,15 @@ import { version } from "../util/version.ts";
 import { type Commits, newCommits } from "./commits.ts";
 import type { Runtime } from "./runtime.ts";
 
-/** What the server counts of itself; the queues' own counters are theirs. */
+/** What the server counts about itself. The queues count their messages themselves. */
 export interface Stats {
   /** Milliseconds since 1970. */
   startedAt: number;
   currentConnections: number;
-  /** How far the counters were that `stats reset` sets back: they themselves only grow, as metrics must. */
+  /** The values of the counters at the last `stats reset`. The counters themselves only grow, as metrics must. */
   resetAt: Partial<Record<Resettable, number>>;
   totalConnections: number;
-  /** The most connections there have been at once: each has left a record behind for the next. */
+  /** The highest number of connections at one time, which `stats` calls connection structures. */
   connectionRecords: number;
   getCommands: number;
   getHits: number;
@@ -23,7 +23,7 @@ export interface Stats {
   commits: Commits;
 }
 
-/** What `stats reset` sets back. */
+/** Counters that begin again with `stats reset`. */
 const RESETTABLE = [
   "totalConnections",
   "getCommands",
@@ -35,11 +35,11 @@ const RESETTABLE = [
 ] as const;
 type Resettable = (typeof RESETTABLE)[number];
 
-/** What `stats` has no names for. */
+/** Counters that `stats` does not show. */
 export interface Counters {
   /** Sets that a limit forbids. */
   setsNotStored: number;
-  /** Messages whose set or get was executed, and then not committed. */
+  /** Sets and gets whose commit failed, or that failed by themselves. */
   setsFailed: number;
   getsFailed: number;
   /** Gets that were answered without a message. */
@@ -47,7 +47,7 @@ export interface Counters {
   /** Deletes that found their queue, and that found none. */
   deleteHits: number;
   deleteMisses: number;
-  /** How many of each kind were replied to that is neither a set, a get nor a delete. */
+  /** Replies to all other commands, by kind. */
   others: Partial<Record<RequestKind, number>>;
 }
 
@@ -77,7 +77,7 @@ export function newStats({ calendar }: Pick<Runtime, "calendar">): Stats {
   };
 }
 
-/** What `stats reset` does; what is so at this moment stays. */
+/** Does a `stats reset`. Values that say how things are now, such as the number of connections, stay. */
 export function resetStats(stats: Stats): void {
   for (const name of RESETTABLE) stats.resetAt[name] = stats[name];
 }
@@ -107,7 +107,7 @@ export function listStats(
     ["set_hits", sinceReset("setHits")],
     ["bytes_read", sinceReset("bytesRead")],
     ["bytes_written", sinceReset("bytesWritten")],
-    // One thread serves all connections, whatever -t asks for.
+    // One thread serves all connections; -t changes nothing.
     ["threads", 1],
   ];
 }

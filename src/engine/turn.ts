@@ -9,9 +9,9 @@ import { gather, isFull } from "./gather.ts";
 import { addEntry, clearGroup, isDone } from "./group.ts";
 import { keepBody } from "./records.ts";
 import { replyError } from "./replies.ts";
-import { offer, waitOn } from "./waiters.ts";
+import { keepWaiting, offer } from "./waiters.ts";
 
-/** How long requests are gathered from sessions that had more than their share, in milliseconds. */
+/** How long requests of sessions that had more than their share are gathered, in milliseconds. */
 const GATHER_MS = 2;
 
 /**
@@ -26,7 +26,7 @@ export function takeTurn(engine: Engine): void {
     engine.gathering = closed;
   }
   const { closed, backend } = engine;
-  if (isDone(closed)) return goOn(engine);
+  if (isDone(closed)) return prepareNextTurn(engine);
   engine.wroteMs = undefined;
   const executed = backend.execute(closed.entries, closed.done, closed.count);
   if (typeof executed === "number") {
@@ -40,7 +40,7 @@ export function takeTurn(engine: Engine): void {
   }
 }
 
-/** Tells the outcomes of so many operations, and goes on. */
+/** Replies to so many operations, which were executed, and prepares the next turn. */
 function finishTurn(engine: Engine, group: Group, executed: number): void {
   engine.executing = false;
   engine.begunAt = engine.runtime.monotonic();
@@ -58,10 +58,10 @@ function finishTurn(engine: Engine, group: Group, executed: number): void {
     if (!(cause instanceof BackendError)) throw cause;
     warn(cause.message);
   }
-  goOn(engine);
+  prepareNextTurn(engine);
 }
 
-/** Replies in order; neighbours that go to the same client are one write. */
+/** Replies in order. Consecutive replies to the same client are one write. */
 function replyAll(engine: Engine, group: Group, executed: number): void {
   const { run } = engine;
   const end = group.done + executed;
@@ -84,26 +84,25 @@ function replyAll(engine: Engine, group: Group, executed: number): void {
   clear(engine.output);
 }
 
-/** All that was written for the session is sent. */
+/** Sends the replies that were written for the session. */
 function endRun(engine: Engine): void {
   const { session } = engine.run;
   sendRun(engine);
   if (session === undefined) return;
   const { pending, deferred, sink } = session;
   session.taken = 0;
-  // What is left of its operations in a group that goes on keeps its place behind what was postponed, and waits until the
-  // client has read.
+  // Its operations in the rest of the group must stay behind the postponed ones, and wait until the client has read.
   session.postponed = pending > 0 && (deferred.length > 0 || sink.blocked);
   if (deferred.length > 0 && pending === 0) engine.runnable.add(session);
   endIfAnswered(session);
 }
 
-/** A mistake of ours in one reply costs no other client its own, and this one is told. */
+/** A mistake of ours in one reply is an error for that client, and no other client loses its reply. */
 function replyTo(engine: Engine, entry: Entry): void {
   const { session, kind } = entry;
   if (kind === "release") return;
   if (kind === "restore") return restoreAgain(engine, entry);
-  if (session.phase === "closed") return replyToGone(engine, entry);
+  if (session.phase === "closed") return returnUndelivered(engine, entry);
   if (entry.outcome === "postponed") return postpone(engine, entry);
   try {
     commands[entry.request.kind].reply(engine, entry);
@@ -113,9 +112,9 @@ function replyTo(engine: Engine, entry: Entry): void {
   }
 }
 
-/** The session's request comes again, before all that is read next. */
+/** The session's request is added again, before all that is read next. */
 function postpone(engine: Engine, { session, request, keyIndex }: Entry): void {
-  if (session.wait !== undefined) return waitOn(engine, session);
+  if (session.wait !== undefined) return keepWaiting(engine, session);
   if (session.current === request) {
     session.current = undefined;
     session.stepping = false;
@@ -125,8 +124,8 @@ function postpone(engine: Engine, { session, request, keyIndex }: Entry): void {
   session.deferred.push({ request, from: request.kind === "get" ? keyIndex : 0 });
 }
 
-/** The client has gone meanwhile: what its operations took or opened goes back. */
-function replyToGone(engine: Engine, entry: Entry): void {
+/** The client has disconnected meanwhile: messages that its operations took or opened go back. */
+function returnUndelivered(engine: Engine, entry: Entry): void {
   if (entry.outcome !== "done") return;
   if (entry.kind === "take") restore(engine, entry);
   if (entry.kind !== "open") return;
@@ -134,7 +133,7 @@ function replyToGone(engine: Engine, entry: Entry): void {
   engine.requestTurn();
 }
 
-/** All that the client is owed was sent. */
+/** Ends the session when the client sends nothing more and has all its replies. */
 function endIfAnswered(session: Session): void {
   const { phase, pending, current, deferred } = session;
   if (phase === "ending" && pending === 0 && current === undefined && deferred.length === 0) {
@@ -143,8 +142,8 @@ function endIfAnswered(session: Session): void {
   }
 }
 
-/** Gathers what was left for this turn, and asks for another one when there is anything to do in it. */
-function goOn(engine: Engine): void {
+/** Gathers requests that were left for the next turn, and asks for it when there is anything to do in it. */
+function prepareNextTurn(engine: Engine): void {
   offerReady(engine);
   gatherLeft(engine);
   if (!isDone(engine.closed) || engine.gathering.count > 0 || engine.runnable.size > 0) {
@@ -159,7 +158,7 @@ function offerReady(engine: Engine): void {
   engine.ready.clear();
 }
 
-/** Sessions that had more than their share go on, in the order in which they came; for a while. */
+/** Gathers from sessions that had more than their share, in the order in which they came, for a short time. */
 function gatherLeft(engine: Engine): void {
   const { runnable, runtime } = engine;
   if (runnable.size === 0) return;

@@ -4,11 +4,12 @@ import { addEntry } from "./group.ts";
 
 /*
  * A session waits from the moment when its get found no message. The wait ends when
- *   - a message comes: each set, and each message that comes back, is offered to the session that has waited longest, as
- *     an operation right behind it in the group;
- *   - its time is over, the client sends no more, or sends much meanwhile: it is told that there is no message;
- *   - its client is gone.
- * One message, one session: what a session that only looks leaves is offered to the next.
+ *   - a message comes: each set, and each message that comes back, is offered to the session that has waited longest,
+ *     as an operation right behind it in the group;
+ *   - the time is over, the client has ended its side, or it sends much meanwhile: then the reply is that there is no
+ *     message;
+ *   - the client has disconnected.
+ * One message is offered to one session. A peek leaves its message in the queue: that is offered to the next one, too.
  */
 
 /** The session waits for a message, with the key of its current request. */
@@ -42,18 +43,18 @@ export function forgetWait({ waiters }: Engine, session: Session): void {
   if (line.sessions.size === 0) waiters.delete(wait.key.queue);
 }
 
-/** The session is told that there is no message, though it would have waited longer, or as long as that. */
+/** Ends the wait with the reply that there is no message. */
 export function endWait(engine: Engine, session: Session): void {
   const { wait, current } = session;
   if (wait === undefined || current === undefined || wait.expired) return;
   wait.expired = true;
-  // What is on its way may bring a message, and is replied to anyway.
+  // An offer in a group may still bring a message, and has its reply anyway.
   if (!wait.offered) addEntry(engine, "none", session, current, 0).keyIndex = 0;
   wait.offered = true;
   engine.requestTurn();
 }
 
-/** So many messages of the queue have come: each is offered to one session, behind what brought it. */
+/** So many messages of the queue have come: each is offered to one session, behind the operation that brought it. */
 export function offer(engine: Engine, queue: string, messages: number): void {
   const line = engine.waiters.get(queue);
   if (line === undefined) return;
@@ -82,7 +83,7 @@ function offerTo(engine: Engine, session: Session): "take" | "open" | "peek" {
   return kind;
 }
 
-/** The first session that nothing is offered to. Those that something is offered to are in front. */
+/** The first session without an offer. Sessions with an offer are in front of it. */
 function nextUnoffered(line: Line): Session | undefined {
   line.unoffered ??= line.sessions.values();
   for (;;) {
@@ -95,8 +96,8 @@ function nextUnoffered(line: Line): Session | undefined {
   }
 }
 
-/** What was offered did not serve the session: it keeps its place. */
-export function waitOn(engine: Engine, session: Session): void {
+/** The offer brought the session no message: it waits on, in its place. */
+export function keepWaiting(engine: Engine, session: Session): void {
   const { wait } = session;
   if (wait === undefined) return;
   wait.offered = false;

@@ -13,7 +13,7 @@ export interface StoredSegment {
   body: Uint8Array;
 }
 
-/** Which messages are in a queue: those from `head` up to, but without, `tail`, and those that are held below `head`. */
+/** The messages of a queue: numbers from `head` to `tail - 1`, and held messages below `head`. */
 export interface Position {
   queue: number;
   head: number;
@@ -22,7 +22,7 @@ export interface Position {
   bytes: number;
 }
 
-/** A message below its queue's head that is in the queue all the same: it is open, or was put back. */
+/** A message below its queue's head that is still in the queue: it is open, or was put back. */
 export interface HeldMessage {
   queue: number;
   number: number;
@@ -34,13 +34,13 @@ export interface NamedQueue {
   name: string;
 }
 
-/** What happened since the last commit: all of it becomes true at once, or none. */
+/** The changes since the last commit: all of them are committed at once, or none. */
 export interface Batch {
   dropped: number[];
   created: NamedQueue[];
-  /** New ones. A message that was put back before the store ever had it is one of its own, below the head. */
+  /** New segments. A message that was put back before it was ever stored has one of its own, below the head. */
   segments: StoredSegment[];
-  /** Of each queue in which anything changed; a head never goes back. */
+  /** Positions of all queues that have changed; a head never goes back. */
   positions: Position[];
   /** Messages that are held from now on, and those that no longer are. */
   held: HeldMessage[];

@@ -4,14 +4,14 @@ import type { Home } from "./directory.ts";
 import type { LogState, Statements } from "./statements.ts";
 import { type Checkpoint, StoreError } from "./store.ts";
 
-/** Keeps the log (https://sqlite.org/wal.html) from growing long. */
+/** Keeps the log (https://sqlite.org/wal.html) short. */
 export interface LogKeeper {
   statements: Statements;
   home: Home;
-  /** From so many pages of log on they are brought into the database, and from so many by a thread beside. */
+  /** A log of so many pages is brought into the database, and one of so many by a thread of its own. */
   longLog: number;
   hugeLog: number;
-  /** How long the log was, in pages, when that was last tried. */
+  /** Length of the log when that was last tried, in pages. */
   tried: number;
   /** What the thread does (see {@link PHASES}), when one was started. */
   phase: Int32Array | undefined;
@@ -19,9 +19,9 @@ export interface LogKeeper {
   mustRewrite: boolean;
 }
 
-/** What a thread beside is started with. */
+/** What a thread of a checkpoint is started with. */
 export interface CheckpointerInput {
-  /** One thread does the checkpoint, the other has the disk begin with what that has written. */
+  /** One thread does the checkpoint; the other has the disk begin early with the pages that it has written. */
   role: "checkpoint" | "writer";
   /** The database file, and a descriptor of it that stays open. */
   file: string;
@@ -32,12 +32,12 @@ export interface CheckpointerInput {
   phase: SharedArrayBuffer;
 }
 
-/** `stopping`: it should end soon, and does after the step at hand. `failed`: it ended because a sync failed. */
+/** `stopping`: it ends after its current step. `failed`: it ended because a sync failed. */
 export const PHASES = { starting: 0, running: 1, stopping: 2, ended: 3, failed: 4 } as const;
 
-/** From so many bytes of log on it is brought into the database: reading gets slower with it, and the file grows. */
+/** A log of so many bytes is brought into the database: a long log makes reading slower, and its file grows. */
 const LONG_LOG = 4 * 1024 * 1024;
-/** Bytes of log that take so long to be brought in that other clients would notice. */
+/** To bring in so many bytes of log takes so long that other clients would notice. */
 const HUGE_LOG = 16 * 1024 * 1024;
 
 /** @param pageSize bytes */
@@ -55,7 +55,7 @@ export function newLogKeeper(statements: Statements, home: Home, pageSize: numbe
 
 /** See {@link Store.autoCheckpoint}. */
 export function autoCheckpoint(keeper: LogKeeper): void {
-  if (isThreadAtWork(keeper)) return;
+  if (isThreadRunning(keeper)) return;
   const { log, checkpointed } = logState(keeper);
   // A long read of another process, such as a backup, keeps pages in the log: then it is not tried at each commit.
   if (log < keeper.tried) keeper.tried = 0;
@@ -67,7 +67,7 @@ export function autoCheckpoint(keeper: LogKeeper): void {
 /** See {@link Store.checkpoint}. */
 export function checkpoint(keeper: LogKeeper, how: Checkpoint): void {
   if (how === "passive") {
-    if (isThreadAtWork(keeper)) return;
+    if (isThreadRunning(keeper)) return;
     const { log, checkpointed } = logState(keeper);
     bringIn(keeper, log - checkpointed);
     return;
@@ -109,9 +109,9 @@ function bringIn(keeper: LogKeeper, pages: number): void {
 }
 
 /**
- * Linux takes pages whose sync failed for written, and SQLite would let the log go after a later sync that works, with
- * pages in it that are nowhere else (https://lwn.net/Articles/752063/). So the file is opened anew then, after which
- * SQLite brings in the whole log once more. It fails no commit: they are all in the log.
+ * Linux marks pages as written even when their sync failed (https://lwn.net/Articles/752063/). After a later sync that
+ * succeeds SQLite would drop the log, with pages that are nowhere else. So the file is opened anew after a failed sync,
+ * and SQLite brings in the whole log once more. No commit fails because of that: all are in the log.
  */
 function runCheckpoint(keeper: LogKeeper, how: Checkpoint): LogState | null {
   try {
@@ -130,23 +130,23 @@ function startThread(keeper: LogKeeper): void {
   const shared = new Int32Array(phase);
   keeper.phase = shared;
   for (const role of ["checkpoint", "writer"] as const) {
-    // The Worker of node:worker_threads would take 7 MB from the start, used or not.
+    // The Worker of node:worker_threads would take 7 MB from the start, even when it is never used.
     const worker = new Worker(new URL("./checkpointer.ts", import.meta.url));
     worker.unref();
     worker.addEventListener("error", () => {
-      if (role === "checkpoint") doWithoutThread(keeper, shared);
+      if (role === "checkpoint") disableThread(keeper, shared);
     });
     worker.postMessage({ ...input, role });
   }
 }
 
-/** Where no thread can be had, everything is done here: a log that never ends would be worse than a wait. */
-function doWithoutThread(keeper: LogKeeper, phase: Int32Array): void {
+/** Where no thread can be started, checkpoints are done here: an endless log would be worse than a wait. */
+function disableThread(keeper: LogKeeper, phase: Int32Array): void {
   const { starting, ended } = PHASES;
   if (Atomics.compareExchange(phase, 0, starting, ended) === starting) keeper.hugeLog = Infinity;
 }
 
-function isThreadAtWork(keeper: LogKeeper): boolean {
+function isThreadRunning(keeper: LogKeeper): boolean {
   if (keeper.phase === undefined) return false;
   const phase = Atomics.load(keeper.phase, 0);
   if (phase !== PHASES.ended && phase !== PHASES.failed) return true;

@@ -1,7 +1,7 @@
 /**
- * Threads beside the server that bring a long log into the database: SQLite's checkpoint is one piece of work, however
- * long, and a passive one stops no commit (https://sqlite.org/wal.html#ckpt). While a reader, such as a backup, keeps the
- * log from going in, it is tried again and again; it ends when the log is short, and when it is told to.
+ * Threads that bring a long log into the database. SQLite does a checkpoint in one piece, which takes long for a long
+ * log, but a passive one stops no commit (https://sqlite.org/wal.html#ckpt). While a reader, such as a backup, prevents
+ * it, the thread tries again and again. It ends when the log is short, and when the server asks for it.
  */
 import { Database } from "bun:sqlite";
 import { fdatasyncSync } from "node:fs";
@@ -10,13 +10,13 @@ import { startWriting } from "../os/libc.ts";
 import { type CheckpointerInput, PHASES } from "./checkpoint.ts";
 import type { LogState } from "./statements.ts";
 
-/** Milliseconds between two attempts while a reader is in the way, and between two looks at what is to be written. */
+/** Milliseconds between two attempts while a reader prevents it, and between two calls of the writer. */
 const PAUSE = 100;
 const WRITE_PAUSE = 5;
 
 function run(input: CheckpointerInput): void {
   const phase = new Int32Array(input.phase);
-  if (input.role === "writer") keepWriting(input, phase);
+  if (input.role === "writer") writeEarly(input, phase);
   else runCheckpoint(input, phase);
 }
 
@@ -27,7 +27,7 @@ function runCheckpoint(input: CheckpointerInput, phase: Int32Array): void {
   try {
     bringIn(input, phase);
   } catch (error) {
-    // Of anything but a sync the server's own checkpoints tell.
+    // The server's own checkpoints find all other errors.
     if (isSyncError(error as NodeJS.ErrnoException)) end = failed;
   } finally {
     Atomics.store(phase, 0, end);
@@ -44,13 +44,13 @@ function bringIn({ file, descriptor, enough }: CheckpointerInput, phase: Int32Ar
   try {
     database.run("PRAGMA cache_size = 0");
     const checkpoint = database.prepare<LogState, []>("PRAGMA wal_checkpoint(PASSIVE)");
-    const look = database.prepare<LogState, []>("PRAGMA wal_checkpoint(NOOP)");
+    const readState = database.prepare<LogState, []>("PRAGMA wal_checkpoint(NOOP)");
     let before = -1;
     while (Atomics.load(phase, 0) === PHASES.running) {
       checkpoint.get();
-      // SQLite leaves the sync to the checkpoint that meets the end of the log: the server's, which must not take long.
+      // SQLite syncs only in the checkpoint that reaches the end of the log: the server's, which must not take long.
       fdatasyncSync(descriptor);
-      const { log, checkpointed } = look.get() ?? { log: 0, checkpointed: 0 };
+      const { log, checkpointed } = readState.get() ?? { log: 0, checkpointed: 0 };
       if (log - checkpointed < enough) return;
       if (checkpointed === before) Atomics.wait(phase, 0, PHASES.running, PAUSE);
       before = checkpointed;
@@ -61,10 +61,10 @@ function bringIn({ file, descriptor, enough }: CheckpointerInput, phase: Int32Ar
 }
 
 /**
- * Lets the disk begin with what a checkpoint has written so far. Left to the sync at its end, hundreds of megabytes
- * would go at once, and the commits' own syncs would wait behind them.
+ * Has the disk begin with the pages that a checkpoint has written so far. Otherwise the sync at its end would write
+ * hundreds of megabytes at once, and the syncs of commits would wait behind them.
  */
-function keepWriting({ descriptor }: CheckpointerInput, phase: Int32Array): void {
+function writeEarly({ descriptor }: CheckpointerInput, phase: Int32Array): void {
   let now = Atomics.load(phase, 0);
   while (now < PHASES.ended && startWriting(descriptor)) {
     Atomics.wait(phase, 0, now, WRITE_PAUSE);

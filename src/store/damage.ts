@@ -9,7 +9,7 @@ const READ_ERRORS = [5, 6, 34];
 const CHUNK = 1024 * 1024;
 
 /**
- * Whether what was read makes no sense. A row of a damaged page may also claim to be longer than any can be
+ * Whether the error says that the file is damaged. A row of a damaged page may also seem longer than SQLite allows
  * (https://sqlite.org/rescode.html#toobig).
  */
 export function isDamage(error: unknown): boolean {
@@ -17,7 +17,7 @@ export function isDamage(error: unknown): boolean {
   return code.startsWith("SQLITE_CORRUPT") || code === "SQLITE_TOOBIG";
 }
 
-/** What the work gives, or `damaged` when what it reads makes no sense. */
+/** The result of the work, or `damaged` when it meets damage. */
 export function orDamage<T, D>(work: () => T, damaged: D): T | D {
   try {
     return work();
@@ -28,9 +28,9 @@ export function orDamage<T, D>(work: () => T, damaged: D): T | D {
 }
 
 /**
- * To be asked before messages are taken for lost: SQLite says the same of a page that makes no sense and of one that the
- * disk failed to read (https://sqlite.org/rescode.html#ioerr_corruptfs), which may be back in a moment. Errors of the
- * database file are remembered for as long as it is open: messages then rather fail to be read than to be there.
+ * Call it before messages are declared lost. SQLite gives the same error for a damaged page and for one that the disk
+ * failed to read (https://sqlite.org/rescode.html#ioerr_corruptfs); the latter may succeed a moment later. An error of
+ * the database file is remembered as long as it is open: until then messages that cannot be read are not declared lost.
  * @throws StoreError when the disk failed
  */
 export function failIfUnreadable(database: Database): void {
@@ -39,15 +39,15 @@ export function failIfUnreadable(database: Database): void {
   }
 }
 
-/** Of the last call on the database file that failed (https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html). */
+/** The number of the last error of the database file (https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html). */
 function lastErrorNumber(database: Database): number {
-  // An int, for which Bun wants the room of two.
+  // SQLite writes one int, but Bun requires room for two.
   const result = new Int32Array(2);
   database.fileControl(constants.SQLITE_FCNTL_LAST_ERRNO, result);
   return result[0] ?? 0;
 }
 
-/** Whether all of a file can be read; one that is not there has nothing to be read. SQLite does not lock the log. */
+/** Whether all of a file can be read, or it does not exist. SQLite does not lock the log, so closing it is safe. */
 function canRead(file: string): boolean {
   let fd: number | undefined;
   try {

@@ -9,7 +9,7 @@ import { isOld, type Progress, upgrade } from "./upgrade.ts";
 export interface DatabaseOptions {
   /** Bytes, of a new database. */
   pageSize: number;
-  /** Bytes that SQLite may keep pages in. */
+  /** Bytes of SQLite's page cache. */
   cache: number;
   /** A commit is on disk before it returns. */
   sync: boolean;
@@ -17,13 +17,13 @@ export interface DatabaseOptions {
   shrinkLog: boolean;
   /** Milliseconds to wait for another process's lock on the file. */
   lockWait: number;
-  /** Is told, a line at a time, how far the upgrade of an older file is. */
+  /** Gets lines about the progress of an upgrade of an older file. */
   progress?: Progress;
 }
 
-/** Bytes of the smallest database there can be, one page. */
+/** Bytes of the smallest possible database, one page. */
 const SMALLEST_FILE = 512;
-/** Bytes of the head of a rollback journal, and where in it is how many pages there were before. */
+/** Bytes of the header of a rollback journal, and where in it is the number of pages before the transaction. */
 const JOURNAL_HEAD = 28;
 const PAGES_BEFORE = 16;
 /** A file up to this size, in bytes, is checked whole at the start: about 1 ms a megabyte. */
@@ -31,14 +31,14 @@ const CHECKED_WHOLE = 32 * 1024 * 1024;
 
 /**
  * Opens the database file, makes it if it is not there, and upgrades it if it is of an older version.
- * @throws StoreError when the file is none of ours, damaged, or of a later version; it is not changed then
+ * @throws StoreError when the file is of another application, damaged, or of a later version; it is not changed then
  */
 export function openDatabase(home: Home, options: DatabaseOptions): Database {
   const { file } = home;
   const { lockWait } = options;
-  return explained(file, () => {
+  return withStoreError(file, () => {
     lockIfThere(home);
-    if (wasBeingMade(file)) takeBack(file, lockWait);
+    if (isHalfMade(file)) emptyFile(file, lockWait);
     if (existsSync(file) && statSync(file).size > 0) inspect(file, lockWait);
     else closeSync(openSync(file, "a", 0o600));
     lockDatabase(home);
@@ -47,11 +47,11 @@ export function openDatabase(home: Home, options: DatabaseOptions): Database {
 }
 
 /**
- * Opens the file again after it was closed because of a failed sync, with what SQLite's recovery makes of the log.
+ * Opens the file again after it was closed because of a failed sync. SQLite's recovery decides which commits count.
  * @throws StoreError
  */
 export function reopenDatabase(home: Home, options: DatabaseOptions): Database {
-  return explained(home.file, () => connect(home.file, options));
+  return withStoreError(home.file, () => connect(home.file, options));
 }
 
 /** Closes the database, and leaves its log beside it, so that all of it is brought in after the next opening. */
@@ -65,7 +65,7 @@ export function pageSizeOf(database: Database): number {
   return pragma(database, "page_size") || 4096;
 }
 
-/** A file that cannot be read is left for SQLite to complain about. */
+/** Locks the file if it is there. When it cannot be read, SQLite gives the error later. */
 function lockIfThere(home: Home): void {
   try {
     if (databaseInode(home) !== undefined) lockDatabase(home);
@@ -101,21 +101,21 @@ function configure(database: Database, options: DatabaseOptions): void {
  * Whether a process ended while it made the file: then there is a rollback journal of a database that had no pages
  * before (https://sqlite.org/fileformat.html#the_rollback_journal). A file of ours has none any more once it is made.
  */
-function wasBeingMade(file: string): boolean {
+function isHalfMade(file: string): boolean {
   const journal = `${file}-journal`;
   if (!existsSync(file) || !existsSync(journal)) return false;
   const bytes = readFileSync(journal);
   return bytes.length >= JOURNAL_HEAD && bytes.readUInt32BE(PAGES_BEFORE) === 0;
 }
 
-/** Makes the file empty again. SQLite does so before it reads the first page, if only it may write. */
-function takeBack(file: string, lockWait: number): void {
+/** Makes the file empty again: SQLite does that before it reads the first page, if it may write. */
+function emptyFile(file: string, lockWait: number): void {
   using database = new Database(file, { readwrite: true, strict: true });
   database.run(`PRAGMA busy_timeout = ${lockWait}`);
   hasTables(database);
 }
 
-/** Looks at a file that is there, without changing it. */
+/** Checks an existing file without changing it. */
 function inspect(file: string, lockWait: number): void {
   const { size } = statSync(file);
   // SQLite takes a file of a byte or two for an empty one, and would write over it.
@@ -148,8 +148,8 @@ function pragma(database: Database, name: string): number {
   return row?.[name] ?? 0;
 }
 
-/** Lets only {@link StoreError} out, which names the file. */
-function explained<T>(file: string, work: () => T): T {
+/** Does the work; any error is thrown as a {@link StoreError} that names the file. */
+function withStoreError<T>(file: string, work: () => T): T {
   try {
     return work();
   } catch (error) {

@@ -31,7 +31,7 @@ const DATABASE = "memcacheq.db";
  */
 export function makeHome(directory: string, owner?: { uid: number; gid: number }): void {
   if (existsSync(directory)) return;
-  // The directories above it must let its owner through, whatever the umask of the shell that starts the server.
+  // The directories above it must let its owner through, also when the shell that starts the server has a strict umask.
   const umask = process.umask(0o022);
   try {
     mkdirSync(dirname(directory), { recursive: true });
@@ -57,10 +57,10 @@ export function openHome(directory: string): Home {
 
 /**
  * Locks the database file, which must be there, for as long as the home is open: a hard link in another directory is
- * the same file with another log. SQLite's own locks don't see that in time, and when this process closes any
- * descriptor of the file they are gone (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_),
- * so that this one is opened before SQLite's and closed after them. Locks of flock and of fcntl are strangers to each
- * other on Linux only (flock(2)); elsewhere the directory's lock must do.
+ * the same file with another log, and SQLite's own locks notice that too late. They are lost when this process closes
+ * any descriptor of the file (https://sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_),
+ * so this one is opened before SQLite's and closed after them. Only on Linux locks of flock and of fcntl do not affect
+ * each other (flock(2)); elsewhere the directory's lock must be enough.
  * @throws StoreError when another server uses it
  */
 export function lockDatabase(home: Home): void {
@@ -73,7 +73,7 @@ export function lockDatabase(home: Home): void {
   home.fileLock = lock;
 }
 
-/** Which file is in the database's place: undefined when there is none. */
+/** The inode of the database file; undefined when there is none. */
 export function databaseInode({ file }: Home): number | undefined {
   return statSync(file, { throwIfNoEntry: false })?.ino;
 }

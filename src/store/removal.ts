@@ -5,57 +5,58 @@ import { nextBehindDamage } from "./segments.ts";
 import type { GoneRow, Statements } from "./statements.ts";
 
 /**
- * Removes segments whose messages are all gone. They are harmless (a queue's position tells what counts), so it
- * happens in portions: many of one queue at once when its head has moved far, the rest when there is time.
+ * Removes the rows of segments whose messages are all gone. The rows do no harm, because the queue's position says
+ * which messages count. So they are removed in portions: many rows of one queue when its head has moved far, the others
+ * when there is time.
  *
- * What is noted here is what is committed. To remove what a failed commit would have made gone would lose messages, and
- * what a commit takes may still be put back by the next one: so a commit removes only what an earlier one took.
+ * All that is noted here is committed, and a commit removes only rows of messages that an earlier commit took. When it
+ * fails, the messages that it takes must still be there, and the next commit may put some of them back.
  */
 export interface Removal {
   statements: Statements;
   /** Every queue whose head has moved. */
   places: Map<number, Place>;
-  /** The queues with work to be done, the one whose turn it is in front. */
+  /** The queues that have rows to remove, the next one in front. */
   waiting: Set<Place>;
-  /** Dropped queues, of which everything is to be removed. */
+  /** Dropped queues: all their rows are removed. */
   dropped: Map<number, Place>;
   /** Where the last transaction met damage: see {@link skipDamage}. */
   obstacle: Obstacle | undefined;
 }
 
-/** How far a queue is. */
+/** How far the removal of a queue is. */
 interface Place {
   queue: number;
   /** Its head, as of the last commit. */
   head: number;
-  /** The head up to which everything is done. */
+  /** The removal is done up to this head. */
   done: number;
-  /** Segments that begin before are looked at: removed, or left because a message of theirs is held. */
+  /** Segments that begin before this number were examined: removed, or left because a message of theirs is held. */
   next: number;
-  /** Messages before `next` that are held no longer: their segments are looked at again. */
+  /** Messages before `next` that are held no longer: their segments are examined again. */
   released: number[];
   /** Some of its rows cannot be removed. */
   damaged: boolean;
   gap: Gap | undefined;
 }
 
-/** From number `from` on so many rows can be read, and then none that begins before `end`. */
+/** From number `from` on so many rows can be read; behind them, no row can be read that begins before `end`. */
 interface Gap {
   from: number;
   rows: number;
   end: number;
 }
 
-/** How far a transaction got with a queue, to be noted once it is committed. */
+/** How far a transaction got with a queue; it is noted once that is committed. */
 interface Step {
   place: Place;
   next: number;
   done: number;
-  /** How many of the released ones it did. */
+  /** How many of the released messages it has examined. */
   released: number;
 }
 
-/** Rows that cannot be removed, up to where the step is, or, behind those that were read, cannot even be read. */
+/** Damage that a step met: rows that cannot be removed or, behind the rows in `read`, cannot even be read. */
 interface Obstacle {
   step: Step;
   read?: GoneRow[];
@@ -64,9 +65,9 @@ interface Obstacle {
 /** What a transaction did. */
 export interface Progress {
   steps: Step[];
-  /** Dropped queues of which nothing is left. */
+  /** Dropped queues that have no rows any more. */
   forgotten: number[];
-  /** The portion did not suffice, or only just. */
+  /** The portion is used up: there may be more to do. */
   usedUp: boolean;
   hasRemoved: boolean;
 }
@@ -80,9 +81,9 @@ interface Portion {
 /** A portion is at most this many segments, and about this many bytes. */
 const PORTION_SEGMENTS = 128;
 const PORTION_BYTES = 1024 * 1024;
-/** While messages go by, a queue has its turn every so many. */
+/** Rows of a queue are removed with a commit once so many messages are gone. */
 const OFTEN = 256;
-/** Beyond so many released ones the queue is gone through again, which takes no memory. */
+/** For more released messages than this the whole queue is examined again, which takes no memory. */
 const MAX_RELEASED = 10_000;
 
 export function newRemoval(statements: Statements, queues: readonly Position[]): Removal {
@@ -102,7 +103,7 @@ export function newProgress(): Progress {
   return { steps: [], forgotten: [], usedUp: true, hasRemoved: false };
 }
 
-/** Inside the transaction that moves the queue, before anything is released: does a portion if that is worth it. */
+/** Removes a portion if that is worth it, in the transaction that moves the queue and before anything is released. */
 export function removeIfDue(removal: Removal, queue: number, progress: Progress): void {
   const place = removal.places.get(queue);
   if (place === undefined) return;
@@ -114,7 +115,7 @@ export function hasWork({ waiting, dropped }: Removal): boolean {
   return waiting.size > 0 || dropped.size > 0;
 }
 
-/** Inside a transaction: does one portion of what is waiting. */
+/** Removes one portion of all rows that are not needed, in a transaction. */
 export function removePortion(removal: Removal): Progress {
   const portion = newPortion();
   const progress = newProgress();
@@ -130,7 +131,7 @@ export function removePortion(removal: Removal): Progress {
   return progress;
 }
 
-/** Removes all of a dropped queue: first what would keep its segments, and at last the note of it. */
+/** Removes all rows of a dropped queue: first those that its segments are kept for, and at last the note of it. */
 function removeDropped(removal: Removal, place: Place, portion: Portion, progress: Progress): void {
   const { statements } = removal;
   for (const statement of statements.forgetMessages) {
@@ -156,14 +157,14 @@ function removeFromQueue(
   const { head, next, done } = place;
   const step: Step = { place, next, done, released: 0 };
   progress.steps.push(step);
-  // Looking is work, too.
+  // To examine rows is work, too.
   portion.segments--;
   if (removeReleased(removal, step, portion, progress))
     removeGone(removal, step, head, portion, progress);
   return step;
 }
 
-/** @returns whether it is through with them */
+/** @returns whether all released messages were examined */
 function removeReleased(
   removal: Removal,
   step: Step,
@@ -229,7 +230,7 @@ function nextHeld({ statements }: Removal, queue: number, from: number): number 
   return statements.nextHeld.get(queue, from)?.number ?? Infinity;
 }
 
-/** Segments to be looked at. */
+/** The segments that the step examines. */
 function findGone(removal: Removal, step: Step, head: number, limit: number): GoneRow[] {
   const { queue } = step.place;
   const read: GoneRow[] = [];
@@ -246,8 +247,8 @@ function findGone(removal: Removal, step: Step, head: number, limit: number): Go
 }
 
 /**
- * A statement that meets damage may leave its work half done, and SQLite lets nothing more be written in its transaction
- * either (flag SQLITE_CorruptRdOnly in its source): it fails, is undone, and done again without.
+ * A statement that meets damage may leave its work half done, and SQLite refuses all further writes of the transaction
+ * (flag SQLITE_CorruptRdOnly in its source). So the transaction fails, and is repeated without these rows.
  */
 function orObstacle<T>(removal: Removal, step: Step, remove: () => T): T {
   try {
@@ -258,7 +259,7 @@ function orObstacle<T>(removal: Removal, step: Step, remove: () => T): T {
   }
 }
 
-/** After a transaction that failed: when damage was in the way of the removal, it leaves it alone from now on. */
+/** Called after a transaction failed. @returns whether the removal met damage, which it skips from now on */
 export function skipDamage(removal: Removal): boolean {
   const { obstacle, statements } = removal;
   if (obstacle === undefined) return false;
@@ -340,7 +341,7 @@ function placeOf({ places }: Removal, queue: number): Place {
   return place;
 }
 
-/** The queue is no more, and that is committed. */
+/** The queue is dropped, and that is committed. */
 export function noteDropped(removal: Removal, queue: number): void {
   const place = removal.places.get(queue);
   if (place !== undefined) removal.waiting.delete(place);

@@ -1,7 +1,7 @@
 import { HEAD, type StoredSegment } from "./batch.ts";
 import { MAX_QUEUES, NUMBER_MASK } from "./schema.ts";
 
-/** Pages that a segment must fill before it is one row, however long. */
+/** A segment that fills so many pages is one row, of any length. */
 const WHOLE_PAGES = 4;
 /** How many rows should fit into a page, and what SQLite adds to one: its key, sizes and other columns. */
 const ROWS_PER_PAGE = 6;
@@ -17,7 +17,7 @@ export function rowsOf(segment: StoredSegment, pageSize: number): StoredSegment[
   const { queue, first, count, body } = segment;
   const most = pageSize / ROWS_PER_PAGE - ROW_COST;
   if (count === 1 || body.length <= most || body.length >= WHOLE_PAGES * pageSize) return [segment];
-  // Rows of about the same length leave the least.
+  // Rows of about the same length waste the least space.
   const share = body.length / Math.ceil(body.length / most);
   const heads = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const rows: StoredSegment[] = [];
@@ -53,8 +53,8 @@ function row(
 }
 
 /**
- * Whether the segment is one that can be kept and read again: its numbers are possible, and the lengths of its messages
- * add up to its body. Asked before it is written, and after it is read.
+ * Whether the segment can be stored and read again: its numbers are possible, and the lengths of its messages add up to
+ * its body. Checked before it is written, and after it is read.
  */
 export function isWhole(segment: StoredSegment): boolean {
   const { queue, first, count, body } = segment;
@@ -63,7 +63,7 @@ export function isWhole(segment: StoredSegment): boolean {
   return count === 1 ? isWithin(segment.flags, 0, 2 ** 32 - 1) : addsUp(body, count);
 }
 
-/** Whether the body is exactly so many heads, each with what it says. */
+/** Whether the body is exactly so many heads, each with a body of the length that it says. */
 function addsUp(body: Uint8Array, count: number): boolean {
   const { length } = body;
   let at = 0;
@@ -74,7 +74,7 @@ function addsUp(body: Uint8Array, count: number): boolean {
   return at === length;
 }
 
-/** Faster than a view of the bytes, of which there would be one a commit. */
+/** Faster than a DataView, which would be made anew for each commit. */
 function read32(bytes: Uint8Array, at: number): number {
   const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
   const high = ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);

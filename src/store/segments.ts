@@ -40,7 +40,7 @@ export function readSegments(
   } catch (error) {
     if (!isDamage(error)) throw error;
   }
-  // What lies before the damage is good; behind it, the next time goes on.
+  // Segments before the damage are good. The next call goes on behind it.
   if (found.length > 0) return found;
   const next = nextWhole(statements, queue, from);
   failIfUnreadable(statements.database);
@@ -68,7 +68,7 @@ function collect(
   }
 }
 
-/** With damage in the way: where the first segment begins that can be decoded, among those that message `from` may be in. */
+/** Behind damage: where the first segment begins that can be decoded, from the one that may hold message `from` on. */
 function nextWhole(statements: Statements, queue: number, from: number): number | undefined {
   let next = nextReadable(statements, queue, from);
   while (next !== undefined) {
@@ -86,8 +86,8 @@ function canDecode(statements: Statements, queue: number, first: number): boolea
 }
 
 /**
- * Where to go on after rows from `from` on met damage, the last good one of which ended at `end`. A row in front that
- * only its key can be read of is left behind.
+ * Where to go on after a read from `from` on met damage; its last good row ended at `end`. When only the key of the
+ * first row can be read, that row is skipped.
  */
 export function nextBehindDamage(
   statements: Statements,
@@ -99,7 +99,7 @@ export function nextBehindDamage(
   return next === from ? next + 1 : next;
 }
 
-/** What the last step of the search for readable rows has found: rows begin there, there are none, or it failed. */
+/** A step of the search for readable rows: the number where the next one begins, undefined for none, or damage. */
 type Found = number | undefined | "damage";
 
 /**
@@ -120,7 +120,7 @@ function nextReadable(statements: Statements, queue: number, from: number): numb
   return found === "damage" ? undefined : found;
 }
 
-/** Between a number that fails and one that does not: the end of the damage. */
+/** Finds the end of the damage between a number that fails and one that does not. */
 function lastStep(look: (number: number) => Found, bad: number, good: number, found: Found) {
   let result = found;
   let [low, high] = [bad, good];

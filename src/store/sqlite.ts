@@ -47,55 +47,55 @@ export interface StoreOptions extends DatabaseOptions {
   extentPages: number;
 }
 
-/** The store over SQLite in WAL mode (https://sqlite.org/wal.html), seen from inside. */
+/** The state of a store over SQLite in WAL mode (https://sqlite.org/wal.html). */
 interface Sqlite {
   home: Home;
   options: StoreOptions;
   /** The database file, and when it was last seen in its place, in milliseconds. */
   inode: number | undefined;
   seen: number;
-  /** How long the commits took that waited for the disk. */
+  /** See {@link Store.syncs}. */
   syncs: Histogram;
-  /** What belongs to one opening of the file. */
-  open: Opened;
-  /** The outcome of a commit is unknown: no other is accepted before the file was recovered. */
+  /** What is made anew each time when the file is opened. */
+  open: Opening;
+  /** The outcome of a commit is unknown: no other commit is accepted before the file was recovered. */
   mustRecover: boolean;
   /** The database could not be opened again yet. */
   isClosed: boolean;
-  /** Not before then it is tried again to bring in a log after a checkpoint's sync failed, in milliseconds. */
+  /** After a checkpoint's sync failed: when the file is opened anew at the earliest, in milliseconds. */
   rewriteAt: number;
   lastId: number;
 }
 
-/** Ends with {@link Store.recover}, which makes another. */
-interface Opened {
+/** One opening of the file. {@link Store.recover} ends it, and makes another. */
+interface Opening {
   database: Database;
   statements: Statements;
   removal: Removal;
   vacuum: Vacuum;
   log: LogKeeper;
-  /** The ids of all queues, and of the dropped ones of which something is left. */
+  /** The ids of all queues, and of dropped queues that still have rows. */
   ids: Set<number>;
   /** Bytes. */
   pageSize: number;
 }
 
 /** How often a commit makes sure that the file is still in its place, in milliseconds. */
-const LOOK_EVERY = 10;
-/** Milliseconds between two attempts to bring in a log after a checkpoint's sync failed. */
+const CHECK_EVERY = 10;
+/** Milliseconds between two attempts to open the file anew after a checkpoint's sync failed. */
 const REWRITE_EVERY = 1000;
-/** How often a transaction is done again because of damaged rows in its way: each time without some more of them. */
+/** How often a transaction is repeated because it met damaged rows; each time it leaves out some more of them. */
 const MOST_TRIES = 100;
 
 /**
  * @param home the directory of the options, when this process has locked it already
- * @throws StoreError when there is no using the directory or the file
+ * @throws StoreError when the directory or the file cannot be used
  */
 export function openStore(options: StoreOptions, home = openHome(options.directory)): Store {
   try {
-    return failing(() => {
-      const open = opened(openDatabase(home, options), home, options);
-      return seenFromOutside({
+    return withStoreError(() => {
+      const open = openingOf(openDatabase(home, options), home, options);
+      return storeOver({
         home,
         options,
         inode: databaseInode(home),
@@ -114,7 +114,7 @@ export function openStore(options: StoreOptions, home = openHome(options.directo
   }
 }
 
-function opened(database: Database, home: Home, { extentPages }: StoreOptions): Opened {
+function openingOf(database: Database, home: Home, { extentPages }: StoreOptions): Opening {
   try {
     const statements = prepare(database);
     const queues = statements.queues.all();
@@ -139,24 +139,25 @@ function opened(database: Database, home: Home, { extentPages }: StoreOptions): 
   }
 }
 
-function seenFromOutside(sqlite: Sqlite): Store {
+function storeOver(sqlite: Sqlite): Store {
   return {
-    queues: () => failing(() => storedQueues(sqlite.open.statements)),
+    queues: () => withStoreError(() => storedQueues(sqlite.open.statements)),
     newQueueId: () => newQueueId(sqlite),
-    commit: (batch) => failing(() => commit(sqlite, batch)),
+    commit: (batch) => withStoreError(() => commit(sqlite, batch)),
     read: (queue, from, bytes) =>
-      failing(() => readSegments(sqlite.open.statements, queue, from, bytes)),
+      withStoreError(() => readSegments(sqlite.open.statements, queue, from, bytes)),
     measure: (queue, from, rows) =>
-      failing(() => measure(sqlite.open.statements, queue, from, rows)),
-    arrived: (queue, number) => failing(() => arrivedAt(sqlite.open.statements, queue, number)),
-    autoCheckpoint: () => failing(() => keepLogShort(sqlite)),
-    maintain: () => failing(() => maintain(sqlite)),
-    checkpoint: (how) => failing(() => checkpoint(sqlite.open.log, how)),
-    recover: () => failing(() => recover(sqlite)),
+      withStoreError(() => measure(sqlite.open.statements, queue, from, rows)),
+    arrived: (queue, number) =>
+      withStoreError(() => arrivedAt(sqlite.open.statements, queue, number)),
+    autoCheckpoint: () => withStoreError(() => keepLogShort(sqlite)),
+    maintain: () => withStoreError(() => maintain(sqlite)),
+    checkpoint: (how) => withStoreError(() => checkpoint(sqlite.open.log, how)),
+    recover: () => withStoreError(() => recover(sqlite)),
     syncs: sqlite.syncs,
-    probe: () => failing(() => probe(sqlite)),
-    extent: () => failing(() => extent(sqlite)),
-    checkpointed: () => failing(() => checkpointed(sqlite.open.log)),
+    probe: () => withStoreError(() => probe(sqlite)),
+    extent: () => withStoreError(() => extent(sqlite)),
+    checkpointed: () => withStoreError(() => checkpointed(sqlite.open.log)),
     close: () => close(sqlite),
   };
 }
@@ -171,17 +172,17 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {
-  if (performance.now() - sqlite.seen >= LOOK_EVERY) lookForFile(sqlite);
+  if (performance.now() - sqlite.seen >= CHECK_EVERY) failIfMoved(sqlite);
   const { removal, ids } = sqlite.open;
-  const progress = aroundDamage(removal, () => transact(sqlite, () => write(sqlite.open, batch)));
+  const progress = skippingDamage(removal, () => transact(sqlite, () => write(sqlite.open, batch)));
   noteProgress(removal, progress);
   for (const queue of batch.dropped) noteDropped(removal, queue);
   for (const { queue } of batch.created) ids.add(queue);
   noteMoved(removal, batch.positions, batch.released);
 }
 
-/** A commit does not fail because of damaged rows that it would only have cleared away. */
-function aroundDamage<T>(removal: Removal, work: () => T): T {
+/** Repeats the work without removing damaged rows: a commit does not fail because of rows that it would only remove. */
+function skippingDamage<T>(removal: Removal, work: () => T): T {
   for (let tries = 1; ; tries++) {
     try {
       return work();
@@ -191,8 +192,8 @@ function aroundDamage<T>(removal: Removal, work: () => T): T {
   }
 }
 
-/** A file that was removed, or moved with its directory, is written to all the same, and could not be found again. */
-function lookForFile(sqlite: Sqlite): void {
+/** Without this check the server would go on writing to a file that was removed, or moved with its directory. */
+function failIfMoved(sqlite: Sqlite): void {
   if (databaseInode(sqlite.home) !== sqlite.inode) {
     throw new StoreError("the database file is gone from its directory");
   }
@@ -200,12 +201,12 @@ function lookForFile(sqlite: Sqlite): void {
 }
 
 function probe(sqlite: Sqlite): void {
-  lookForFile(sqlite);
+  failIfMoved(sqlite);
   transact(sqlite, () => void sqlite.open.statements.changeNothing.run());
 }
 
 /** @returns what was removed on the way */
-function write({ statements, removal, pageSize }: Opened, batch: Batch): Progress {
+function write({ statements, removal, pageSize }: Opening, batch: Batch): Progress {
   for (const queue of batch.dropped) {
     statements.dropQueue.run(queue);
     statements.noteDropped.run(queue);
@@ -220,12 +221,12 @@ function write({ statements, removal, pageSize }: Opened, batch: Batch): Progres
     statements.moveQueue.run(queue, head, tail, bytes);
     removeIfDue(removal, queue, progress);
   }
-  // The last to come: what is released here may be put back, and its segment must be there then.
+  // Comes last: a message that is released here may be put back later, so its segment must not be removed above.
   for (const { queue, number } of batch.released) statements.release.run(queue, number);
   return progress;
 }
 
-/** @param hasWritten whether the work left something to write, for which the disk is waited for */
+/** @param hasWritten whether the work changed something, so that the commit waits for the disk */
 function transact<T>(
   sqlite: Sqlite,
   work: () => T,
@@ -243,19 +244,19 @@ function transact<T>(
     if (sqlite.options.sync && hasWritten(result)) observeTime(sqlite.syncs, since);
     return result;
   } catch (error) {
-    // Some failures, such as a full disk, have rolled back already (https://sqlite.org/lang_transaction.html).
+    // SQLite has rolled back after some failures, such as a full disk (https://sqlite.org/lang_transaction.html).
     if (database.inTransaction) statements.rollback.run();
-    if (isComplete) tellOutcome(sqlite, error);
+    if (isComplete) failIfUnknown(sqlite, error);
     throw error;
   }
 }
 
-/** After a COMMIT that failed. @throws StoreError when it may be true all the same */
-function tellOutcome(sqlite: Sqlite, error: unknown): void {
+/** Called after a COMMIT that failed. @throws StoreError when the changes may be on disk nevertheless */
+function failIfUnknown(sqlite: Sqlite, error: unknown): void {
   try {
     if (!hasUncountedCommit(`${sqlite.home.file}-wal`, logFrames(sqlite.open.log))) return;
   } catch {
-    // Without a look into the log there is no knowing.
+    // The log cannot be read, so the outcome is unknown.
   }
   sqlite.mustRecover = true;
   throw new StoreError(reasonIn(error), "unknown");
@@ -267,20 +268,20 @@ function recover(sqlite: Sqlite): void {
 }
 
 /**
- * Opens the file anew, so that SQLite itself decides from the log what is so, and brings the log into it, all of it.
- * Only then a commit is safe again: Linux takes pages whose sync failed for written, the log might lack them on disk,
- * and what is behind them would be lost with them.
+ * Opens the file anew, so that SQLite itself decides from the log which commits count, and brings all of the log into
+ * the file. Only then a commit is safe again: Linux marks pages as written even when their sync failed. The log on disk
+ * might lack them, and all later commits would be lost with them.
  */
 function reopen(sqlite: Sqlite): void {
   const { home, options } = sqlite;
-  lookForFile(sqlite);
+  failIfMoved(sqlite);
   endThread(sqlite.open.log);
   const wasInDoubt = sqlite.mustRecover;
   // Without an open database nothing can be committed either.
   sqlite.mustRecover = true;
   if (!sqlite.isClosed) closeKeepingLog(sqlite.open.database);
   sqlite.isClosed = true;
-  sqlite.open = opened(reopenDatabase(home, options), home, options);
+  sqlite.open = openingOf(reopenDatabase(home, options), home, options);
   sqlite.isClosed = false;
   sqlite.mustRecover = wasInDoubt;
   sqlite.open.log.mustRewrite = true;
@@ -297,7 +298,7 @@ function keepLogShort(sqlite: Sqlite): void {
   try {
     reopen(sqlite);
   } catch (error) {
-    // The database is closed: whatever comes next needs a recovery.
+    // The database is closed: a recovery must come before anything else.
     if (sqlite.mustRecover) throw new StoreError(reasonIn(error), "unknown");
     throw error;
   }
@@ -320,11 +321,11 @@ function maintain(sqlite: Sqlite): boolean {
   return giveSpaceBack(sqlite.open.vacuum, (work) => transact(sqlite, work));
 }
 
-/** Clears up behind queues: true while there is more. What goes by while messages are taken waits for the next time. */
+/** Removes a portion of the rows that are no longer needed. @returns whether there may be more to do */
 function removeGone(sqlite: Sqlite): boolean {
   const { removal, ids } = sqlite.open;
   if (!hasWork(removal)) return false;
-  const progress = aroundDamage(removal, () =>
+  const progress = skippingDamage(removal, () =>
     transact(
       sqlite,
       () => removePortion(removal),
@@ -348,8 +349,8 @@ function close({ open, home, isClosed }: Sqlite): void {
   closeHome(home);
 }
 
-/** Lets only {@link StoreError} out, with a reason in one line. */
-function failing<T>(work: () => T): T {
+/** Does the work; any error is thrown as a {@link StoreError}, with a reason in one line. */
+function withStoreError<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {

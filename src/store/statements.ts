@@ -13,7 +13,7 @@ export interface QueueRow {
   bytes: number;
 }
 
-/** Whether another connection was in the way, pages in the log, and how many of them are in the database already. */
+/** Whether another connection prevented it, pages in the log, and how many of them are in the database already. */
 export interface LogState {
   busy: number;
   log: number;
@@ -53,7 +53,7 @@ export function prepare(database: Database) {
     begin: database.prepare<void, []>("BEGIN IMMEDIATE"),
     commit: database.prepare<void, []>("COMMIT"),
     rollback: database.prepare<void, []>("ROLLBACK"),
-    // The same again: a page is written all the same.
+    // It writes the same number again: SQLite writes a page nevertheless.
     changeNothing: database.prepare<void, []>(`PRAGMA user_version = ${VERSION}`),
     ...forLog(database),
     ...forQueues(database),

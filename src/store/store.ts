@@ -7,7 +7,7 @@ export interface StoredQueue extends NamedQueue, Position {
   held: number[];
 }
 
-/** Bytes but for the pages, which are of `pageSize` bytes. */
+/** The sizes of the files in bytes, and the free pages of the database, each of `pageSize` bytes. */
 export interface Extent {
   database: number;
   log: number;
@@ -15,21 +15,21 @@ export interface Extent {
   freePages: number;
 }
 
-/** Bytes of bodies, and the number to go on with: 0 when there is no more. */
+/** Bytes of bodies, and the number of the message to go on with: 0 when there is no more. */
 export interface Measure {
   bytes: number;
   next: number;
 }
 
-/** How thorough a checkpoint is: what can be done without waiting; all of the log; all, and the log file emptied. */
+/** passive: as much of the log as is possible without waiting. full: all. truncate: all, and its file is emptied. */
 export type Checkpoint = "passive" | "full" | "truncate";
 
-/** What is known of a commit that failed. */
+/** What is known about a commit that failed. */
 export type Outcome = "nothing happened" | "unknown";
 
 /**
- * Where queues outlive the process. A batch goes in, results come out; everything else about how it is kept is
- * behind this interface. Every function but `close` throws a {@link StoreError} when the store fails.
+ * Where queues outlive the process. A batch goes in, results come out; how they are stored is hidden behind this
+ * interface. All functions but `close` throw a {@link StoreError} when the store fails.
  */
 export interface Store {
   /** All queues. */
@@ -37,15 +37,15 @@ export interface Store {
   /** An id that no queue has, or undefined when there are as many queues as the store can hold. */
   newQueueId(): number | undefined;
   /**
-   * Makes the batch true, on disk unless told otherwise at the start. Segments of which every message is gone are
-   * removed on the way, but none with a message that this very batch takes.
-   * @throws StoreError whose `outcome` tells whether {@link Store.recover} is due
+   * Commits the batch; with the option `sync` it is on disk before this returns. It also removes segments whose messages
+   * are all gone, but none with a message that this batch takes.
+   * @throws StoreError whose `outcome` says whether {@link Store.recover} must be called
    */
   commit(batch: Batch): void;
   /**
-   * Consecutive segments of a queue: from the one that holds message `from` on, or, when that is missing, from the next
-   * one that is there. As many as take `bytes` bytes, and at least one; none when there is none. Each takes
-   * {@link ROW_BYTES} beside its body. A segment that cannot be decoded is missing.
+   * Consecutive segments of a queue, from the one that holds message `from` on or, when that is missing, from the next
+   * one: as many as take `bytes` bytes, and at least one unless there is none. Each takes {@link ROW_BYTES} beside its
+   * body. A segment that cannot be decoded counts as missing.
    */
   read(queue: number, from: number, bytes: number): StoredSegment[];
   /**
@@ -55,37 +55,37 @@ export interface Store {
   measure(queue: number, from: number, rows: number): Measure;
   /** When the message was committed, in milliseconds since 1970; undefined when it is not in the store. */
   arrived(queue: number, number: number): number | undefined;
-  /** Due after each commit: keeps the log from growing long. Costs next to nothing most of the time. */
+  /** Keeps the log short. Call it after each commit; most of the time it costs almost nothing. */
   autoCheckpoint(): void;
   /**
-   * Does some of the work that can wait, such as removing the segments of taken messages: true while there is more.
-   * Not to be called between a commit and the one that puts back what it took.
+   * Does some of the work that can wait, such as removing the segments of taken messages: true while there is more. Do
+   * not call it between a commit that takes messages and the next, which may put some of them back.
    */
   maintain(): boolean;
   /** Brings the log into the database file. */
   checkpoint(how: Checkpoint): void;
   /**
-   * Due after an error whose outcome is unknown, and again until it does not throw; no commit is accepted before.
-   * Afterwards the file says what is so: see {@link Store.queues}.
+   * Call it after an error whose outcome is unknown, again and again until it does not throw: no commit is accepted
+   * before. Afterwards {@link Store.queues} says what is in the file.
    */
   recover(): void;
   /** How long each wait for the disk at the end of a commit took, in seconds; empty when commits don't wait. */
   syncs: Histogram;
-  /** Commits something that changes nothing, to see whether it can. */
+  /** Tests whether a commit is possible, with one that changes nothing. */
   probe(): void;
-  /** What it takes on disk. */
+  /** The space that it takes on disk. */
   extent(): Extent;
   /** How much of the log is in the database file already, in percent. */
   checkpointed(): number;
   close(): void;
 }
 
-/** What a segment takes beside its body when it is read, at least, in bytes: so that empty ones are not all read at once. */
+/** Bytes that a read segment counts beside its body, so that not all empty ones are read at once. */
 export const ROW_BYTES = 64;
 
 /** The store failed; the message says why, in words for the client. */
 export class StoreError extends Error {
-  /** Whether what was to be done may be on disk all the same. */
+  /** Whether the changes may be on disk nevertheless. */
   readonly outcome: Outcome;
 
   constructor(message: string, outcome: Outcome = "nothing happened") {

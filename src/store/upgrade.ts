@@ -2,7 +2,7 @@ import type { Database } from "bun:sqlite";
 
 import { LATER_TABLES, MESSAGE_VIEW, NUMBER_BITS, VERSION } from "./schema.ts";
 
-/** Tells people how far the upgrade of an old file is, a line at a time. */
+/** Gets lines about the progress of an upgrade, for the operator. */
 export type Progress = (text: string) => void;
 
 /** Of schema 1, that of memcacheq 1.0, in which `held` was a list of numbers in JSON in each queue's row. */
@@ -22,7 +22,7 @@ export function upgrade(database: Database, progress: Progress): void {
   progress(`upgrading the database from schema ${versionOf(database)} to ${VERSION}`);
   database
     .transaction(() => {
-      // Another process may have been faster.
+      // Another process may have upgraded it meanwhile.
       if (versionOf(database) !== FIRST_VERSION) return;
       database.run("DROP VIEW message");
       database.run(LATER_TABLES);

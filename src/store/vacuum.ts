@@ -8,7 +8,7 @@ import { type Statements, VACUUM_PAGES } from "./statements.ts";
 export interface Vacuum {
   statements: Statements;
   log: LogKeeper;
-  /** So many free pages begin it; 0 is never. */
+  /** It begins when so many pages are free; 0 is never. */
   enough: number;
   /** Free pages are being given back, until there are none. */
   running: boolean;
@@ -19,7 +19,7 @@ export interface Vacuum {
 /** How many pages given back make it worthwhile to shorten the file. */
 const SHORTEN_PAGES = 1024;
 
-/** @param enough how many free pages begin it; 0 is never */
+/** @param enough it begins when so many pages are free; 0 is never */
 export function newVacuum(statements: Statements, log: LogKeeper, enough: number): Vacuum {
   return { statements, log, enough, running: false, givenBack: 0 };
 }

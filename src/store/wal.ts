@@ -1,13 +1,13 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
-/** Bytes of the log's header and of a frame's, which is followed by a page (https://sqlite.org/walformat.html#walfile). */
+/** Bytes of the header of the log, and of a frame; a page follows that (https://sqlite.org/walformat.html#walfile). */
 const LOG_HEADER = 32;
 const FRAME_HEADER = 24;
 /** Where in the log's header are the page size, the two salts and the checksum. */
 const PAGE_SIZE = 8;
 const LOG_SALTS = 16;
 const LOG_SUM = 24;
-/** Where in a frame's header are the mark of a commit, the salts and the checksum, which is of the bytes before the salts. */
+/** Where in a frame's header are the mark of a commit, the salts and the checksum; that includes no salts. */
 const COMMIT_MARK = 4;
 const FRAME_SALTS = 8;
 const FRAME_SUM = 16;
@@ -17,19 +17,19 @@ const PAIR = 8;
 const BIG_ENDIAN = 1;
 
 /**
- * Whether the log has a whole commit behind the frames that count, which the next recovery would therefore make true:
- * it looks at what recovery looks at (https://sqlite.org/walformat.html#recovery).
+ * Whether the log has a whole commit behind the frames that count. SQLite's next recovery would accept that commit: this
+ * checks the same fields as a recovery (https://sqlite.org/walformat.html#recovery).
  *
- * A commit has its frames written in order, the one with the mark last. So, when COMMIT fails
+ * SQLite writes the frames of a commit in order, the one with the mark last. So, when COMMIT fails
  *
  * - with a write (of the log's header, of a frame, on a full disk), that frame is not whole, and nothing happened;
  * - with the sync of a new header, which comes before any frame when the log begins anew: the same;
  * - with the sync behind the frames, they are all there, on disk or only in memory: the outcome is unknown. That is the
  *   second sync of a commit with which the log begins, and the only one of all others;
- * - with anything after that (the index of the log cannot grow), the commit is even on disk: unknown as well.
+ * - with anything after that (the index of the log cannot grow), the commit is even on disk: unknown, too.
  *
- * When the log begins anew and its header cannot be written, the frames of before still match the old one. They are
- * taken for a commit, too: to say that something is unknown is never wrong.
+ * When the log begins anew and its header cannot be written, the old frames still match the old header. They look like a
+ * commit, too: to say that the outcome is unknown is never wrong.
  * @param frames how many count
  * @throws when the log cannot be read
  */
@@ -38,7 +38,7 @@ export function hasUncountedCommit(log: string, frames: number): boolean {
   try {
     return findCommit(fd, frames);
   } finally {
-    // SQLite locks the database and the index of the log, never the log itself: closing it here lets go of no lock.
+    // SQLite locks the database and the index of the log, never the log itself: to close it here loses no lock.
     closeSync(fd);
   }
 }
@@ -51,7 +51,7 @@ function findCommit(fd: number, frames: number): boolean {
   const littleEndian = (header.readUInt32BE(0) & BIG_ENDIAN) === 0;
   const step = FRAME_HEADER + header.readUInt32BE(PAGE_SIZE);
   const start = LOG_HEADER + frames * step;
-  // Each checksum goes on from the one before.
+  // Each checksum begins with the one before.
   let sum = frames === 0 ? header.subarray(LOG_SUM) : bytesAt(fd, start - step + FRAME_SUM, PAIR);
   for (let at = start; at + step <= size; at += step) {
     const frame = bytesAt(fd, at, step);

@@ -31,9 +31,11 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     summaries: () => local.queues.values().map(summaryOf),
     summary: (name) => inQueue(local, name, summaryOf),
     oldestArrival: (name) =>
-      failing(() => inQueue(local, name, (queue) => oldestArrival(local, queue, arrivals)) ?? 0),
+      withBackendError(
+        () => inQueue(local, name, (queue) => oldestArrival(local, queue, arrivals)) ?? 0,
+      ),
     previews: (name, most) =>
-      failing(() => inQueue(local, name, (queue) => previewsOf(local, queue, most))),
+      withBackendError(() => inQueue(local, name, (queue) => previewsOf(local, queue, most))),
     usage: () => ({
       queues: local.queues.size,
       bytes: local.bytes,
@@ -41,13 +43,15 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
       cacheLimit: local.cache.limit,
       lost: local.lost,
     }),
-    disk: () => failing(() => ({ ...store.extent(), checkpointed: store.checkpointed() })),
+    disk: () => withBackendError(() => ({ ...store.extent(), checkpointed: store.checkpointed() })),
     syncs: store.syncs,
-    probe: () => failing(() => probe(local)),
-    afterReply: () => failing(() => store.autoCheckpoint()),
+    probe: () => withBackendError(() => probe(local)),
+    afterReply: () => withBackendError(() => store.autoCheckpoint()),
     maintain: () =>
-      failing(() => local.failedSync === undefined && (store.maintain() || recount(local))),
-    checkpoint: (how) => failing(() => checkpoint(local, how, options.tricklePercent)),
+      withBackendError(
+        () => local.failedSync === undefined && (store.maintain() || recount(local)),
+      ),
+    checkpoint: (how) => withBackendError(() => checkpoint(local, how, options.tricklePercent)),
     close: () => store.close(),
   };
 }
@@ -90,7 +94,7 @@ function checkpoint({ store }: Local, how: "full" | "trickle", percent: number):
 }
 
 /** Does the work; a StoreError is thrown as a {@link BackendError}. */
-function failing<T>(work: () => T): T {
+function withBackendError<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
