@@ -129,15 +129,15 @@ export function takeTurn(engine: Engine): void {
   if (isDone(closed)) return goOn(engine);
   engine.wroteMs = undefined;
   const executed = backend.execute(closed.entries, closed.done, closed.count);
-  if (typeof executed === "number") {
-    finishTurn(engine, closed, executed);
-  } else {
-    engine.executing = true;
-    void executed.then(
-      (count) => finishTurn(engine, closed, count),
-      (cause: unknown) => logInternal(cause),
-    );
-  }
+  if (typeof executed === "number") return finishTurn(engine, closed, executed);
+  engine.executing = true;
+  void executed.then((count) => finishTurn(engine, closed, count)).catch(logInternal);
+}
+
+/** Executes all that was gathered, with a backend that answers at once. */
+export function finishTurns(engine: Engine): void {
+  while (!engine.executing && (!isDone(engine.closed) || !isDone(engine.gathering)))
+    takeTurn(engine);
 }
 
 /** Tells the outcomes of so many operations, and goes on. */
