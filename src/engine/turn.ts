@@ -199,7 +199,10 @@ function endRun(engine: Engine): void {
   // What is left of its operations in a group that goes on keeps its place behind what was postponed, and waits until the
   // client has read.
   session.postponed = pending > 0 && (deferred.length > 0 || sink.blocked);
-  if (deferred.length > 0 && pending === 0) engine.runnable.add(session);
+  if (pending === 0 && deferred.length > 0) {
+    session.postponedNow = 0;
+    engine.runnable.add(session);
+  }
   endIfAnswered(session);
 }
 
@@ -225,9 +228,12 @@ function postpone(engine: Engine, { session, request, keyIndex }: Entry): void {
     session.current = undefined;
     session.stepping = false;
   }
-  if (session.deferred.at(-1)?.request === request) return;
+  const { deferred } = session;
+  if (session.postponedNow > 0 && deferred[session.postponedNow - 1]?.request === request) return;
   if (request.kind === "set") keepBody(request);
-  session.deferred.push({ request, from: request.kind === "get" ? keyIndex : 0 });
+  // Before those that were postponed earlier, and not added again since.
+  const from = request.kind === "get" ? keyIndex : 0;
+  deferred.splice(session.postponedNow++, 0, { request, from });
 }
 
 /** The client has gone meanwhile: what its operations took or opened goes back. */
