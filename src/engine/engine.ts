@@ -97,6 +97,8 @@ export interface Session extends Taker {
   stepping: boolean;
   /** Requests that were read and postponed: they come before all that is read next. */
   deferred: Deferred[];
+  /** How many of these were postponed since all its operations were replied to. */
+  postponedNow: number;
   /** get: the place of the next key to add. */
   nextKey: number;
   /** list, flush all: where the next part begins. */
