@@ -39,7 +39,11 @@ export const commands: Record<RequestKind, Command> = {
   stats: {
     add: adding("none", LOOK, false),
     reply: finishing((engine, entry) =>
-      replyStatistics(engine, entry, listStats(engine.stats, engine.runtime)),
+      replyStatistics(
+        engine,
+        entry,
+        listStats(engine.stats, engine.runtime, engine.backend.usage().lost),
+      ),
     ),
   },
   "stats queue": { add: adding("details", LOOK, false), reply: finishing(replyDetails) },

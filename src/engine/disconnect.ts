@@ -2,6 +2,7 @@ import { newInput } from "../protocol/input.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { commands } from "./commands.ts";
 import type { Session } from "./engine.ts";
+import { addCloses } from "./get.ts";
 import { addEntry, withdraw } from "./group.ts";
 import { forgetWait, offer } from "./waiters.ts";
 
@@ -25,8 +26,11 @@ export function closeSession(session: Session): void {
     if (!engine.executing) withdraw(engine.closed, session, TAKING);
   }
   session.input = newInput(engine.settings.maxBody, session.input.binary);
-  for (const { request } of session.deferred.splice(0)) {
-    if (request.kind !== "get") commands[request.kind].add(engine, session, request);
+  session.postponed = false;
+  session.current = undefined;
+  for (const { request, from } of session.deferred.splice(0)) {
+    if (request.kind === "get") addCloses(engine, session, request, from);
+    else commands[request.kind].add(engine, session, request);
   }
   if (consumer.open.size > 0) {
     addEntry(engine, "release", session, session.input.request, 0).consumer = consumer;

@@ -110,6 +110,8 @@ export interface Session extends Taker {
   /** get: why the request that is being replied to does not go on to its end. */
   verdict: "" | "over" | "no room" | "wait";
   wait: Wait | undefined;
+  /** get: when its wait ends, while the message that it waited for waits for room. */
+  waitEnds: number | undefined;
 }
 
 /** A request that was postponed, from its key number `from` on. */

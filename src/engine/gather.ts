@@ -1,12 +1,12 @@
 import { nextRequest } from "../protocol/decoder.ts";
 import { compactInput, isIncomplete, newInput } from "../protocol/input.ts";
-import { refuse, type Request } from "../protocol/request.ts";
+import { refuse, type Request, type RequestKind } from "../protocol/request.ts";
 import { text } from "../protocol/text/encoder.ts";
 import { trace } from "../util/log.ts";
 import { commands } from "./commands.ts";
 import type { Deferred, Engine, Group, Session } from "./engine.ts";
 import { stepGet } from "./get.ts";
-import { takeRecord } from "./records.ts";
+import { keepBody, takeRecord } from "./records.ts";
 import { isTracing } from "./replies.ts";
 
 /** How much work a session adds to a group that others use, too, and to one that it has for itself. */
@@ -15,6 +15,13 @@ const MAX_ALONE = 128;
 /** A group has at most about so many bytes of bodies, and so many operations. */
 const MAX_GROUP_BYTES = 1024 * 1024;
 const MAX_GROUP_OPERATIONS = 4096;
+/** Requests whose replies may be long. */
+const LONG_REPLIES: ReadonlySet<RequestKind> = new Set([
+  "get",
+  "stats",
+  "stats queue",
+  "stats queues",
+]);
 
 /** Adds the session's requests to the group, as far as they have arrived and the group takes them. */
 export function gather(engine: Engine, session: Session): void {
@@ -50,11 +57,18 @@ export function isFull({ bytes, count }: Group): boolean {
   return bytes >= MAX_GROUP_BYTES || count >= MAX_GROUP_OPERATIONS;
 }
 
-/** Whether the session may add a request. Where room for replies is short, it has one at a time. */
-function mayAdd({ gathering }: Engine, { load, pending, sink }: Session): boolean {
+/** Whether the session may add something. */
+function mayAdd({ gathering }: Engine, session: Session): boolean {
+  const { load, pending, current, deferred } = session;
   if (isFull(gathering)) return false;
-  if (sink.pressure.outputFull) return pending === 0;
+  const next = current ?? deferred[0]?.request;
+  if (next !== undefined && mustWait(session, next)) return false;
   return load < (gathering.count > pending ? MAX_BESIDE : MAX_ALONE);
+}
+
+/** Where room for replies is short, a session has one request with a long reply at a time, and nothing beside it. */
+function mustWait({ sink, pending }: Session, { kind }: Request): boolean {
+  return sink.pressure.outputFull && pending > 0 && LONG_REPLIES.has(kind);
 }
 
 function continueRequest(engine: Engine, session: Session, request: Request): void {
@@ -101,15 +115,42 @@ function endInput(engine: Engine, session: Session): void {
 
 /** Adds the request that the input has found; the input gets another record to fill. */
 export function addRequest(engine: Engine, session: Session): void {
+  const request = takeRequest(engine, session);
+  if (mustWait(session, request)) defer(engine, session, request);
+  else commands[request.kind].add(engine, session, request);
+  endAfter(session, request);
+}
+
+/** Refuses the request that the input has found, behind all that came before it. */
+export function addRefusal(engine: Engine, session: Session): void {
+  const request = takeRequest(engine, session);
+  const { deferred, current, postponed } = session;
+  const isBehind = deferred.length > 0 || current !== undefined || postponed;
+  if (isBehind) defer(engine, session, request);
+  else commands[request.kind].add(engine, session, request);
+  endAfter(session, request);
+}
+
+function defer(engine: Engine, session: Session, request: Request): void {
+  if (request.kind === "set") keepBody(request);
+  session.deferred.push({ request, from: 0 });
+  engine.runnable.add(session);
+}
+
+/** Behind the last request of a client nothing is read. */
+function endAfter(session: Session, { kind, fatal }: Request): void {
+  if (kind === "quit" || (kind === "error" && fatal)) finishInput(session);
+}
+
+/** Takes the request that the input has found; the input gets another record to fill. */
+function takeRequest(engine: Engine, session: Session): Request {
   const { input } = session;
   const { request } = input;
-  const { kind, fatal } = request;
   if (isTracing()) trace(`${session.id} < ${request.line}`);
   if (request.line !== "") request.line = "";
   input.request = takeRecord(engine);
-  if (kind === "set" && !request.bodyAlone) input.pinned = true;
-  commands[kind].add(engine, session, request);
-  if (kind === "quit" || (kind === "error" && fatal)) finishInput(session);
+  if (request.kind === "set" && !request.bodyAlone) input.pinned = true;
+  return request;
 }
 
 /** Nothing more is read from the client. The session ends once all earlier requests are replied to. */

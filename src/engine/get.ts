@@ -90,6 +90,14 @@ function addPart(engine: Engine, session: Session, request: Request, fits: Entry
 }
 
 /** Offers messages that the part puts back to sessions that wait, behind that part. */
+/** Adds only what the keys from number `from` on close. */
+export function addCloses(engine: Engine, session: Session, request: Request, from: number): void {
+  for (let i = from; i < keyCount(request); i++) {
+    const key = keyOf(request, i);
+    if (key.before === "close") addOperation(engine, "close", session, request, key, i);
+  }
+}
+
 function offerAborted(engine: Engine, from: number, to: number): void {
   for (let i = from; i < to; i++) {
     const { kind, queue } = engine.gathering.entries[i] as Entry;
@@ -111,12 +119,16 @@ function addChecks(engine: Engine, session: Session, request: Request): void {
     if (action === "open" && before === undefined) {
       const isOpen = opened.get(queue);
       if (isOpen !== false) {
-        const check = addEntry(engine, isOpen === true ? "none" : "check", session, request, PLAIN);
+        const check = addEntry(
+          engine,
+          isOpen === true ? "clash" : "check",
+          session,
+          request,
+          PLAIN,
+        );
         check.queue = queue;
         check.consumer = session.consumer;
         check.keyIndex = i;
-        // An earlier key of the request opens one.
-        if (isOpen === true) check.outcome = "held";
       }
     }
     opened.set(queue, action === "open");
@@ -208,7 +220,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
   const { session, outcome, kind } = entry;
   const key = keyOf(entry.request, entry.keyIndex);
   const isTaking = kind === "take" || kind === "open" || kind === "peek";
-  if (session.wait === undefined && outcome !== "held") {
+  if (session.wait === undefined && outcome !== "held" && outcome !== "too large") {
     // A key that only closes or aborts is one get, too.
     if (isTaking || key.action === "none") stats.getCommands++;
   }
@@ -299,6 +311,8 @@ function endPart(engine: Engine, entry: Entry): void {
   session.verdict = "";
   if (isCurrent) session.stepping = false;
   if (verdict === "no room") {
+    // Other clients may take the message meanwhile: then it waits for the rest of its time.
+    session.waitEnds = session.wait?.until;
     if (session.wait !== undefined) forgetWait(engine, session);
     session.sink.awaitRoom();
     return;
@@ -321,6 +335,7 @@ function endPart(engine: Engine, entry: Entry): void {
     engine.runnable.add(session);
   }
   session.found = false;
+  session.waitEnds = undefined;
   keepRecord(engine, request);
 }
 

@@ -73,7 +73,12 @@ export function isDone({ count, done }: Group): boolean {
 
 /** Empties the group, and drops its references to buffers and clients. */
 export function clearGroup(group: Group): void {
-  for (let i = 0; i < group.count; i++) forget(group.entries[i] as Entry);
+  for (let i = group.count - 1; i >= 0; i--) {
+    const entry = group.entries[i] as Entry;
+    forget(entry);
+    // The record of a client that is gone would keep all that is the client's.
+    if (entry.session.phase === "closed") removeEntry(group, i);
+  }
   if (group.count > MAX_KEPT) group.entries.length = MAX_KEPT;
   group.count = 0;
   group.done = 0;
@@ -82,6 +87,11 @@ export function clearGroup(group: Group): void {
   if (group.sought.size > 0) group.sought.clear();
   for (const buffer of group.spent) release(buffer);
   group.spent.length = 0;
+}
+
+function removeEntry({ entries }: Group, index: number): void {
+  const last = entries.pop();
+  if (last !== undefined && index < entries.length) entries[index] = last;
 }
 
 function forget(entry: Entry): void {
@@ -97,6 +107,9 @@ function forget(entry: Entry): void {
 export function withdraw(group: Group, session: Session, kinds: ReadonlySet<OperationKind>): void {
   for (let i = group.done; i < group.count; i++) {
     const entry = group.entries[i] as Entry;
-    if (entry.session === session && kinds.has(entry.kind)) entry.outcome = "skipped";
+    if (entry.session !== session || entry.outcome !== "pending") continue;
+    if (kinds.has(entry.kind)) entry.outcome = "skipped";
+    // What stands behind it in the same request is done all the same.
+    else entry.chained = false;
   }
 }

@@ -15,7 +15,10 @@ export function newEngine(
 ): Engine {
   const watcher: Watcher = {
     isAwaited: (queue) => engine.waiters.has(queue) || engine.closed.sought.has(queue),
-    ready: (queue, messages) => void engine.ready.set(queue, messages),
+    ready(queue, messages) {
+      engine.ready.set(queue, messages);
+      engine.requestTurn();
+    },
     committed: (milliseconds) => void (engine.wroteMs = milliseconds),
     failed: (reason) => noteFailure(engine.stats.commits, runtime, reason),
   };

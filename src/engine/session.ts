@@ -1,7 +1,7 @@
 import { feed, newInput, rejectPartial } from "../protocol/input.ts";
 import { verbosity } from "../util/log.ts";
 import type { Engine, Session, Sink } from "./engine.ts";
-import { addRequest, gather } from "./gather.ts";
+import { addRefusal, gather } from "./gather.ts";
 import { closeIfLarge } from "./group_closing.ts";
 import { takeRecord } from "./records.ts";
 import { endWait } from "./waiters.ts";
@@ -46,6 +46,7 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     found: false,
     verdict: "",
     wait: undefined,
+    waitEnds: undefined,
   };
   session.input.request = takeRecord(engine);
   if (how.hasConnection) engine.sessions.add(session);
@@ -94,7 +95,7 @@ export function refusePartial(session: Session): boolean {
   const { engine, input } = session;
   if (session.phase !== "open" || session.wait !== undefined) return false;
   if (!rejectPartial(input)) return false;
-  addRequest(engine, session);
+  addRefusal(engine, session);
   engine.requestTurn();
   return true;
 }

@@ -86,6 +86,7 @@ export function resetStats(stats: Stats): void {
 export function listStats(
   stats: Stats,
   { calendar }: Pick<Runtime, "calendar">,
+  lost: number,
 ): [name: string, value: string | number][] {
   const now = calendar();
   const { user, system } = process.cpuUsage();
@@ -109,6 +110,8 @@ export function listStats(
     ["bytes_written", sinceReset("bytesWritten")],
     // One thread serves all connections; -t changes nothing.
     ["threads", 1],
+    // The original has no such line: messages that could not be read, and were skipped.
+    ["lost_messages", lost],
   ];
 }
 
@@ -119,6 +122,12 @@ function seconds(microseconds: number): string {
 
 export function countOther({ counters: { others } }: Stats, kind: RequestKind): void {
   others[kind] = (others[kind] ?? 0) + 1;
+}
+
+/** A set whose message is stored. */
+export function countStored(stats: Stats): void {
+  stats.setCommands++;
+  stats.setHits++;
 }
 
 export function countConnection(stats: Stats): void {

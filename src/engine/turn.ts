@@ -7,9 +7,11 @@ import { restore, restoreAgain, sendRun } from "./delivery.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { gather, isFull } from "./gather.ts";
 import { addEntry, clearGroup, isDone } from "./group.ts";
-import { keepBody } from "./records.ts";
+import { continuePostponing, postpone, postponeUnderPressure } from "./postponed.ts";
+import { keepRecord } from "./records.ts";
 import { replyError } from "./replies.ts";
-import { keepWaiting, offer } from "./waiters.ts";
+import { countStored } from "./stats.ts";
+import { forgetWait, offer } from "./waiters.ts";
 
 /** How long requests of sessions that had more than their share are gathered, in milliseconds. */
 const GATHER_MS = 2;
@@ -28,10 +30,26 @@ export function takeTurn(engine: Engine): void {
   const { closed, backend } = engine;
   if (isDone(closed)) return prepareNextTurn(engine);
   engine.wroteMs = undefined;
+  if (closed.done > 0) postponeUnderPressure(closed);
   const executed = backend.execute(closed.entries, closed.done, closed.count);
   if (typeof executed === "number") return finishTurn(engine, closed, executed);
   engine.executing = true;
-  void executed.then((count) => finishTurn(engine, closed, count)).catch(logInternal);
+  void executed.then(
+    (count) => finishTurn(engine, closed, count),
+    (cause: unknown) => failTurn(engine, closed, cause),
+  );
+}
+
+/** The backend keeps its contract, so this is a mistake of ours: each request is told, and the engine goes on. */
+function failTurn(engine: Engine, group: Group, cause: unknown): void {
+  logInternal(cause);
+  for (let i = group.done; i < group.count; i++) {
+    const entry = group.entries[i] as Entry;
+    if (entry.outcome === "skipped") continue;
+    entry.outcome = "failed";
+    entry.error = "internal error";
+  }
+  finishTurn(engine, group, group.count - group.done);
 }
 
 /** Executes all that was gathered, with a backend that answers at once. */
@@ -89,14 +107,7 @@ function endRun(engine: Engine): void {
   const { session } = engine.run;
   sendRun(engine);
   if (session === undefined) return;
-  const { pending, deferred, sink } = session;
-  session.taken = 0;
-  // Its operations in the rest of the group must stay behind the postponed ones, and wait until the client has read.
-  session.postponed = pending > 0 && (deferred.length > 0 || sink.blocked);
-  if (pending === 0 && deferred.length > 0) {
-    session.postponedNow = 0;
-    engine.runnable.add(session);
-  }
+  continuePostponing(engine, session);
   endIfAnswered(session);
 }
 
@@ -107,32 +118,38 @@ function replyTo(engine: Engine, entry: Entry): void {
   if (kind === "restore") return restoreAgain(engine, entry);
   if (session.phase === "closed") return returnUndelivered(engine, entry);
   if (entry.outcome === "postponed") return postpone(engine, entry);
+  const start = engine.output.length;
   try {
     commands[entry.request.kind].reply(engine, entry);
   } catch (cause) {
     logInternal(cause);
-    replyError(engine, entry, "failure", "internal error");
+    abandonReply(engine, entry, start);
   }
 }
 
-/** The session's request is added again, before all that is read next. */
-function postpone(engine: Engine, { session, request, keyIndex }: Entry): void {
-  if (session.wait !== undefined) return keepWaiting(engine, session);
-  if (session.current === request) {
-    session.current = undefined;
-    session.stepping = false;
-  }
-  const { deferred } = session;
-  if (session.postponedNow > 0 && deferred[session.postponedNow - 1]?.request === request) return;
-  if (request.kind === "set") keepBody(request);
-  // Before those that were postponed earlier, and not added again since.
-  const from = request.kind === "get" ? keyIndex : 0;
-  deferred.splice(session.postponedNow++, 0, { request, from });
+/** What was written of the reply is replaced by an error, and the message that it was to tell goes back. */
+function abandonReply(engine: Engine, entry: Entry, start: number): void {
+  const { session, request } = entry;
+  engine.output.length = Math.max(start, engine.run.start);
+  if (entry.kind === "take" && entry.outcome === "done") restore(engine, entry);
+  if (session.wait !== undefined) forgetWait(engine, session);
+  if (session.current === request) session.current = undefined;
+  session.stepping = false;
+  session.verdict = "";
+  session.found = false;
+  engine.runnable.add(session);
+  replyError(engine, entry, "failure", "internal error");
 }
 
 /** The client has disconnected meanwhile: messages that its operations took or opened go back. */
 function returnUndelivered(engine: Engine, entry: Entry): void {
-  if (entry.outcome !== "done") return;
+  const { session, request, kind, last, outcome } = entry;
+  if (outcome === "postponed" && request.kind !== "get") {
+    return commands[request.kind].add(engine, session, request);
+  }
+  if (kind === "put" && outcome === "done") countStored(engine.stats);
+  if (last && outcome !== "postponed") keepRecord(engine, request);
+  if (outcome !== "done") return;
   if (entry.kind === "take") restore(engine, entry);
   if (entry.kind !== "open") return;
   addEntry(engine, "release", entry.session, entry.request, 0).consumer = entry.session.consumer;

@@ -15,13 +15,15 @@ import { addEntry } from "./group.ts";
 /** The session waits for a message, with the key of its current request. */
 export function beginWait(engine: Engine, session: Session, key: Key): void {
   const { runtime, waiters } = engine;
-  const expire = () => endWait(engine, session);
+  const now = runtime.monotonic();
+  const until = session.waitEnds ?? now + key.wait;
+  session.waitEnds = undefined;
   session.wait = {
     key,
-    until: runtime.monotonic() + key.wait,
+    until,
     offered: false,
     expired: false,
-    cancelTimer: runtime.after(key.wait, expire),
+    cancelTimer: runtime.after(Math.max(0, until - now), () => endWait(engine, session)),
   };
   const line = waiters.get(key.queue);
   if (line === undefined) {

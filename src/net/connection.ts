@@ -101,7 +101,9 @@ function noteGathered(connection: Connection): void {
     updateReading(connection);
     updateInputUsage(connection, held);
   }
-  if (clients.usage.admitted === connection && !session.stepping) endAdmission(connection);
+  if (clients.usage.admitted === connection && session.current === undefined) {
+    endAdmission(connection);
+  }
 }
 
 /** Pauses reading from the client, or resumes it. */

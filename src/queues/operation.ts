@@ -11,6 +11,7 @@ import type { QueueDetails } from "./summary.ts";
  * | open | the same, but it stays in the queue until its consumer closes it | as take, and held |
  * | peek | the oldest message is read, and stays | as take |
  * | check | tells whether the consumer has a message of the queue open | done (it has none), held |
+ * | clash | the request itself has a message of the queue open by then | held |
  * | close | the consumer's open message is gone | done, absent |
  * | abort | the consumer's open message goes back to the head | done, absent |
  * | release | the consumer is gone: all messages that it has open go back | done |
@@ -33,6 +34,7 @@ export type OperationKind =
   | "open"
   | "peek"
   | "check"
+  | "clash"
   | "close"
   | "abort"
   | "release"

@@ -95,7 +95,8 @@ function failCheckpoints(
 ): void {
   for (let i = from; i < to; i++) {
     const operation = operations[i] as Operation;
-    if (operation.kind !== "checkpoint" && operation.kind !== "archive") continue;
+    const { kind, outcome } = operation;
+    if (outcome !== "done" || (kind !== "checkpoint" && kind !== "archive")) continue;
     operation.outcome = "failed";
     operation.error = reason;
   }

@@ -2,7 +2,7 @@ import { StoreError } from "../../store/store.ts";
 import { logInternal } from "../../util/log.ts";
 import type { Operation } from "../operation.ts";
 import { finishGroup } from "./commit.ts";
-import { failGroup, undoChanges } from "./failed_commit.ts";
+import { failMistaken } from "./failed_commit.ts";
 import { abortAll } from "./held.ts";
 import { executeKind, fail } from "./operations.ts";
 import type { LocalConsumer } from "./queue.ts";
@@ -30,10 +30,8 @@ export function executeGroup(
     end = executeWithinBudget(local, operations, from, to);
     finishGroup(local, operations, from, end);
   } catch (cause) {
-    // A mistake of ours: nothing of the group happened, and the next group is executed as if it had not been there.
     logInternal(cause);
-    failGroup(operations, from, end, "internal error", true);
-    undoChanges(local);
+    failMistaken(local, operations, from, end);
   }
   return end - from;
 }
@@ -46,6 +44,8 @@ function executeWithinBudget(
   to: number,
 ): number {
   const { changes, clock } = local;
+  changes.bytes = 0;
+  changes.costly = 0;
   const known = isKnown(local);
   const deadline = clock.monotonic() + BUDGET_MS;
   let at = from;
@@ -83,21 +83,24 @@ function isChainBroken(operation: Operation | undefined): boolean {
  * But when a consumer is gone, its messages must not stay open for ever.
  */
 function refuse({ failedSync }: Local, operation: Operation): void {
-  operation.provisional = false;
-  if (operation.outcome !== "pending") return;
+  if (!isDue(operation)) return;
   operation.outcome = "done";
   if (operation.kind === "release") abortAll(operation.consumer as LocalConsumer);
   else if (operation.kind !== "none") fail(operation, failedSync?.reason ?? "");
 }
 
-export function executeOne(local: Local, operation: Operation): void {
+/** Whether the operation is executed now: it may be withdrawn, or its session may have taken enough. */
+function isDue(operation: Operation): boolean {
+  const { kind, outcome, session } = operation;
   operation.provisional = false;
-  // It was withdrawn, or the engine knows its outcome.
-  if (operation.outcome !== "pending") return;
-  if (operation.session.postponed && operation.kind !== "release" && operation.kind !== "restore") {
-    operation.outcome = "postponed";
-    return;
-  }
+  if (outcome !== "pending") return false;
+  if (!session.postponed || kind === "release" || kind === "restore") return true;
+  operation.outcome = "postponed";
+  return false;
+}
+
+export function executeOne(local: Local, operation: Operation): void {
+  if (!isDue(operation)) return;
   try {
     operation.outcome = "done";
     executeKind(local, operation);

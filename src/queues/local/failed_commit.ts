@@ -23,20 +23,37 @@ export function failCommit(
   local.watcher.failed(message);
 }
 
-/** @param all not only the operations that saw or made a change */
-export function failGroup(
+/** Fails the operations that saw or made a change. Skipped and postponed ones did neither. */
+function failGroup(
   operations: readonly Operation[],
   from: number,
   to: number,
   reason: string,
-  all = false,
 ): void {
   for (let i = from; i < to; i++) {
     const operation = operations[i] as Operation;
-    if (!operation.provisional && !(all && operation.kind !== "none")) continue;
-    operation.outcome = "failed";
-    operation.error = reason;
+    if (operation.provisional) failOne(operation, reason);
   }
+}
+
+/** A mistake of ours in the middle of a group: nothing of it happened, and the next one is executed as if it had not been. */
+export function failMistaken(
+  local: Local,
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+): void {
+  for (let i = from; i < to; i++) {
+    const operation = operations[i] as Operation;
+    if (operation.kind !== "none") failOne(operation, "internal error");
+  }
+  undoChanges(local);
+}
+
+function failOne(operation: Operation, reason: string): void {
+  if (operation.outcome === "skipped" || operation.outcome === "postponed") return;
+  operation.outcome = "failed";
+  operation.error = reason;
 }
 
 /** Undoes everything since the last commit: the queues are what the store has. */

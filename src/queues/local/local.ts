@@ -6,7 +6,7 @@ import { recountPortion } from "./damage.ts";
 import { executeGroup } from "./execute.ts";
 import { oldestNumber } from "./held.ts";
 import type { Queue } from "./queue.ts";
-import { isKnown } from "./recovery.ts";
+import { isKnown, noteFailedSync } from "./recovery.ts";
 import { type Clock, type Limits, type Local, newLocal } from "./state.ts";
 import { arrivalOf, previewsOf, summaryOf } from "./summary.ts";
 
@@ -32,10 +32,13 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     summary: (name) => inQueue(local, name, summaryOf),
     oldestArrival: (name) =>
       withBackendError(
+        local,
         () => inQueue(local, name, (queue) => oldestArrival(local, queue, arrivals)) ?? 0,
       ),
     previews: (name, most) =>
-      withBackendError(() => inQueue(local, name, (queue) => previewsOf(local, queue, most))),
+      withBackendError(local, () =>
+        inQueue(local, name, (queue) => previewsOf(local, queue, most)),
+      ),
     usage: () => ({
       queues: local.queues.size,
       bytes: local.bytes,
@@ -43,15 +46,18 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
       cacheLimit: local.cache.limit,
       lost: local.lost,
     }),
-    disk: () => withBackendError(() => ({ ...store.extent(), checkpointed: store.checkpointed() })),
+    disk: () =>
+      withBackendError(local, () => ({ ...store.extent(), checkpointed: store.checkpointed() })),
     syncs: store.syncs,
-    probe: () => withBackendError(() => probe(local)),
-    afterReply: () => withBackendError(() => store.autoCheckpoint()),
+    probe: () => withBackendError(local, () => probe(local)),
+    afterReply: () => withBackendError(local, () => store.autoCheckpoint()),
     maintain: () =>
       withBackendError(
+        local,
         () => local.failedSync === undefined && (store.maintain() || recount(local)),
       ),
-    checkpoint: (how) => withBackendError(() => checkpoint(local, how, options.tricklePercent)),
+    checkpoint: (how) =>
+      withBackendError(local, () => checkpoint(local, how, options.tricklePercent)),
     close: () => store.close(),
   };
 }
@@ -93,12 +99,13 @@ function checkpoint({ store }: Local, how: "full" | "trickle", percent: number):
   else if (store.checkpointed() < percent) store.checkpoint("passive");
 }
 
-/** Does the work; a StoreError is thrown as a {@link BackendError}. */
-function withBackendError<T>(work: () => T): T {
+/** Does the work; a StoreError is thrown as a {@link BackendError}. After a failed sync the file is asked what is so. */
+function withBackendError<T>(local: Local, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof StoreError) throw new BackendError(error.message);
-    throw error;
+    if (!(error instanceof StoreError)) throw error;
+    if (error.outcome === "unknown") noteFailedSync(local, error.message);
+    throw new BackendError(error.message);
   }
 }

@@ -72,6 +72,9 @@ export function executeKind(local: Local, operation: Operation): void {
       if (operation.kind === "archive") local.checkpointAsked = "truncate";
       else local.checkpointAsked ??= "full";
       return;
+    case "clash":
+      operation.outcome = "held";
+      return;
     case "none":
       return;
   }
