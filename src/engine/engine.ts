@@ -12,7 +12,7 @@ import type { Stats } from "./stats.ts";
  *
  *     bytes --> session.input --gather--> engine.gathering --close--> engine.closed --backend--> outcomes --reply--> sink
  *
- *   gather   (gather.ts)  a session's requests become operations of the group that gathers, in order of arrival
+ *   gather   (gather.ts)  a session's requests become operations of the gathering group, in order of arrival
  *   close    (turn.ts)    the group is closed, and the backend executes it as one transaction
  *   reply    (turn.ts)    each outcome becomes bytes, in order, then one write a client
  *

@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import { lockFile } from "../os/libc.ts";
 import { reasonIn, StoreError } from "./store.ts";
 
-/** The directory that holds the database, locked for this process as long as it lives. */
+/** The directory of the database, which is locked until this process ends. */
 export interface Home {
   directory: string;
   /** The database file. */

@@ -131,7 +131,7 @@ export function removePortion(removal: Removal): Progress {
   return progress;
 }
 
-/** Removes all rows of a dropped queue: first those that its segments are kept for, and at last the note of it. */
+/** Removes all rows of a dropped queue: held messages and the like, then its segments, and at last the note of it. */
 function removeDropped(removal: Removal, place: Place, portion: Portion, progress: Progress): void {
   const { statements } = removal;
   for (const statement of statements.forgetMessages) {

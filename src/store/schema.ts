@@ -6,7 +6,7 @@ import { HEAD } from "./batch.ts";
  * The file, schema 2. All times are milliseconds since 1970, all lengths of time milliseconds.
  *
  *   queue     a row a queue           id | name  head  tail  bytes  paused  lost
- *   dropped   a row a deleted queue   queue             of which something is left to be removed
+ *   dropped   a row a deleted queue   queue             that still has rows in other tables
  *
  *   Everything about messages has a key that begins with the queue's id, so that a queue is a range of keys:
  *
@@ -28,13 +28,13 @@ import { HEAD } from "./batch.ts";
  *                 ^   ^
  *                 held: in the queue, too
  *
- * What this version leaves NULL, or has no rows for, is there so that files need not change again: `paused` (until when
- * nothing is delivered, 0 is until resumed), `lost` (messages that damage took), `expiry`, every `kind` but 0,
- * `deliveries`, `due` (end of a lease or a delay), `lease` (its length), `moved` and `token`. A table that is not used
- * costs a page; a column of `segment` would cost every message of 100 bytes 3 % of its disk space.
+ * Some columns and tables are there for later versions, so that files need not change again. This version leaves them
+ * NULL or empty: `paused` (nothing is delivered until then, 0 is until resumed), `lost` (messages lost to damage),
+ * `expiry`, every `kind` but 0, `deliveries`, `due` (end of a lease or a delay), `lease` (its length), `moved` and
+ * `token`. An unused table costs a page; a column of `segment` would cost each message of 100 bytes 3 % of its space.
  */
 
-/** "MCQ1": tells our files from those of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
+/** "MCQ1": distinguishes our files from files of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
 export const APPLICATION = 0x4d435131;
 /** The version of the tables below, kept in the file's user_version. */
 export const VERSION = 2;
@@ -45,7 +45,7 @@ export const NUMBER_MASK = 2 ** NUMBER_BITS - 1;
 /** Ids begin at 1. */
 export const MAX_QUEUES = 2 ** 20 - 1;
 
-/** The tables whose rows go with their queue, beside `segment`. */
+/** The tables that have rows of a queue, besides `segment`: a dropped queue loses them, too. */
 export const MESSAGE_TABLES = ["held", "expiry", "moved", "token"] as const;
 
 /** The four bytes at `at` of the packed `body`, little-endian: SQLite has no function for it. */
@@ -79,7 +79,7 @@ const QUEUE_TABLES = `
   );
 `;
 
-/** What schema 1 lacked whole. A held message's kind: 0 open or put back, 1 leased, 2 delayed, 3 waiting for a retry. */
+/** The tables that schema 1 does not have. A held message's kind: 0 open or put back, 1 leased, 2 delayed, 3 waiting for a retry. */
 export const LATER_TABLES = `
   CREATE TABLE expiry (
     key     INTEGER PRIMARY KEY,
