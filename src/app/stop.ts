@@ -1,5 +1,5 @@
 import type { Options } from "../config/options.ts";
-import { takeTurn } from "../engine/turn.ts";
+import { finishTurns } from "../engine/turn.ts";
 import type { Clients } from "../net/clients.ts";
 import { endInput, isUnfinished } from "../net/connection.ts";
 import { notify } from "../os/notify.ts";
@@ -25,7 +25,7 @@ export async function stopServer(
   for (const listener of listeners) listener.stop();
   endMaintenance();
   await finishConnections(clients);
-  takeTurn(clients.engine);
+  finishTurns(clients.engine);
   clients.engine.backend.close();
   closeListeners(options, []);
 }

@@ -85,6 +85,8 @@ export interface Session extends Taker {
   stepping: boolean;
   /** Requests that were read, and come before what is read next. */
   deferred: Deferred[];
+  /** How many of these were postponed since all its operations were replied to. */
+  postponedNow: number;
   /** get: the next key to be asked for. */
   nextKey: number;
   /** list, flush all: where it goes on. */

@@ -37,6 +37,7 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     current: undefined,
     stepping: false,
     deferred: [],
+    postponedNow: 0,
     taken: 0,
     postponed: false,
     nextKey: 0,

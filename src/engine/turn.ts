@@ -129,15 +129,15 @@ export function takeTurn(engine: Engine): void {
   if (isDone(closed)) return goOn(engine);
   engine.wroteMs = undefined;
   const executed = backend.execute(closed.entries, closed.done, closed.count);
-  if (typeof executed === "number") {
-    finishTurn(engine, closed, executed);
-  } else {
-    engine.executing = true;
-    void executed.then(
-      (count) => finishTurn(engine, closed, count),
-      (cause: unknown) => logInternal(cause),
-    );
-  }
+  if (typeof executed === "number") return finishTurn(engine, closed, executed);
+  engine.executing = true;
+  void executed.then((count) => finishTurn(engine, closed, count)).catch(logInternal);
+}
+
+/** Executes all that was gathered, with a backend that answers at once. */
+export function finishTurns(engine: Engine): void {
+  while (!engine.executing && (!isDone(engine.closed) || !isDone(engine.gathering)))
+    takeTurn(engine);
 }
 
 /** Tells the outcomes of so many operations, and goes on. */
@@ -199,7 +199,10 @@ function endRun(engine: Engine): void {
   // What is left of its operations in a group that goes on keeps its place behind what was postponed, and waits until the
   // client has read.
   session.postponed = pending > 0 && (deferred.length > 0 || sink.blocked);
-  if (deferred.length > 0 && pending === 0) engine.runnable.add(session);
+  if (pending === 0 && deferred.length > 0) {
+    session.postponedNow = 0;
+    engine.runnable.add(session);
+  }
   endIfAnswered(session);
 }
 
@@ -225,9 +228,12 @@ function postpone(engine: Engine, { session, request, keyIndex }: Entry): void {
     session.current = undefined;
     session.stepping = false;
   }
-  if (session.deferred.at(-1)?.request === request) return;
+  const { deferred } = session;
+  if (session.postponedNow > 0 && deferred[session.postponedNow - 1]?.request === request) return;
   if (request.kind === "set") keepBody(request);
-  session.deferred.push({ request, from: request.kind === "get" ? keyIndex : 0 });
+  // Before those that were postponed earlier, and not added again since.
+  const from = request.kind === "get" ? keyIndex : 0;
+  deferred.splice(session.postponedNow++, 0, { request, from });
 }
 
 /** The client has gone meanwhile: what its operations took or opened goes back. */

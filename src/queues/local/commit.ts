@@ -35,15 +35,17 @@ export function finishGroup(
   if (asked !== undefined) checkpoint(local, asked, operations, from, to);
 }
 
-function failGroup(
+/** @param all not only the operations that saw or made a change */
+export function failGroup(
   operations: readonly Operation[],
   from: number,
   to: number,
   reason: string,
+  all = false,
 ): void {
   for (let i = from; i < to; i++) {
     const operation = operations[i] as Operation;
-    if (!operation.provisional) continue;
+    if (!operation.provisional && !(all && operation.kind !== "none")) continue;
     operation.outcome = "failed";
     operation.error = reason;
   }

@@ -1,6 +1,7 @@
 import { StoreError } from "../../store/store.ts";
+import { logInternal } from "../../util/log.ts";
 import type { Operation } from "../operation.ts";
-import { finishGroup } from "./commit.ts";
+import { failGroup, finishGroup, undoChanges } from "./commit.ts";
 import { abortAll } from "./held.ts";
 import { executeKind, fail } from "./operations.ts";
 import type { LocalConsumer } from "./queue.ts";
@@ -23,6 +24,26 @@ export function executeGroup(
   from: number,
   to: number,
 ): number {
+  let end = to;
+  try {
+    end = executeWithinBudget(local, operations, from, to);
+    finishGroup(local, operations, from, end);
+  } catch (cause) {
+    // A mistake of ours: nothing of the group happened, and the next group is executed as if it had not been there.
+    logInternal(cause);
+    failGroup(operations, from, end, "internal error", true);
+    undoChanges(local);
+  }
+  return end - from;
+}
+
+/** @returns the number of the first operation that was not executed */
+function executeWithinBudget(
+  local: Local,
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+): number {
   const { changes, clock } = local;
   const known = isKnown(local);
   const deadline = clock.monotonic() + BUDGET_MS;
@@ -40,8 +61,7 @@ export function executeGroup(
       if (clock.monotonic() >= deadline) break;
     }
   }
-  finishGroup(local, operations, from, at);
-  return at - from;
+  return at;
 }
 
 /** Whether the later operations of the same request are skipped. */
