@@ -5,6 +5,7 @@ import {
   type Drop,
   fault,
   forgetDrop,
+  isUnknown,
   noteDrop,
   noteDropped,
   noteGone,
@@ -86,7 +87,7 @@ function setRequest(client: Client, queue: string): Request {
         if (!failing && isCommitted(reply)) noteStored(ledger, sent);
       } else if (reply.line === "STORED") noteStored(ledger, sent);
       else {
-        noteRefused(ledger, sent);
+        noteRefused(ledger, sent, reply.line);
         judgeError(client, "a set", reply.line);
       }
     },
@@ -131,7 +132,7 @@ function dropRequest(
       const isDone = ["DELETED", "NOT_FOUND", "END", "OK"].includes(line);
       for (const { queue, drop } of drops) {
         if (isDone) noteDropped(ledger, queue, drop);
-        else forgetDrop(ledger, queue, drop);
+        else if (!isUnknown(line)) forgetDrop(ledger, queue, drop);
       }
       if (!isDone) judgeError(client, command, line);
     },
@@ -195,7 +196,8 @@ function getRequest(client: Client, keys: Key[]): Request {
         if (closes) settle(client, queue, isDone);
         if (aborts) open.delete(queue);
       }
-      readValues(client, keys, reply, askedAt);
+      const read = readValues(client, keys, reply, askedAt);
+      if (isUnknown(reply.line)) noteUnknown(client, keys.slice(read));
       if (!isDone) judgeError(client, `get ${texts.join(" ")}`, reply.line);
     },
     lost() {
@@ -214,18 +216,30 @@ function settle({ load, open }: Client, queue: string, isDone: boolean): void {
   else sent.perhapsGone = true;
 }
 
-function readValues(client: Client, keys: Key[], { values }: Reply, askedAt: number): void {
+/** The server does not know either whether it took the messages. */
+function noteUnknown({ load }: Client, keys: Key[]): void {
+  for (const { queue, taking } of keys) {
+    if (taking === "take") bookOf(load.ledger, queue).unread++;
+  }
+}
+
+/** @returns how many of the keys had their turn */
+function readValues(client: Client, keys: Key[], { values }: Reply, askedAt: number): number {
   const { ledger } = client.load;
   let at = 0;
   for (const value of values) {
     while (at < keys.length && `${keys[at]?.queue}${keys[at]?.options}` !== value.key) at++;
     const found = keys[at++];
-    if (found?.taking === undefined) return fault(ledger, `nobody asked for ${value.key}`);
+    if (found?.taking === undefined) {
+      fault(ledger, `nobody asked for ${value.key}`);
+      return at;
+    }
     const sent = noteRead(ledger, found.queue, value, found.taking, askedAt);
     if (sent === undefined || found.taking === "peek") continue;
     if (found.taking === "open") client.open.set(found.queue, sent);
     noteSequence(client, sent);
   }
+  return at;
 }
 
 /** On one connection messages come in the order in which their producer set them. */

@@ -98,6 +98,15 @@ describe("what may be is no fault", () => {
     }
   });
 
+  test("a set whose sync failed has happened or not", () => {
+    for (const isHere of [true, false]) {
+      const ledger = newLedger();
+      const sent = send(ledger);
+      noteRefused(ledger, sent, "SERVER_ERROR disk I/O error, outcome unknown");
+      expect(faultsWith(ledger, isHere ? [sent] : [], isHere ? 1 : 0)).toBe("");
+    }
+  });
+
   test("a second restart finds the same", () => {
     const ledger = newLedger();
     const stored = store(ledger, 3);
@@ -150,7 +159,7 @@ describe("a fault is seen:", () => {
   test("what was refused is there", () => {
     const ledger = newLedger();
     const sent = send(ledger);
-    noteRefused(ledger, sent);
+    noteRefused(ledger, sent, "SERVER_ERROR database or disk is full");
     expect(faultsWith(ledger, [sent])).toContain("refused, and yet read");
   });
 
@@ -158,7 +167,7 @@ describe("a fault is seen:", () => {
     const ledger = newLedger();
     const sent = send(ledger);
     read(ledger, sent);
-    noteRefused(ledger, sent);
+    noteRefused(ledger, sent, "SERVER_ERROR database or disk is full");
     expect(ledger.faults.join()).toContain("refused, and read before");
   });
 

@@ -123,7 +123,14 @@ export function noteStored(ledger: Ledger, sent: Sent): void {
   ledger.backlog++;
 }
 
-export function noteRefused(ledger: Ledger, sent: Sent): void {
+/** Whether the error says that what was asked for may have happened all the same: a sync failed. */
+export function isUnknown(line: string): boolean {
+  return line.startsWith("SERVER_ERROR ") && line.endsWith(", outcome unknown");
+}
+
+/** The set was answered with an error. @param line the answer */
+export function noteRefused(ledger: Ledger, sent: Sent, line: string): void {
+  if (isUnknown(line)) return;
   sent.refused = true;
   if (sent.firstReadAt !== Infinity) fault(ledger, `refused, and read before: ${show(sent)}`);
 }

@@ -35,6 +35,6 @@ export async function setOne(
   const { sent, body, flags } = noteSet(ledger, origin, length);
   const { line } = await ask(wire, setBytes(origin.queue, flags, body));
   if (line === "STORED") noteStored(ledger, sent);
-  else noteRefused(ledger, sent);
+  else noteRefused(ledger, sent, line);
   return line;
 }
