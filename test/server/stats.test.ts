@@ -27,6 +27,7 @@ const names = [
   "bytes_read",
   "bytes_written",
   "threads",
+  "lost_messages",
 ];
 
 let server: Server;
