@@ -1,9 +1,10 @@
 import { newInput } from "../protocol/input.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { commands } from "./commands.ts";
-import type { Session } from "./engine.ts";
+import type { Deferred, Entry, Session } from "./engine.ts";
 import { addCloses } from "./get.ts";
 import { addEntry, withdraw } from "./group.ts";
+import { keepBody } from "./records.ts";
 import { forgetWait, offer } from "./waiters.ts";
 
 /** Operations that get a message, which a client that has disconnected cannot receive. */
@@ -28,13 +29,48 @@ export function closeSession(session: Session): void {
   session.input = newInput(engine.settings.maxBody, session.input.binary);
   session.postponed = false;
   session.current = undefined;
-  for (const { request, from } of session.deferred.splice(0)) {
-    if (request.kind === "get") addCloses(engine, session, request, from);
-    else commands[request.kind].add(engine, session, request);
-  }
+  addSent(session);
   if (consumer.open.size > 0) {
     addEntry(engine, "release", session, session.input.request, 0).consumer = consumer;
     for (const queue of consumer.openQueues()) offer(engine, queue, 1);
   }
   engine.requestTurn();
+}
+
+/** What the client has sent completely, and was postponed, is still done, in order of arrival. */
+function addSent(session: Session): void {
+  const { deferred, postponedNow } = session;
+  session.postponedNow = 0;
+  if (deferred.length === 0) return;
+  const before = deferred.splice(0, postponedNow);
+  const behind = deferred.splice(0);
+  // What is on its way stands between them.
+  const between = before.length > 0 ? withdrawRest(session) : [];
+  for (const each of [...before, ...between, ...behind]) addChanges(session, each);
+}
+
+/** Takes out all operations of the session that are not executed yet. @returns their requests */
+function withdrawRest(session: Session): Deferred[] {
+  const { closed, gathering } = session.engine;
+  const found: Deferred[] = [];
+  for (const group of [closed, gathering]) {
+    for (let i = group.done; i < group.count; i++) {
+      const entry = group.entries[i] as Entry;
+      const { kind, request, keyIndex, outcome } = entry;
+      if (entry.session !== session || outcome !== "pending") continue;
+      if (kind === "restore" || kind === "release") continue;
+      entry.outcome = "skipped";
+      if (found.at(-1)?.request === request) continue;
+      if (request.kind === "set") keepBody(request);
+      found.push({ request, from: request.kind === "get" ? keyIndex : 0 });
+    }
+  }
+  return found;
+}
+
+/** Adds a request without what its client does not get any more: of a get only what its keys close. */
+function addChanges(session: Session, { request, from }: Deferred): void {
+  const { engine } = session;
+  if (request.kind === "get") addCloses(engine, session, request, from);
+  else commands[request.kind].add(engine, session, request);
 }

@@ -141,11 +141,16 @@ function abandonReply(engine: Engine, entry: Entry, start: number): void {
   replyError(engine, entry, "failure", "internal error");
 }
 
-/** The client has disconnected meanwhile: messages that its operations took or opened go back. */
+/** The client has disconnected meanwhile: messages that its operations took or opened go back, and all else is done. */
 function returnUndelivered(engine: Engine, entry: Entry): void {
   const { session, request, kind, last, outcome } = entry;
   if (outcome === "postponed" && request.kind !== "get") {
     return commands[request.kind].add(engine, session, request);
+  }
+  // A flush of all queues goes on to its end.
+  if (kind === "flush all" && outcome === "more") {
+    session.cursor = entry.cursor;
+    return commands.flush_all.add(engine, session, request);
   }
   if (kind === "put" && outcome === "done") countStored(engine.stats);
   if (last && outcome !== "postponed") keepRecord(engine, request);

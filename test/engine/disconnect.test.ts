@@ -166,3 +166,44 @@ describe("what it was not sent any more", () => {
     expect(left()).toEqual(["1", "2", "3"]);
   });
 });
+
+describe("while its requests are put off", () => {
+  const LARGE = 200_000;
+  beforeEach(() => {
+    for (let n = 0; n < 9; n++) put(other, "large", "x".repeat(LARGE));
+    settle(rig);
+    other.received();
+  });
+
+  /** Executes what a group takes at a time. */
+  function step(): void {
+    for (const work of rig.soon.splice(0)) work();
+  }
+
+  test("has sent its sets, in order, and closed what it closed", () => {
+    send(gone, "get q/open");
+    settle(rig);
+    send(gone, "get large", "get large", "set s 0 0 1", "1", "get q/close");
+    for (let n = 0; n < 6; n++) send(newClient(rig), "get large");
+    send(gone, "set s 0 0 1", "2", "set s 0 0 1", "3");
+    step();
+    disconnect(gone);
+    settle(rig);
+    expect(rig.backend.summary("large")).toMatchObject({ messages: 2, gets: 7 });
+    expect(rig.backend.summary("q")).toMatchObject({ messages: 2, open: 0, gets: 1 });
+    other.received();
+    send(other, "get s", "get s", "get s");
+    settle(rig);
+    expect(bodiesIn(other.received())).toEqual(["1", "2", "3"]);
+  });
+
+  test("has flushed all queues", () => {
+    for (let n = 0; n < 1000; n++) put(other, `f${n}`, "x");
+    settle(rig);
+    send(gone, "flush_all");
+    step();
+    disconnect(gone);
+    settle(rig);
+    expect(rig.backend.summary("f999")).toMatchObject({ messages: 0 });
+  });
+});
