@@ -1,4 +1,5 @@
 import type { Engine } from "./engine.ts";
+import { isFull } from "./gather.ts";
 import { isDone } from "./group.ts";
 import { takeTurn } from "./turn.ts";
 
@@ -13,8 +14,6 @@ import { takeTurn } from "./turn.ts";
 const QUIET_PART = 32;
 /** However long a commit takes, gathering beside it does not get longer than this. */
 const MAX_GATHER_MS = 20;
-/** A group with so many bytes of bodies is closed at once. */
-const MAX_BYTES = 1024 * 1024;
 
 /** When the group last grew, in milliseconds, and to how many operations. */
 interface Growth {
@@ -63,10 +62,9 @@ function isGrowing(engine: Engine, growth: Growth): boolean {
 /** Closes the group at once when it is so large that memory and the wait of its clients would grow with it. */
 export function closeIfLarge(engine: Engine): void {
   const { gathering, settings, begunAt, runtime } = engine;
-  const { bytes } = gathering;
-  if (bytes >= MAX_BYTES) return takeTurn(engine);
+  if (isFull(gathering)) return takeTurn(engine);
   // Where a commit takes longer than gathering did, more commits would only be more waiting.
-  if (bytes >= settings.logBuffer && runtime.monotonic() - begunAt >= engine.commitMs) {
+  if (gathering.bytes >= settings.logBuffer && runtime.monotonic() - begunAt >= engine.commitMs) {
     takeTurn(engine);
   }
 }
