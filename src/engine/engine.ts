@@ -61,6 +61,8 @@ export interface Engine {
   scheduled: boolean;
   /** When the gathering group began, and how long the last commit took, in milliseconds. */
   begunAt: number;
+  /** A full group was closed since the turn was asked for. */
+  closedFull: boolean;
   commitMs: number;
   /** How long the commit of the last execution took, in milliseconds; undefined when it wrote nothing. */
   wroteMs: number | undefined;

@@ -15,6 +15,8 @@ const MAX_ALONE = 128;
 /** A group has at most about so many bytes of bodies, and so many operations. */
 const MAX_GROUP_BYTES = 1024 * 1024;
 const MAX_GROUP_OPERATIONS = 4096;
+/** Unread bytes of a session that may add a request to a full group. */
+const MAX_SMALL = 16 * 1024;
 /** Requests whose replies may be long. */
 const LONG_REPLIES: ReadonlySet<RequestKind> = new Set([
   "get",
@@ -60,10 +62,20 @@ export function isFull({ bytes, count }: Group): boolean {
 /** Whether the session may add something. */
 function mayAdd({ gathering }: Engine, session: Session): boolean {
   const { load, pending, current, deferred } = session;
-  if (isFull(gathering)) return false;
+  if (isFull(gathering)) return isSmall(session) && hasRoomForSmall(gathering);
   const next = current ?? deferred[0]?.request;
   if (next !== undefined && mustWait(session, next)) return false;
   return load < (gathering.count > pending ? MAX_BESIDE : MAX_ALONE);
+}
+
+/** Whether it has little to add, and nothing else in the group: it need not wait for the groups of sessions with much. */
+function isSmall({ pending, current, deferred, input }: Session): boolean {
+  const isNew = pending === 0 && current === undefined && deferred.length === 0;
+  return isNew && input.chunk.length - input.at <= MAX_SMALL;
+}
+
+function hasRoomForSmall({ bytes, count }: Group): boolean {
+  return bytes < 2 * MAX_GROUP_BYTES && count < 2 * MAX_GROUP_OPERATIONS;
 }
 
 /** Where room for replies is short, a session has one request with a long reply at a time, and nothing beside it. */

@@ -42,7 +42,7 @@ export function addGet(engine: Engine, session: Session, request: Request): void
   }
   session.nextKey = 0;
   if (!session.sink.pressure.outputFull && isOnePart(request)) {
-    addPart(engine, session, request, undefined);
+    addPart(engine, session, request);
     return;
   }
   session.current = request;
@@ -68,17 +68,17 @@ function connectionProblem(request: Request): string | undefined {
 
 /** Adds the next part of a get of several keys, or with options. The one after it is added once this is replied to. */
 export function stepGet(engine: Engine, session: Session, request: Request): void {
-  addPart(engine, session, request, roomFor(session, request));
+  addPart(engine, session, request, roomFor(session));
   session.stepping = true;
 }
 
-function addPart(engine: Engine, session: Session, request: Request, fits: Entry["fits"]): void {
+function addPart(engine: Engine, session: Session, request: Request, room?: Room): void {
   const keys = keyCount(request);
   const from = session.nextKey;
   const to = Math.min(keys, from + MAX_KEYS);
   const first = engine.gathering.count;
   if (from === 0 && keys > 1) addChecks(engine, session, request);
-  for (let i = from; i < to; i++) addKey(engine, session, request, i, fits);
+  for (let i = from; i < to; i++) addKey(engine, session, request, i, room);
   const { entries, count } = engine.gathering;
   for (let i = first; i < count; i++) {
     const entry = entries[i] as Entry;
@@ -140,13 +140,15 @@ function addKey(
   session: Session,
   request: Request,
   index: number,
-  fits: Entry["fits"],
+  room: Room | undefined,
 ): void {
   const key = keyOf(request, index);
   const { before, action } = key;
   if (key.wait > 0) engine.gathering.sought.add(key.queue);
   if (before !== undefined) addOperation(engine, before, session, request, key, index);
-  if (action !== "none") addOperation(engine, action, session, request, key, index).fits = fits;
+  if (action === "none") return;
+  const entry = addOperation(engine, action, session, request, key, index);
+  entry.fits = room?.(key.text.length);
 }
 
 function addOperation(
@@ -165,15 +167,16 @@ function addOperation(
   return entry;
 }
 
-/** Where room for replies is short: a function that says whether the next message fits into it, too. */
-function roomFor({ sink }: Session, request: Request): Entry["fits"] {
+/** Where room for replies is short: says for a key of so many bytes whether its message fits. Keys use it up in order. */
+type Room = (keyBytes: number) => NonNullable<Entry["fits"]>;
+
+function roomFor({ sink }: Session): Room | undefined {
   if (!sink.pressure.outputFull) return undefined;
   const room = sink.room();
-  const text = keyOf(request, 0).text.length;
   let used = 0;
-  return (flags, length, number) => {
+  return (keyBytes) => (flags, length, number) => {
     const line = `VALUE  ${flags} ${length} ${number}\r\n`;
-    const size = line.length + text + length + "\r\n".length;
+    const size = line.length + keyBytes + length + "\r\n".length;
     if (used + size + "END\r\n".length > room) return false;
     used += size;
     return true;

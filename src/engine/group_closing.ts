@@ -26,6 +26,7 @@ export function scheduleClosing(engine: Engine): void {
   if (engine.scheduled) return;
   engine.scheduled = true;
   engine.begunAt = engine.runtime.monotonic();
+  engine.closedFull = false;
   engine.runtime.soon(() => closeWhenQuiet(engine, { at: engine.begunAt, count: 0 }));
 }
 
@@ -47,7 +48,7 @@ function isGrowing(engine: Engine, growth: Growth): boolean {
   const { gathering, closed, sessions, begunAt, runnable } = engine;
   // There is nothing to commit, other work waits already, or all clients have asked for something.
   if (gathering.changes === 0 || !isDone(closed) || runnable.size > 0) return false;
-  if (gathering.count >= sessions.size) return false;
+  if (gathering.count >= sessions.size || isFull(gathering)) return false;
   const now = engine.runtime.monotonic();
   const hasGrown = gathering.count > growth.count;
   if (hasGrown) {
@@ -59,12 +60,18 @@ function isGrowing(engine: Engine, growth: Growth): boolean {
   return hasGrown || now - growth.at < commitMs / QUIET_PART;
 }
 
-/** Closes the group at once when it is so large that memory and the wait of its clients would grow with it. */
+/**
+ * Closes the group at once when it is so large that memory would grow with it. But a full group only once in a turn of the
+ * loop: otherwise that turn would execute all that has arrived from all clients before any of them is read again.
+ */
 export function closeIfLarge(engine: Engine): void {
-  const { gathering, settings, begunAt, runtime } = engine;
-  if (isFull(gathering)) return takeTurn(engine);
-  // Where a commit takes longer than gathering did, more commits would only be more waiting.
-  if (gathering.bytes >= settings.logBuffer && runtime.monotonic() - begunAt >= engine.commitMs) {
-    takeTurn(engine);
+  const { gathering, settings, begunAt, runtime, commitMs } = engine;
+  if (isFull(gathering)) {
+    if (engine.closedFull) return;
+    engine.closedFull = true;
+    return takeTurn(engine);
   }
+  if (gathering.bytes < settings.logBuffer) return;
+  // Where a commit takes longer than gathering did, more commits would only be more waiting.
+  if (runtime.monotonic() - begunAt >= commitMs) takeTurn(engine);
 }

@@ -38,6 +38,7 @@ export function newEngine(
     records: [],
     scheduled: false,
     begunAt: 0,
+    closedFull: false,
     commitMs: 0,
     wroteMs: undefined,
     requestTurn: () => scheduleClosing(engine),
