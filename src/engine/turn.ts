@@ -117,7 +117,9 @@ function replyTo(engine: Engine, entry: Entry): void {
   if (kind === "release") return;
   if (kind === "restore") return restoreAgain(engine, entry);
   if (session.phase === "closed") return returnUndelivered(engine, entry);
-  if (entry.outcome === "postponed") return postpone(engine, entry);
+  // What is left of a request that has its error already is not done.
+  const isAnswered = entry.chained && session.verdict !== "";
+  if (entry.outcome === "postponed" && !isAnswered) return postpone(engine, entry);
   const start = engine.output.length;
   try {
     commands[entry.request.kind].reply(engine, entry);

@@ -39,6 +39,30 @@ export function failIfUnreadable(database: Database): void {
   }
 }
 
+/**
+ * Queues in which something could not be read. A disk that fails for a moment looks the same to SQLite as a damaged page,
+ * and messages that are skipped are gone: so it must last.
+ */
+export interface Suspects {
+  /** By the queue: from which message on, and since when, in milliseconds of performance.now(). */
+  since: Map<number, { from: number; at: number }>;
+  /** How long it must last, in milliseconds. */
+  lasting: number;
+}
+
+export function newSuspects(lasting: number): Suspects {
+  return { since: new Map(), lasting };
+}
+
+/** @throws StoreError while it is not known yet whether this lasts */
+export function failUnlessLasting({ since, lasting }: Suspects, queue: number, from: number): void {
+  const now = performance.now();
+  const known = since.get(queue);
+  if (known === undefined) since.set(queue, { from, at: now });
+  if (now - (known?.at ?? now) < lasting) throw new StoreError("disk I/O error");
+  since.delete(queue);
+}
+
 /** The number of the last error of the database file (https://sqlite.org/c3ref/c_fcntl_begin_atomic_write.html). */
 function lastErrorNumber(database: Database): number {
   // SQLite writes one int, but Bun requires room for two.

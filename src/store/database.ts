@@ -17,6 +17,8 @@ export interface DatabaseOptions {
   shrinkLog: boolean;
   /** Milliseconds to wait for another process's lock on the file. */
   lockWait: number;
+  /** How long something must be unreadable before its messages are skipped, in milliseconds; 2000 when absent. */
+  lastingDamage?: number;
   /** Gets lines about the progress of an upgrade of an older file. */
   progress?: Progress;
 }

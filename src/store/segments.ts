@@ -1,5 +1,11 @@
 import { HEAD, type StoredSegment } from "./batch.ts";
-import { failIfUnreadable, isDamage, orDamage } from "./damage.ts";
+import {
+  failIfUnreadable,
+  failUnlessLasting,
+  isDamage,
+  orDamage,
+  type Suspects,
+} from "./damage.ts";
 import { isWhole, rowsOf } from "./rows.ts";
 import { NUMBER_MASK } from "./schema.ts";
 import type { SegmentHeader, Statements } from "./statements.ts";
@@ -32,6 +38,7 @@ export function readSegments(
   queue: number,
   from: number,
   bytes: number,
+  suspects: Suspects,
 ): StoredSegment[] {
   const found: StoredSegment[] = [];
   try {
@@ -42,9 +49,21 @@ export function readSegments(
   }
   // Segments before the damage are good. The next call goes on behind it.
   if (found.length > 0) return found;
+  failUnlessLasting(suspects, queue, from);
   const next = nextWhole(statements, queue, from);
   failIfUnreadable(statements.database);
-  return next === undefined ? [] : readSegments(statements, queue, next, bytes);
+  return next === undefined ? [] : readSegments(statements, queue, next, bytes, suspects);
+}
+
+/** Looks again at what could not be read, now and then: only damage that lasts is damage of the file. */
+export function recheckSuspects(statements: Statements, { since }: Suspects): void {
+  for (const [queue, { from }] of since) {
+    const isReadable = orDamage(() => {
+      collect(statements, queue, from, 1, []);
+      return true;
+    }, false);
+    if (isReadable) since.delete(queue);
+  }
 }
 
 function collect(

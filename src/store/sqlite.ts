@@ -12,6 +12,7 @@ import {
   type LogKeeper,
   newLogKeeper,
 } from "./checkpoint.ts";
+import { newSuspects, type Suspects } from "./damage.ts";
 import {
   closeKeepingLog,
   type DatabaseOptions,
@@ -35,7 +36,7 @@ import {
   skipDamage,
 } from "./removal.ts";
 import { MAX_QUEUES } from "./schema.ts";
-import { arrivedAt, insertSegments, measure, readSegments } from "./segments.ts";
+import { arrivedAt, insertSegments, measure, readSegments, recheckSuspects } from "./segments.ts";
 import { prepare, type Statements } from "./statements.ts";
 import { type Extent, reasonIn, type Store, StoreError } from "./store.ts";
 import { giveSpaceBack, newVacuum, type Vacuum } from "./vacuum.ts";
@@ -65,6 +66,8 @@ interface Sqlite {
   /** After a checkpoint's sync failed: when the file is opened anew at the earliest, in milliseconds. */
   rewriteAt: number;
   lastId: number;
+  /** What could not be read, and may be damaged. */
+  suspects: Suspects;
 }
 
 /** One opening of the file. {@link Store.recover} ends it, and makes another. */
@@ -84,6 +87,8 @@ interface Opening {
 const CHECK_EVERY = 10;
 /** Milliseconds between two attempts to open the file anew after a checkpoint's sync failed. */
 const REWRITE_EVERY = 1000;
+/** What cannot be read for so many milliseconds is damaged, and not a failure of the disk that passes. */
+const LASTING_DAMAGE = 2000;
 /** How often a transaction is repeated because it met damaged rows; each time it leaves out some more of them. */
 const MOST_TRIES = 100;
 
@@ -106,6 +111,7 @@ export function openStore(options: StoreOptions, home = openHome(options.directo
         isClosed: false,
         rewriteAt: 0,
         lastId: [...open.ids].reduce((most, id) => Math.max(most, id), 0),
+        suspects: newSuspects(options.lastingDamage ?? LASTING_DAMAGE),
       });
     });
   } catch (error) {
@@ -145,7 +151,9 @@ function storeOver(sqlite: Sqlite): Store {
     newQueueId: () => newQueueId(sqlite),
     commit: (batch) => withStoreError(() => commit(sqlite, batch)),
     read: (queue, from, bytes) =>
-      withStoreError(() => readSegments(sqlite.open.statements, queue, from, bytes)),
+      withStoreError(() =>
+        readSegments(sqlite.open.statements, queue, from, bytes, sqlite.suspects),
+      ),
     measure: (queue, from, rows) =>
       withStoreError(() => measure(sqlite.open.statements, queue, from, rows)),
     arrived: (queue, number) =>
@@ -317,6 +325,7 @@ function extent({ home, open }: Sqlite): Extent {
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
 function maintain(sqlite: Sqlite): boolean {
   keepLogShort(sqlite);
+  recheckSuspects(sqlite.open.statements, sqlite.suspects);
   if (removeGone(sqlite)) return true;
   return giveSpaceBack(sqlite.open.vacuum, (work) => transact(sqlite, work));
 }

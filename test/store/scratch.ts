@@ -72,6 +72,7 @@ export function open(directory: string, options: Partial<StoreOptions> = {}): St
     sync: false,
     shrinkLog: false,
     lockWait: 0,
+    lastingDamage: 0,
     extentPages: 0,
     ...options,
   });

@@ -3,7 +3,7 @@ import { logInternal } from "../../util/log.ts";
 import type { Operation } from "../operation.ts";
 import { finishGroup } from "./commit.ts";
 import { failMistaken } from "./failed_commit.ts";
-import { abortAll } from "./held.ts";
+import { abortAll, abortOpen } from "./held.ts";
 import { executeKind, fail } from "./operations.ts";
 import type { LocalConsumer } from "./queue.ts";
 import { isKnown } from "./recovery.ts";
@@ -82,11 +82,22 @@ function isChainBroken(operation: Operation | undefined): boolean {
  * Fails an operation, because it is unknown what is on disk: nothing is answered from memory, and nothing is changed.
  * But when a consumer is gone, its messages must not stay open for ever.
  */
-function refuse({ failedSync }: Local, operation: Operation): void {
+function refuse(local: Local, operation: Operation): void {
   if (!isDue(operation)) return;
   operation.outcome = "done";
-  if (operation.kind === "release") abortAll(operation.consumer as LocalConsumer);
-  else if (operation.kind !== "none") fail(operation, failedSync?.reason ?? "");
+  const { kind } = operation;
+  if (kind === "release") {
+    abortAll(operation.consumer as LocalConsumer);
+    return;
+  }
+  if (kind === "close" || kind === "abort") giveBack(local, operation);
+  if (kind !== "none") fail(operation, local.failedSync?.reason ?? "");
+}
+
+/** As behind any close that failed, the message is available again, and its consumer may open another one. */
+function giveBack({ queues }: Local, { queue: name, consumer }: Operation): void {
+  const queue = queues.get(name);
+  if (queue !== undefined) abortOpen(queue, consumer as LocalConsumer);
 }
 
 /** Whether the operation is executed now: it may be withdrawn, or its session may have taken enough. */
