@@ -222,6 +222,20 @@ describe("pages full of garbage", () => {
     store.close();
   });
 
+  test("are no gaps before they have been unreadable for a while: the disk may fail for a moment only", () => {
+    const { directory, queue, other } = withGarbage(1);
+    const store = open(directory, { lastingDamage: 60_000 });
+    for (let n = 0; n < 2; n++) {
+      expect(() => walk(store, queue, 2001, 50_000)).toThrow("disk I/O error");
+      store.maintain();
+    }
+    expect(messagesOf(store.read(other, 1, ALL))).toHaveLength(10);
+    store.close();
+    const later = open(directory);
+    expect(walk(later, queue, 2001, 50_000).length).toBeGreaterThan(1900);
+    later.close();
+  });
+
   test("of a queue that is dropped keep its id from being used again", () => {
     const { directory, queue, other } = withGarbage(1);
     const store = open(directory);
