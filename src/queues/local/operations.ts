@@ -29,7 +29,7 @@ import { detailsOf } from "./summary.ts";
 /** A queue in a list counts as so many bytes of the budget, and its name. */
 const ROW_BYTES = 32;
 /** Queues in a part of a list, or of a flush of all. */
-const LIST_PART = 256;
+const LIST_PART = 64;
 /** The store keeps a message's number in 43 bits. */
 const MAX_NUMBER = 2 ** 43 - 1;
 

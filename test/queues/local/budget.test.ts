@@ -113,7 +113,7 @@ describe("a list, and a flush of all", () => {
       names.push(...(part.counts?.names ?? []));
       if (told === "done") return names;
       expect(told).toBe("more");
-      expect(part.counts?.names).toHaveLength(256);
+      expect(part.counts?.names).toHaveLength(64);
       between(n);
     }
   }
@@ -127,7 +127,7 @@ describe("a list, and a flush of all", () => {
       for (let n = 0; n < 100; n++) put(shop, `new${part}-${n}`, "x");
       execute(
         shop,
-        operation("delete", `q${part * 256 - 1}`),
+        operation("delete", `q${part * 64 - 1}`),
         operation("delete", `q${part * 300}`),
       );
     });
@@ -144,7 +144,7 @@ describe("a list, and a flush of all", () => {
       part.outcome = "pending";
       parts++;
     } while (execute(shop, part)[0] === "more");
-    expect(parts).toBe(4);
+    expect(parts).toBe(16);
     expect([shop.local.bytes, drain(shop, "q0"), drain(shop, "q999")]).toEqual([0, [], []]);
   });
 });
