@@ -38,7 +38,7 @@ export interface Share {
 
 const MB = 1024 * 1024;
 const MAX_INPUT = 64 * MB;
-const MAX_OUTPUT = 12 * MB;
+const MAX_OUTPUT = 32 * MB;
 /** A share of up to so many bytes is small: only larger ones are refused, and their clients are evicted first. */
 export const SMALL_SHARE = 16 * 1024;
 /** A client has stalled when less than so many bytes have moved in so many milliseconds. */

@@ -54,12 +54,12 @@ function crowded(): BufferUsage {
 describe("where there is no room for replies", () => {
   test("large clients that have stalled are evicted, the longest first, until half is free", () => {
     const usage = crowded();
-    const late = client(usage, { out: 4 * MB, still: LONG });
-    const early = client(usage, { out: 4 * MB, still: 2 * LONG });
-    const moving = client(usage, { out: 4 * MB });
+    const late = client(usage, { out: 10 * MB, still: LONG });
+    const early = client(usage, { out: 10 * MB, still: 2 * LONG });
+    const moving = client(usage, { out: 10 * MB });
     const small = client(usage, { out: 10 * KB, still: 3 * LONG });
     expect(evicted(usage, [late, early, moving, small])).toEqual([early, late]);
-    expect(usage.output).toBe(4 * MB + 10 * KB);
+    expect(usage.output).toBe(10 * MB + 10 * KB);
   });
 
   test("small ones are evicted when that is not enough", () => {
@@ -70,8 +70,8 @@ describe("where there is no room for replies", () => {
     const gone = evicted(usage, [moving, ...small, large]);
     expect(gone[0]).toBe(large);
     expect(gone).not.toContain(moving);
-    expect(usage.output).toBeLessThanOrEqual(6 * MB);
-    expect(usage.output).toBeGreaterThan(6 * MB - 16 * KB);
+    expect(usage.output).toBeLessThanOrEqual(16 * MB);
+    expect(usage.output).toBeGreaterThan(16 * MB - 16 * KB);
   });
 
   test("none is evicted when no client waits for room", () => {
@@ -138,7 +138,7 @@ describe("clients that wait for room", () => {
     const usage = crowded();
     const other = client(usage, { out: 17 * MB });
     expect(nextToAdmit(usage)).toBeUndefined();
-    setOutput(usage, other.outgoing, 6 * MB, NOW);
+    setOutput(usage, other.outgoing, 16 * MB, NOW);
     expect(nextToAdmit(usage)).toBeDefined();
   });
 
@@ -180,9 +180,9 @@ test("input and output are full above their bounds, over all clients", () => {
   expect([isInputFull(usage, 2 * MB), isInputFull(usage, 2 * MB - 1)]).toEqual([false, true]);
   setInput(usage, other.incoming, 0, NOW);
   expect(isInputFull(usage, 0)).toBe(false);
-  setOutput(usage, one.outgoing, 0, NOW);
+  setOutput(usage, one.outgoing, 20 * MB, NOW);
   setOutput(usage, other.outgoing, 12 * MB, NOW);
   expect(usage.outputFull).toBe(false);
   setOutput(usage, other.outgoing, 12 * MB + 1, NOW);
-  expect([usage.outputFull, usage.output]).toEqual([true, 12 * MB + 1]);
+  expect([usage.outputFull, usage.output]).toEqual([true, 32 * MB + 1]);
 });
