@@ -79,7 +79,7 @@ export function clearGroup(group: Group): void {
     // The record of a client that is gone would keep all that is the client's.
     if (entry.session.phase === "closed") removeEntry(group, i);
   }
-  if (group.count > MAX_KEPT) group.entries.length = MAX_KEPT;
+  if (group.entries.length > MAX_KEPT) group.entries.length = MAX_KEPT;
   group.count = 0;
   group.done = 0;
   group.bytes = 0;

@@ -97,6 +97,9 @@ export function endInput(connection: Connection): void {
 function noteGathered(connection: Connection): void {
   const { incoming, session, clients, paused } = connection;
   const held = heldBytes(session);
+  const { engine } = clients;
+  // What is left of its requests waits for the server, and not for the client.
+  if (held > 0 && engine.runnable.has(session)) incoming.since = engine.runtime.monotonic();
   if (paused || held > 0 || incoming.bytes > 0) {
     updateReading(connection);
     updateInputUsage(connection, held);
