@@ -36,7 +36,7 @@ export interface Input {
   ahead: Buffer | undefined;
   /** Set by the engine: it took a request whose body lies in this chunk. The next chunk begins without it. */
   pinned: boolean;
-  /** Large buffers that were pinned and are read to the end: for {@link releaseSpent}. */
+  /** Large buffers that were pinned and are read to the end. The engine takes them, and frees them with the group. */
   spent: Buffer[];
   /** The start of a line, or of a packet up to its value, whose end has not arrived. */
   line: Bytes | undefined;

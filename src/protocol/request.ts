@@ -144,11 +144,6 @@ export function refuseBad(request: Request, reason: string): true {
   return refuse(request, "bad request", reason);
 }
 
-/** Frees a long list of keys once the get is answered, so that an idle connection has no memory for it. */
-export function forgetKeys(request: Request): void {
-  request.keyTable = undefined;
-}
-
 /** Frees a body once it is stored, so that an idle connection has no memory for it. */
 export function forgetBody(request: Request): void {
   request.body = NOTHING;

@@ -108,7 +108,7 @@ export interface Operation {
   chained: boolean;
   /** put: the buffer `body` has nothing but this body, and may be kept without a copy. */
   alone: boolean;
-  /** take, open, peek: the outcome is too large unless this is true for the message; undefined: any message fits. */
+  /** take, open, peek: the outcome is too large unless this is true for the message; undefined when every message fits. */
   fits: ((flags: number, length: number, number: number) => boolean) | undefined;
   /** flush all, list: where the next part begins; undefined for the first. Out, then in again, unchanged. */
   cursor: unknown;

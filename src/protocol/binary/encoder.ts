@@ -82,16 +82,6 @@ export const binary: Encoder = {
   },
 };
 
-/**
- * Writes an error in place of a reply that was not sent, because what it says did not happen.
- * @param held the reply, which starts at `start`
- * @param reason in words for the client
- */
-export function writeFailure(bytes: Bytes, held: Buffer, start: number, reason: string): void {
-  const repeated = { opcode: held[start + 1] as number, opaque: held.readUInt32BE(start + 12) };
-  writePlain(bytes, repeated, ERRORS.failure[0], reason, 0);
-}
-
 function isKeyWanted({ opcode }: ReplyContext): boolean {
   return opcode === GETK || opcode === GETKQ;
 }

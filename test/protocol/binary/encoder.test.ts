@@ -1,7 +1,7 @@
 /** How binary requests are answered: every field of every header. */
 import { expect, test } from "bun:test";
 
-import { binary, writeFailure } from "../../../src/protocol/binary/encoder.ts";
+import { binary } from "../../../src/protocol/binary/encoder.ts";
 import type { ErrorKind } from "../../../src/protocol/errors.ts";
 import { keyAt } from "../../../src/protocol/key.ts";
 import type { Outcome } from "../../../src/protocol/reply.ts";
@@ -95,13 +95,6 @@ const errors: [ErrorKind, string, number, string][] = [
 test.each(errors)("%s", (error, reason, code, value) => {
   const packet = parse(written((bytes) => binary.error(bytes, request(0x55), error, reason)));
   expect(packet).toEqual(answer(0x55, { reserved: code, value }));
-});
-
-test("a failure repeats the opcode and the opaque of the reply that it replaces", () => {
-  const held = written((bytes) => binary.outcome(bytes, request(opcodes.setq), "stored", 9));
-  const behind = Buffer.concat([Buffer.from("others"), held, Buffer.from("more")]);
-  const packet = parse(written((bytes) => writeFailure(bytes, behind, 6, "disk full")));
-  expect(packet).toEqual(answer(opcodes.setq, { reserved: status.failed, value: "disk full" }));
 });
 
 test("statistics are a packet each, and an empty one", () => {
