@@ -1,0 +1,93 @@
+/* Charts: a caption with the present values, and lines over the last five minutes. */
+
+function chart(parent, title, series) {
+  const figure = element("figure", undefined, parent.id === "all" ? "card" : undefined);
+  const caption = element("figcaption");
+  caption.append(element("b", title));
+  const values = series.map(({ label, name }) => {
+    const key = element("span", undefined, `key ${name}`);
+    const value = element("b");
+    key.append(`${label} `, value);
+    caption.append(key);
+    return value;
+  });
+  const plot = element("div", undefined, "plot");
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 300 100");
+  svg.setAttribute("preserveAspectRatio", "none");
+  svg.setAttribute("role", "img");
+  for (const y of [0, 50, 100]) {
+    const line = document.createElementNS(svg.namespaceURI, "line");
+    for (const [name, value] of Object.entries({ x1: 0, x2: 300, y1: y, y2: y }))
+      line.setAttribute(name, value);
+    svg.append(line);
+  }
+  const paths = series.map(({ name, area }) => {
+    const pair = [area ? "area" : undefined, "line"].map((kind) => {
+      if (kind === undefined) return undefined;
+      const path = document.createElementNS(svg.namespaceURI, "path");
+      path.setAttribute("class", `${name} ${kind}`);
+      svg.append(path);
+      return path;
+    });
+    return pair;
+  });
+  const peak = element("span", undefined, "peak");
+  caption.append(peak);
+  plot.append(svg);
+  const axis = element("div", undefined, "axis");
+  axis.append(element("span", "5 min ago"), element("span", "now"));
+  figure.append(caption, plot, axis);
+  parent.append(figure);
+  return { title, series, values, svg, paths, peak };
+}
+
+/** Each line is a list of [milliseconds since 1970, value]. */
+function draw({ title, series, values, svg, paths, peak }, lines, show, now) {
+  const top = Math.max(1e-9, ...lines.flat().map(([, value]) => value));
+  lines.forEach((line, i) => {
+    const points = line.map(([at, value]) => {
+      const x = 300 - Math.min(300, (now - at) / 1000);
+      return `${x.toFixed(1)} ${(100 - (value / top) * 96).toFixed(1)}`;
+    });
+    const d = points.length < 2 ? "" : `M${points.join("L")}`;
+    const [area, path] = paths[i];
+    path.setAttribute("d", d);
+    if (area && d !== "")
+      area.setAttribute(
+        "d",
+        `${d}L${points.at(-1).split(" ")[0]} 100L${points[0].split(" ")[0]} 100Z`,
+      );
+    else if (area) area.setAttribute("d", "");
+    write(values[i], line.length === 0 ? "–" : show(line.at(-1)[1]));
+  });
+  const isEmpty = lines.every((line) => line.length < 2);
+  write(peak, isEmpty ? "being gathered" : `peak ${show(top < 1e-6 ? 0 : top)}`);
+  const text = series.map(({ label }, i) => `${label} ${values[i].textContent}`).join(", ");
+  svg.setAttribute("aria-label", `${title}: ${text}; ${peak.textContent}`);
+}
+
+function drawHistory([depth, rates], points, now) {
+  const change = (i) =>
+    points.slice(1).map((point, j) => {
+      const earlier = points[j];
+      return [
+        point[0],
+        Math.max(0, ((point[i] - earlier[i]) * 1000) / Math.max(1, point[0] - earlier[0])),
+      ];
+    });
+  draw(depth, [points.map(([at, messages]) => [at, messages])], count, now);
+  draw(rates, [change(2), change(3)], rate, now);
+}
+
+function twoCharts(parent) {
+  return [
+    chart(parent, parent.id === "all" ? "All queues" : "Depth", [
+      { label: "messages", name: "depth", area: true },
+    ]),
+    chart(parent, "Per second", [
+      { label: "in", name: "in" },
+      { label: "out", name: "out" },
+    ]),
+  ];
+}

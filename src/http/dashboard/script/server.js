@@ -1,0 +1,55 @@
+/* The state of the server. */
+
+function showServer({ server, history, queues, total }) {
+  const { connections, memory, store } = server;
+  const clients =
+    connections.ready + connections.waiting + connections.blocked + connections.ending;
+  write(
+    $("version"),
+    `${server.version} · up ${age(Math.max(1000, server.now - server.startedAt))} · pid ${server.pid}`,
+  );
+  $("health").classList.toggle("bad", server.ailment !== undefined);
+  write($("health"), server.ailment === undefined ? "healthy" : `cannot commit: ${server.ailment}`);
+  const messages =
+    history.length === 0
+      ? queues.reduce((sum, { messages }) => sum + messages, 0)
+      : history.at(-1)[1];
+  const syncs = store.syncs === 0 ? "no sync yet" : `sync ${time(store.syncSeconds / store.syncs)}`;
+  const commit = store.commits === 0 ? "–" : time(store.commitSeconds / store.commits);
+  tiles([
+    [
+      "Messages",
+      count(messages),
+      `${size(server.bytes)} in ${count(total)} ${total === 1 ? "queue" : "queues"}`,
+    ],
+    [
+      "Clients",
+      count(clients),
+      `${count(connections.waiting)} waiting, at most ${count(connections.most)}`,
+    ],
+    [
+      "Commit, mean",
+      commit,
+      `${store.synced ? syncs : "not synced (-N)"}, ${count(store.commits)} so far`,
+    ],
+    ["Database", size(store.database), `${size(store.freePages * store.pageSize)} of it free`],
+    ["Log", size(store.log), `${count(store.checkpointed)} % in the database`],
+    [
+      "Memory",
+      size(memory.rss),
+      `${size(memory.messages)} messages, budget ${size(memory.budget)}`,
+    ],
+  ]);
+}
+
+function tiles(list) {
+  const parent = $("tiles");
+  list.forEach((texts, i) => {
+    if (parent.children[i] === undefined) {
+      const tile = element("div", undefined, "card");
+      tile.append(element("dt"), element("dd"), element("dd"));
+      parent.append(tile);
+    }
+    texts.forEach((text, j) => write(parent.children[i].children[j], text));
+  });
+}

@@ -1,0 +1,29 @@
+/* What the page knows. All scripts of the page are one, in the order of page.ts. */
+
+"use strict";
+
+const INTERVAL = 2000; // milliseconds
+const ROWS = 100; // shown at once, and more when asked for
+const $ = (id) => document.getElementById(id);
+// Where there is little room the middling columns go, and the wide ones before them.
+const columns = [
+  { key: "shown", title: "Queue" },
+  { key: "messages", title: "Messages", show: count },
+  { key: "in", title: "In/s", show: rate },
+  { key: "out", title: "Out/s", show: rate },
+  { key: "age", title: "Oldest", show: age },
+  { key: "waiters", title: "Waiting", show: count, narrow: "middling" },
+  { key: "open", title: "Open", show: count, narrow: "wide" },
+  { key: "bytes", title: "Size", show: size, narrow: "wide" },
+];
+
+let last; // the server's last answer
+let before = new Map(); // name: the counters of the answer before it
+let sort = { key: "messages", descending: true };
+let maxRows = ROWS;
+let chosen; // the name of a queue
+let previews = []; // its oldest messages
+let paused = false;
+let timer;
+let asked = 0;
+const rows = new Map(); // name: its table row and cells
