@@ -1,7 +1,7 @@
 import type { Engine, Session } from "../engine/engine.ts";
 import { newSession, receive, receiveEnd } from "../engine/session.ts";
 import { newBytes, writeBytes } from "../protocol/buffer.ts";
-import { errorLine, writeLine } from "../protocol/text/encoder.ts";
+import { beginsWithCommand } from "../protocol/text/commands.ts";
 import { trace } from "../util/log.ts";
 import type { Clients } from "./clients.ts";
 import type { Listener } from "./listener.ts";
@@ -70,9 +70,22 @@ function sendTo(
   }
 }
 
+/**
+ * Whether a datagram can be a request. Nothing that this server sends can be one, nor what most others send. The sender's
+ * address may be forged: if replies were replied to, two servers, or one with itself, would go on for ever.
+ */
+function isRequest(datagram: Buffer): boolean {
+  if (datagram.length <= HEADER) return false;
+  const total = datagram.readUInt16BE(4);
+  return total <= 1 && beginsWithCommand(datagram, HEADER);
+}
+
 /** Executes the requests of a datagram, all of them complete. Its session ends with them. */
 function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer[]) => void): void {
-  if (datagram.length < HEADER) return;
+  if (!isRequest(datagram)) {
+    engine.stats.bytesRead += datagram.length;
+    return trace("a datagram was dropped: it is no request");
+  }
   const most = datagram.length * MAX_TIMES;
   const id = datagram.readUInt16BE(0);
   const replies = newBytes(256);
@@ -81,11 +94,6 @@ function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer
     for (const { length } of frames) engine.stats.bytesWritten += length;
     send(frames);
   };
-  if (datagram.readUInt16BE(4) > 1) {
-    engine.stats.bytesRead += datagram.length;
-    writeLine(replies, errorLine("failure", "multi-packet request not supported"));
-    return finish();
-  }
   const session: Session = newSession(
     engine,
     {

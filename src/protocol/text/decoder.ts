@@ -13,6 +13,7 @@ import {
   type Request,
   setName,
 } from "../request.ts";
+import { rareCommand } from "./commands.ts";
 import { text } from "./encoder.ts";
 import { isSignedNumber, isWord, splitWords, wordNumber, type Words, wordText } from "./words.ts";
 
@@ -67,7 +68,7 @@ function parseLine(input: Input, buffer: Buffer, start: number, lineEnd: number)
 
 function parseRareLine(input: Input): boolean {
   const { request, words } = input;
-  const verb = wordText(words, 0);
+  const verb = rareCommand(words);
   switch (verb) {
     case "add":
     case "replace":
@@ -100,7 +101,7 @@ function parseRareLine(input: Input): boolean {
       if (words.count > 1) return refuseUnknown(request);
       request.wanted = "none";
       return accept(request, "quit");
-    default:
+    case undefined:
       if (!wordText(words, words.count - 1).startsWith("HTTP/")) return refuseUnknown(request);
       // This is a browser: a web page may have made it send commands in the body.
       input.ended = true;
