@@ -13,7 +13,7 @@ export interface Key {
   /** What happens first to the message that this client has open. */
   readonly before: "close" | "abort" | undefined;
   readonly action: Action;
-  /** How long to wait for a message when there is none, in milliseconds; -1 without that option. */
+  /** How long to wait for a message when there is none, in milliseconds; -1 when nothing is waited for. */
   readonly wait: number;
   /** What is wrong with the key, in words for the client. */
   readonly problem: string | undefined;
@@ -104,7 +104,7 @@ function isAt(buffer: Buffer, start: number, text: string): boolean {
   return true;
 }
 
-/** `<queue>[/<option>…]` */
+/** `<queue>[/<option>…][/]` */
 function parseKey(text: string): Key {
   const slash = text.indexOf("/");
   if (slash < 0) return plainKey(text);
@@ -129,12 +129,14 @@ function optionsOf(text: string): Options {
 
 function parseOptions(options: string[]): Options {
   const has = (option: string) => options.includes(option);
-  const wait = options.find((option) => option.startsWith("t="))?.slice(2) ?? "-1";
+  const wait = options.findLast((option) => option.startsWith("t="))?.slice(2) ?? "-1";
   const before = has("close") ? "close" : has("abort") ? "abort" : undefined;
   let action: Action = before === undefined ? "take" : "none";
   if (has("open")) action = "open";
   if (has("peek")) action = "peek";
-  return { before, action, wait: Number(wait), problem: optionsProblem(options) };
+  // Some clients add t= to every get, also to one that only closes: there is nothing to wait for.
+  const waitMs = action === "none" ? -1 : Number(wait);
+  return { before, action, wait: waitMs, problem: optionsProblem(options) };
 }
 
 function plainKey(text: string): Key {
@@ -148,10 +150,12 @@ function queueProblem(queue: string): string | undefined {
   return /[ \n]/.test(queue) ? "a queue's name has no space and no line end in it" : undefined;
 }
 
+/** An option may be given twice, and one between or behind slashes may be empty: clients put their keys together so. */
 function optionsProblem(options: string[]): string | undefined {
-  const names = options.map((option) => (option.startsWith("t=") ? "t=" : option));
-  for (const [i, option] of options.entries()) {
-    const name = names[i] as string;
+  const names = new Set<string>();
+  for (const option of options) {
+    if (option === "") continue;
+    const name = option.startsWith("t=") ? "t=" : option;
     const told = option.slice(0, MOST_TOLD);
     if (!["t=", "open", "close", "abort", "peek"].includes(name)) {
       return `unknown option ${told}, known are t=<ms>, open, close, abort, peek`;
@@ -159,9 +163,11 @@ function optionsProblem(options: string[]): string | undefined {
     if (name === "t=" && !isWait(option.slice(2))) {
       return `bad value in ${told}, milliseconds from 0 to ${LONGEST_WAIT} are accepted`;
     }
-    if (names.indexOf(name) < i) return `option ${name} is given twice`;
+    names.add(name);
   }
-  return combinationProblem(new Set(names));
+  // It goes with any other: where nothing is waited for it means nothing.
+  names.delete("t=");
+  return combinationProblem(names);
 }
 
 function isWait(value: string): boolean {
@@ -173,6 +179,5 @@ function combinationProblem(names: Set<string>): string | undefined {
     `option ${option} does not go with ${[...names].filter((name) => name !== option).join(", ")}`;
   if (names.has("abort") && names.size > 1) return clash("abort");
   if (names.has("peek") && (names.has("open") || names.has("close"))) return clash("peek");
-  if (names.has("close") && names.has("t=") && !names.has("open")) return clash("close");
   return undefined;
 }

@@ -108,29 +108,14 @@ function isName(key: string): boolean {
   return key.length >= 1 && key.length <= 250 && !/[ \n/]/.test(key);
 }
 
-/** The kinds of options that go together, in the order of the alphabet. */
-const combinations = [
-  "",
-  "close",
-  "abort",
-  "open",
-  "peek",
-  "t",
-  "close,open",
-  "open,t",
-  "peek,t",
-  "close,open,t",
-];
+/** The options that go together, in the order of the alphabet; t= goes with each. */
+const combinations = ["", "close", "abort", "open", "peek", "close,open"];
 
 function isKey(key: string): boolean {
   const [name = "", ...options] = key.split("/");
-  const kinds = options.map((option) => (/^t=[0-9]{1,9}$/.test(option) ? "t" : option)).sort();
-  return (
-    isName(name) &&
-    !options.includes("t") &&
-    !(kinds.length > 0 && kinds.includes("")) &&
-    combinations.includes(kinds.join())
-  );
+  const isTime = (option: string) => /^t=[0-9]{1,9}$/.test(option);
+  const others = options.filter((option) => option !== "" && !isTime(option));
+  return isName(name) && combinations.includes([...new Set(others)].sort().join());
 }
 
 function meaning({ opcode, key, value, extras }: Packet): Record<string, unknown> {

@@ -266,7 +266,19 @@ const keys: Row[] = [
     "get q/t=soon\r\n",
     refused("CLIENT_ERROR bad value in t=soon, milliseconds from 0 to 2147483647 are accepted"),
   ],
-  ["an option twice", "get q/open/open\r\n", refused("CLIENT_ERROR option open is given twice")],
+  ["an option twice", "get q/open/open\r\nget q/t=1/t=2\r\n", get("q/open/open"), get("q/t=1/t=2")],
+  ["a slash at the end", "get q/ q/open/\r\n", get("q/", "q/open/")],
+  ["two slashes", "get q//open\r\n", get("q//open")],
+  [
+    "a time where nothing is waited for",
+    "get a/close/t=5 b/t=5/abort\r\n",
+    get("a/close/t=5", "b/t=5/abort"),
+  ],
+  [
+    "a bad time where nothing is waited for",
+    "get q/close/t=soon\r\n",
+    refused("CLIENT_ERROR bad value in t=soon, milliseconds from 0 to 2147483647 are accepted"),
+  ],
   [
     "options that clash",
     "get q/abort/open\r\n",

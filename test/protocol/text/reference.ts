@@ -112,19 +112,21 @@ function readLine([verb, ...rest]: string[]): Found {
   }
 }
 
-/** The kinds of options that go together, in the order of the alphabet. */
-const combinations = "close abort open peek t close,open open,t peek,t close,open,t".split(" ");
+/** The options that go together, in the order of the alphabet; t= goes with each. */
+const combinations = ["", "close", "abort", "open", "peek", "close,open"];
 
 function readKeys(verb: "get" | "gets", keys: string[]): Found {
   for (const key of keys) {
     const [name = "", ...options] = key.split("/");
     if (name === "" || !isName(name)) return refused(BAD_FORMAT);
-    if (options.length === 0) continue;
-    const kinds = options.map((option) => (/^t=[0-9]+$/.test(option) ? "t" : option)).sort();
-    const [time = "t=0"] = options.filter((option) => option.startsWith("t="));
-    const good = combinations.includes(kinds.join()) && isNumber(time.slice(2), 2_147_483_647);
-    if (!good || options.includes("t")) return refused("options");
-    if (kinds.includes("t") && keys.length > 1) return refused(ONE_WAIT);
+    const given = options.filter((option) => option !== "");
+    const others = given.filter((option) => !option.startsWith("t="));
+    const times = given.filter((option) => option.startsWith("t="));
+    const areNumbers = times.every((time) => isNumber(time.slice(2), 2_147_483_647));
+    const kinds = [...new Set(others)].sort().join();
+    if (!combinations.includes(kinds) || !areNumbers) return refused("options");
+    const waits = times.length > 0 && kinds !== "close" && kinds !== "abort";
+    if (waits && keys.length > 1) return refused(ONE_WAIT);
   }
   return { kind: verb, names: keys };
 }
