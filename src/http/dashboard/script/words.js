@@ -1,6 +1,8 @@
 /* Numbers and texts for people. */
 
-const count = (n) => Math.round(n).toLocaleString("en");
+function count(n) {
+  return Math.round(n).toLocaleString("en");
+}
 
 function rate(n) {
   if (n === undefined) return "–";
