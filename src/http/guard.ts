@@ -1,5 +1,7 @@
 import { hostname } from "node:os";
 
+import type { Host } from "./target.ts";
+
 /** The page sends this header with its own requests; a page of another site cannot add it unless this server allows that. */
 const PAGE_HEADER = "x-memcacheq";
 
@@ -10,8 +12,7 @@ const PAGE_HEADER = "x-memcacheq";
  * @param configured the host that --http names
  * @returns why, in words for the client; undefined when it is not refused
  */
-export function rejectHost(request: Request, configured: string): string | undefined {
-  const name = new URL(request.url).hostname.toLowerCase();
+export function rejectHost({ name }: Host, configured: string): string | undefined {
   const isAddress = /^[0-9.]+$/.test(name) || name.startsWith("[");
   const known = ["localhost", configured.toLowerCase(), hostname().toLowerCase()];
   if (isAddress || known.includes(name) || name.endsWith(".localhost")) return undefined;
@@ -22,12 +23,12 @@ export function rejectHost(request: Request, configured: string): string | undef
  * Refuses a request to change something unless this server's own page made it.
  * @returns why, in words for the client; undefined when it is not refused
  */
-export function rejectOrigin({ headers, url }: Request): string | undefined {
+export function rejectOrigin({ headers }: Request, host: Host): string | undefined {
   const origin = headers.get("origin");
   const site = headers.get("sec-fetch-site");
   const isOwn =
     headers.get(PAGE_HEADER) === "page" &&
-    (origin === null || URL.parse(origin)?.host === new URL(url).host) &&
+    (origin === null || URL.parse(origin)?.host === host.withPort) &&
     (site === null || site === "same-origin");
   return isOwn ? undefined : "only the page itself may ask for this";
 }

@@ -13,6 +13,7 @@ import { rejectHost, rejectOrigin } from "./guard.ts";
 import { unhealthyReason } from "./health.ts";
 import { metrics } from "./metrics.ts";
 import { type Monitor, newMonitor, startMonitor } from "./monitor.ts";
+import { type Host, readTarget, type Target } from "./target.ts";
 
 /** The HTTP server, once it serves. */
 interface HttpServer {
@@ -89,16 +90,19 @@ function limitConnections({ monitor, http, filesAtStart }: HttpServer): void {
 
 function answer(server: HttpServer, request: Request): Response | Promise<Response> {
   const { monitor, http, address } = server;
-  const { pathname } = new URL(request.url);
+  const target = readTarget(request);
+  if (target === undefined) return refuse(400, "the request has no path");
+  const { path, host } = target;
   const isRead = request.method === "GET" || request.method === "HEAD";
-  if (pathname === "/healthz" && isRead) return answerHealth(monitor);
+  if (path === "/healthz" && isRead) return answerHealth(monitor);
   if (http.pendingRequests > MAX_HTTP_CONNECTIONS) return refuse(503, "too many are asking");
-  if (pathname === "/metrics" && isRead) return answerMetrics(monitor);
-  const rejection = rejectHost(request, address.hostname);
+  if (path === "/metrics" && isRead) return answerMetrics(monitor);
+  if (host === undefined) return refuse(400, "the page needs the header Host with a host's name");
+  const rejection = rejectHost(host, address.hostname);
   if (rejection !== undefined) return refuse(403, rejection);
-  if (pathname.startsWith("/admin/")) return answerAdmin(monitor, request);
+  if (path.startsWith("/admin/")) return answerAdmin(monitor, request, target, host);
   if (!isRead) return refuse(405, "only GET is allowed");
-  return answerPage(monitor, request);
+  return answerPage(monitor, target);
 }
 
 function answerHealth({ engine }: Monitor): Response {
@@ -121,14 +125,13 @@ function answerMetrics(monitor: Monitor): Response {
   return new Response(body, { headers: { "content-type": CONTENT_TYPE } });
 }
 
-async function answerPage(monitor: Monitor, request: Request): Promise<Response> {
-  const { pathname, searchParams } = new URL(request.url);
-  const queue = searchParams.get("queue") ?? undefined;
-  if (pathname === "/") return new Response(page, { headers: PAGE_HEADERS });
-  if (pathname === "/data/overview") {
-    return json(await overview(monitor, searchParams.get("filter") ?? "", queue));
+async function answerPage(monitor: Monitor, { path, query }: Target): Promise<Response> {
+  const queue = query.get("queue") ?? undefined;
+  if (path === "/") return new Response(page, { headers: PAGE_HEADERS });
+  if (path === "/data/overview") {
+    return json(await overview(monitor, query.get("filter") ?? "", queue));
   }
-  if (pathname === "/data/messages" && queue !== undefined) {
+  if (path === "/data/messages" && queue !== undefined) {
     const found = oldestMessages(monitor.engine.backend, queue);
     return found === undefined ? refuse(404, "there is no such queue") : json(found);
   }
@@ -136,13 +139,17 @@ async function answerPage(monitor: Monitor, request: Request): Promise<Response>
 }
 
 /** Flushes or deletes a queue. Only the page may ask for that. */
-async function answerAdmin({ engine, options }: Monitor, request: Request): Promise<Response> {
-  const { pathname, searchParams } = new URL(request.url);
-  const queue = searchParams.get("queue") ?? "";
-  const command = /^\/admin\/(flush|delete)$/.exec(pathname)?.[1];
+async function answerAdmin(
+  { engine, options }: Monitor,
+  request: Request,
+  { path, query }: Target,
+  host: Host,
+): Promise<Response> {
+  const queue = query.get("queue") ?? "";
+  const command = /^\/admin\/(flush|delete)$/.exec(path)?.[1];
   if (!options.httpAdmin) return refuse(403, "that needs --http-admin");
   if (request.method !== "POST") return refuse(405, "only POST is allowed");
-  const rejection = rejectOrigin(request);
+  const rejection = rejectOrigin(request, host);
   if (rejection !== undefined) return refuse(403, rejection);
   // Only the name of a queue that is there becomes a part of the command.
   if (command === undefined || engine.backend.summary(queue) === undefined) {
