@@ -10,6 +10,7 @@ import type { Watcher } from "../queues/backend.ts";
 import { type LocalOptions, openLocal } from "../queues/local/local.ts";
 import { makeHome, openHome } from "../store/directory.ts";
 import { openStore, type StoreOptions } from "../store/sqlite.ts";
+import { systemClock } from "../util/clock.ts";
 import { warn } from "../util/log.ts";
 import { version } from "../util/version.ts";
 
@@ -45,13 +46,13 @@ export function composeEngine(options: Options, user: User | undefined): Engine 
 /** The event loop's time. */
 function loopRuntime(): Runtime {
   return {
-    monotonic: () => performance.now(),
-    calendar: () => Date.now(),
+    ...systemClock,
     soon: (work) => void setImmediate(work),
     after(milliseconds, work) {
       const timer = setTimeout(work, milliseconds);
       return () => clearTimeout(timer);
     },
+    process: () => ({ pid: process.pid, ...process.cpuUsage() }),
   };
 }
 

@@ -1,3 +1,5 @@
+import type { Clock } from "../util/clock.ts";
+
 /** The options of the engine. */
 export interface Settings {
   /** Bytes of the largest body. */
@@ -9,14 +11,18 @@ export interface Settings {
   version: string;
 }
 
-/** The time, and when the engine is called again: the event loop's, or a simulated one. */
-export interface Runtime {
-  /** Milliseconds from any fixed moment; never goes back. */
-  monotonic(): number;
-  /** Milliseconds since 1970. */
-  calendar(): number;
+/** The time, when the engine is called again, and the process that it is in: those of the system, or simulated ones. */
+export interface Runtime extends Clock {
   /** Calls once all sockets that have something to read were read. */
   soon(work: () => void): void;
   /** Calls after so many milliseconds, unless the returned function was called before. */
   after(milliseconds: number, work: () => void): () => void;
+  process(): ProcessFacts;
+}
+
+export interface ProcessFacts {
+  pid: number;
+  /** Time of the processor that it used, itself and in the system, in microseconds. */
+  user: number;
+  system: number;
 }

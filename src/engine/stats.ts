@@ -85,14 +85,14 @@ export function resetStats(stats: Stats): void {
 /** The general statistics under their names in the protocol, in its order. */
 export function listStats(
   stats: Stats,
-  { calendar }: Pick<Runtime, "calendar">,
+  runtime: Pick<Runtime, "calendar" | "process">,
   lost: number,
 ): [name: string, value: string | number][] {
-  const now = calendar();
-  const { user, system } = process.cpuUsage();
+  const now = runtime.calendar();
+  const { pid, user, system } = runtime.process();
   const sinceReset = (name: Resettable) => stats[name] - (stats.resetAt[name] ?? 0);
   return [
-    ["pid", process.pid],
+    ["pid", pid],
     ["uptime", Math.floor((now - stats.startedAt) / 1000)],
     ["time", Math.floor(now / 1000)],
     ["version", version],

@@ -40,7 +40,7 @@ function measureLoopDelays({ loopDelays }: Monitor): Timer {
   let expected = performance.now() + DELAY_INTERVAL_MS;
   return setInterval(() => {
     // A timer may also be a little early.
-    observeTime(loopDelays, Math.min(expected, performance.now()));
+    observeTime(loopDelays, Math.max(0, performance.now() - expected));
     expected = performance.now() + DELAY_INTERVAL_MS;
   }, DELAY_INTERVAL_MS);
 }

@@ -2,19 +2,20 @@
  * What all clients together make the server hold, beside the queues: requests that are not complete, and replies that
  * are not sent. Both have a bound, for all clients together:
  *
- *     input    above MAX_INPUT and one body, the request of a client that adds much to it is refused
- *     output   above MAX_OUTPUT, no client is sent much more: a large reply waits for room, and its client with it
+ *     input    above its bound and one body, the request of a client that adds much to it is refused
+ *     output   above its bound, no client is sent much more: a large reply waits for room, and its client with it
  *
  * When clients that do nothing keep it that full, they are disconnected. That is looked at once a second.
  */
 export interface BufferUsage<C extends Client = Client> {
+  bounds: Bounds;
   /** Bytes that have arrived and can't be executed yet: of incomplete requests, and of requests that wait. */
   input: number;
   /** Bytes of replies that are not sent yet. */
   output: number;
   /** So much output is unsent that no client is sent much more. */
   outputFull: boolean;
-  /** A request was refused because of MAX_INPUT since the last look. */
+  /** A request was refused because of the bound of input since the last look. */
   refused: boolean;
   /** Clients whose reply is large and waits for room, in order of arrival. */
   awaiting: Set<C>;
@@ -36,17 +37,23 @@ export interface Share {
   moved: number;
 }
 
+/** Bytes. */
+export interface Bounds {
+  input: number;
+  output: number;
+}
+
 const MB = 1024 * 1024;
-const MAX_INPUT = 64 * MB;
-const MAX_OUTPUT = 32 * MB;
+const BOUNDS: Bounds = { input: 64 * MB, output: 32 * MB };
 /** A share of up to so many bytes is small: only larger ones are refused, and their clients are evicted first. */
 export const SMALL_SHARE = 16 * 1024;
 /** A client has stalled when less than so many bytes have moved in so many milliseconds. */
 const STEP = 64 * 1024;
 const STALL_MS = 5000;
 
-export function newBufferUsage<C extends Client>(): BufferUsage<C> {
+export function newBufferUsage<C extends Client>(bounds = BOUNDS): BufferUsage<C> {
   return {
+    bounds,
     input: 0,
     output: 0,
     outputFull: false,
@@ -63,7 +70,7 @@ export function newShare(): Share {
 
 /** Whether input is at its bound: no client may add much. @param maxBody the largest body accepted, in bytes */
 export function isInputFull(usage: BufferUsage, maxBody: number): boolean {
-  return usage.input > MAX_INPUT + maxBody;
+  return usage.input > usage.bounds.input + maxBody;
 }
 
 /**
@@ -72,7 +79,7 @@ export function isInputFull(usage: BufferUsage, maxBody: number): boolean {
  */
 export function nextToAdmit<C extends Client>(usage: BufferUsage<C>): C | undefined {
   // The other half is for clients that arrive later.
-  if (usage.output > MAX_OUTPUT / 2 || usage.admitted !== undefined) return undefined;
+  if (usage.output > usage.bounds.output / 2 || usage.admitted !== undefined) return undefined;
   let next: C | undefined;
   for (const client of usage.awaiting) {
     // A client that has not taken what it was sent last is not sent more.
@@ -91,7 +98,7 @@ export function setInput(usage: BufferUsage, share: Share, bytes: number, now: n
 
 export function setOutput(usage: BufferUsage, share: Share, bytes: number, now: number): void {
   usage.output += bytes - share.bytes;
-  usage.outputFull = usage.output > MAX_OUTPUT;
+  usage.outputFull = usage.output > usage.bounds.output;
   setShare(share, bytes, now);
 }
 
@@ -140,14 +147,14 @@ export function evictStalledClients<C extends Client>(
 ): void {
   if (usage.refused) {
     for (const client of stalled(usage, clients, "incoming", now)) {
-      if (usage.input <= MAX_INPUT / 2) break;
+      if (usage.input <= usage.bounds.input / 2) break;
       evict(client, "incoming");
     }
   }
   usage.refused = false;
   if (usage.awaiting.size === 0) return;
   for (const client of stalled(usage, clients, "outgoing", now)) {
-    if (usage.output <= MAX_OUTPUT / 2) break;
+    if (usage.output <= usage.bounds.output / 2) break;
     evict(client, "outgoing");
   }
 }

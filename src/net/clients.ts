@@ -1,11 +1,10 @@
-import type { Socket } from "bun";
-
 import type { Engine, Session } from "../engine/engine.ts";
 import { refusePartial, resume } from "../engine/session.ts";
 import { endWait } from "../engine/waiters.ts";
 import { bufferedBytes } from "../protocol/input.ts";
 import { keyMemory } from "../protocol/request.ts";
 import {
+  type Bounds,
   type BufferUsage,
   evictStalledClients,
   isInputFull,
@@ -35,13 +34,28 @@ export interface Clients {
 export interface Connection extends Outbox {
   clients: Clients;
   session: Session;
-  socket: Socket<Connection | undefined>;
+  socket: ClientSocket;
   phase: Phase;
   /** Its shares of the usage: what is held of its requests, and of the replies to it. */
   incoming: Share;
   outgoing: Share;
   /** Nothing is read from it: it is blocked, or has sent much that is not gathered yet. */
   paused: boolean;
+}
+
+/** What a connection needs of its socket. */
+export interface ClientSocket {
+  /** @returns how many bytes the system took; -1 when the client is gone */
+  write(bytes: Buffer, start: number, length: number): number;
+  pause(): void;
+  resume(): void;
+  /** Sends nothing more; end: the same, and closes once the client has ended, too. */
+  shutdown(): void;
+  end(): void;
+  /** Closes at once. */
+  terminate(): void;
+  /** @param seconds without data, after which the socket is terminated */
+  timeout(seconds: number): void;
 }
 
 /**
@@ -58,8 +72,9 @@ type Phase = "served" | "sending" | "lingering" | "closed";
 /** A client with more than so many bytes of replies unsent is not served further before it reads them. */
 const MAX_UNSENT = 256 * 1024;
 
-export function newClients(engine: Engine, maxConnections: number): Clients {
-  return { engine, connections: new Set(), usage: newBufferUsage(), maxConnections, lastId: 0 };
+export function newClients(engine: Engine, maxConnections: number, bounds?: Bounds): Clients {
+  const usage = newBufferUsage<Connection>(bounds);
+  return { engine, connections: new Set(), usage, maxConnections, lastId: 0 };
 }
 
 /** Whether so much is unsent that the client must read before it is served further. */

@@ -1,5 +1,3 @@
-import type { Socket } from "bun";
-
 import { closeSession } from "../engine/disconnect.ts";
 import type { Sink } from "../engine/engine.ts";
 import { newSession, receive, receiveEnd, resume, unreadBytes } from "../engine/session.ts";
@@ -9,6 +7,7 @@ import {
   admitSoon,
   awaitRoom,
   type Clients,
+  type ClientSocket,
   type Connection,
   endAdmission,
   hasTooMuchUnsent,
@@ -24,10 +23,7 @@ const SMALL_ROOM = 32 * 1024;
 /** Seconds that a client has to close the connection after the server did. */
 const LINGER_SECONDS = 2;
 
-export function openConnection(
-  clients: Clients,
-  socket: Socket<Connection | undefined>,
-): Connection {
+export function openConnection(clients: Clients, socket: ClientSocket): Connection {
   const { engine, usage } = clients;
   const sink: Sink = {
     send: (bytes, start, end, stable) => send(connection, bytes, start, end, stable),
@@ -146,7 +142,7 @@ function write(connection: Connection, bytes: Buffer, start: number, end: number
   const sent = connection.socket.write(bytes, start, end - start);
   if (sent < 0) {
     // The socket may not report this failure again.
-    setImmediate(() => connection.socket.terminate());
+    connection.clients.engine.runtime.soon(() => connection.socket.terminate());
     return -1;
   }
   connection.clients.engine.stats.bytesWritten += sent;

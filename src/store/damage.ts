@@ -1,6 +1,7 @@
 import { constants, type Database, SQLiteError } from "bun:sqlite";
 import { closeSync, openSync, readSync } from "node:fs";
 
+import type { Clock } from "../util/clock.ts";
 import { StoreError } from "./store.ts";
 
 /** Of Linux, macOS and the BSDs: EIO, ENXIO and ERANGE. */
@@ -44,19 +45,24 @@ export function failIfUnreadable(database: Database): void {
  * and messages that are skipped are gone: so it must last.
  */
 export interface Suspects {
-  /** By the queue: from which message on, and since when, in milliseconds of performance.now(). */
+  /** By the queue: from which message on, and since when, on the monotonic clock. */
   since: Map<number, { from: number; at: number }>;
+  clock: Clock;
   /** How long it must last, in milliseconds. */
   lasting: number;
 }
 
-export function newSuspects(lasting: number): Suspects {
-  return { since: new Map(), lasting };
+export function newSuspects(clock: Clock, lasting: number): Suspects {
+  return { since: new Map(), clock, lasting };
 }
 
 /** @throws StoreError while it is not known yet whether this lasts */
-export function failUnlessLasting({ since, lasting }: Suspects, queue: number, from: number): void {
-  const now = performance.now();
+export function failUnlessLasting(
+  { since, clock, lasting }: Suspects,
+  queue: number,
+  from: number,
+): void {
+  const now = clock.monotonic();
   const known = since.get(queue);
   if (known === undefined) since.set(queue, { from, at: now });
   if (now - (known?.at ?? now) < lasting) throw new StoreError("disk I/O error");

@@ -14,14 +14,15 @@ import { type Measure, ROW_BYTES, StoreError } from "./store.ts";
 /**
  * Inserts segments, each cut into rows that fit the pages.
  * @param pageSize bytes
+ * @param now milliseconds since 1970
  * @throws StoreError when one of them could not be read again
  */
 export function insertSegments(
   statements: Statements,
   segments: readonly StoredSegment[],
   pageSize: number,
+  now: number,
 ): void {
-  const now = Date.now();
   for (const segment of segments) {
     if (!isWhole(segment)) {
       throw new StoreError(`messages from ${segment.first} on do not fit their segment`);

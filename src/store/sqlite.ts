@@ -1,6 +1,7 @@
 import type { Database } from "bun:sqlite";
 import { statSync } from "node:fs";
 
+import { type Clock, systemClock } from "../util/clock.ts";
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
 import type { Batch } from "./batch.ts";
 import {
@@ -46,12 +47,15 @@ export interface StoreOptions extends DatabaseOptions {
   directory: string;
   /** Give disk space back when this many pages are free; 0 is never. */
   extentPages: number;
+  /** The system's when absent. */
+  clock?: Clock;
 }
 
 /** The state of a store over SQLite in WAL mode (https://sqlite.org/wal.html). */
 interface Sqlite {
   home: Home;
   options: StoreOptions;
+  clock: Clock;
   /** The database file, and when it was last seen in its place, in milliseconds. */
   inode: number | undefined;
   seen: number;
@@ -97,6 +101,7 @@ const MOST_TRIES = 100;
  * @throws StoreError when the directory or the file cannot be used
  */
 export function openStore(options: StoreOptions, home = openHome(options.directory)): Store {
+  const { clock = systemClock } = options;
   try {
     return withStoreError(() => {
       const open = openingOf(openDatabase(home, options), home, options);
@@ -104,14 +109,15 @@ export function openStore(options: StoreOptions, home = openHome(options.directo
         home,
         options,
         inode: databaseInode(home),
-        seen: performance.now(),
+        clock,
+        seen: clock.monotonic(),
         syncs: newHistogram(DURATIONS),
         open,
         mustRecover: false,
         isClosed: false,
         rewriteAt: 0,
         lastId: [...open.ids].reduce((most, id) => Math.max(most, id), 0),
-        suspects: newSuspects(options.lastingDamage ?? LASTING_DAMAGE),
+        suspects: newSuspects(clock, options.lastingDamage ?? LASTING_DAMAGE),
       });
     });
   } catch (error) {
@@ -180,9 +186,9 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {
-  if (performance.now() - sqlite.seen >= CHECK_EVERY) failIfMoved(sqlite);
+  if (sqlite.clock.monotonic() - sqlite.seen >= CHECK_EVERY) failIfMoved(sqlite);
   const { removal, ids } = sqlite.open;
-  const progress = skippingDamage(removal, () => transact(sqlite, () => write(sqlite.open, batch)));
+  const progress = skippingDamage(removal, () => transact(sqlite, () => write(sqlite, batch)));
   noteProgress(removal, progress);
   for (const queue of batch.dropped) noteDropped(removal, queue);
   for (const { queue } of batch.created) ids.add(queue);
@@ -205,7 +211,7 @@ function failIfMoved(sqlite: Sqlite): void {
   if (databaseInode(sqlite.home) !== sqlite.inode) {
     throw new StoreError("the database file is gone from its directory");
   }
-  sqlite.seen = performance.now();
+  sqlite.seen = sqlite.clock.monotonic();
 }
 
 function probe(sqlite: Sqlite): void {
@@ -214,7 +220,8 @@ function probe(sqlite: Sqlite): void {
 }
 
 /** @returns what was removed on the way */
-function write({ statements, removal, pageSize }: Opening, batch: Batch): Progress {
+function write({ open, clock }: Sqlite, batch: Batch): Progress {
+  const { statements, removal, pageSize } = open;
   for (const queue of batch.dropped) {
     statements.dropQueue.run(queue);
     statements.noteDropped.run(queue);
@@ -222,7 +229,7 @@ function write({ statements, removal, pageSize }: Opening, batch: Batch): Progre
   for (const { queue, name } of batch.created) {
     statements.createQueue.run(queue, Buffer.from(name, "latin1"));
   }
-  insertSegments(statements, batch.segments, pageSize);
+  insertSegments(statements, batch.segments, pageSize, clock.calendar());
   for (const { queue, number } of batch.held) statements.hold.run(queue, number);
   const progress = newProgress();
   for (const { queue, head, tail, bytes } of batch.positions) {
@@ -247,9 +254,11 @@ function transact<T>(
   try {
     const result = work();
     isComplete = true;
-    const since = performance.now();
+    const since = sqlite.clock.monotonic();
     statements.commit.run();
-    if (sqlite.options.sync && hasWritten(result)) observeTime(sqlite.syncs, since);
+    if (sqlite.options.sync && hasWritten(result)) {
+      observeTime(sqlite.syncs, sqlite.clock.monotonic() - since);
+    }
     return result;
   } catch (error) {
     // SQLite has rolled back after some failures, such as a full disk (https://sqlite.org/lang_transaction.html).
@@ -301,8 +310,9 @@ function reopen(sqlite: Sqlite): void {
 /** See {@link Store.autoCheckpoint}. */
 function keepLogShort(sqlite: Sqlite): void {
   if (!sqlite.open.log.mustRewrite) return autoCheckpoint(sqlite.open.log);
-  if (sqlite.mustRecover || performance.now() < sqlite.rewriteAt) return;
-  sqlite.rewriteAt = performance.now() + REWRITE_EVERY;
+  const now = sqlite.clock.monotonic();
+  if (sqlite.mustRecover || now < sqlite.rewriteAt) return;
+  sqlite.rewriteAt = now + REWRITE_EVERY;
   try {
     reopen(sqlite);
   } catch (error) {

@@ -26,7 +26,7 @@ export function observe(histogram: Histogram, value: number): void {
   histogram.sum += value;
 }
 
-/** @param since performance.now() at the beginning */
-export function observeTime(histogram: Histogram, since: number): void {
-  observe(histogram, (performance.now() - since) / 1000);
+/** @param milliseconds how long it took */
+export function observeTime(histogram: Histogram, milliseconds: number): void {
+  observe(histogram, milliseconds / 1000);
 }

@@ -47,6 +47,7 @@ export function newRig(around: (backend: Backend) => Backend = (backend) => back
       rig.timers.add(timer);
       return () => void rig.timers.delete(timer);
     },
+    process: () => ({ pid: 1, user: 0, system: 0 }),
   };
   const openBackend = (watcher: Watcher) =>
     around(

@@ -29,6 +29,7 @@ const runtime = {
     const timer = setTimeout(work, milliseconds);
     return () => clearTimeout(timer);
   },
+  process: () => ({ pid: process.pid, ...process.cpuUsage() }),
 };
 
 function host(): Hosted {

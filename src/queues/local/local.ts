@@ -1,4 +1,5 @@
 import { type Store, StoreError } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
 import { type Backend, BackendError, type Watcher } from "../backend.ts";
 import { finishGroup } from "./commit.ts";
 import { newConsumer } from "./consumer.ts";
@@ -7,7 +8,7 @@ import { executeGroup } from "./execute.ts";
 import { oldestNumber } from "./held.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
-import { type Clock, type Limits, type Local, newLocal } from "./state.ts";
+import { type Limits, type Local, newLocal } from "./state.ts";
 import { arrivalOf, previewsOf, summaryOf } from "./summary.ts";
 
 export interface LocalOptions {

@@ -1,4 +1,5 @@
 import type { Store } from "../../store/store.ts";
+import type { Clock } from "../../util/clock.ts";
 import type { Watcher } from "../backend.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { countAvailable, newQueue, type Queue } from "./queue.ts";
@@ -35,12 +36,6 @@ export interface Limits {
   messages: number;
   /** Bytes of the bodies in all queues. */
   bytes: number;
-}
-
-/** Milliseconds since some fixed moment, and since 1970. */
-export interface Clock {
-  monotonic: () => number;
-  calendar: () => number;
 }
 
 /** What happened since the last commit. */
