@@ -13,6 +13,7 @@ import { openStore, type StoreOptions } from "../store/sqlite.ts";
 import { systemClock } from "../util/clock.ts";
 import { warn } from "../util/log.ts";
 import { version } from "../util/version.ts";
+import { readQueueRules } from "./queue_rules.ts";
 
 /** The part of -m that SQLite's page cache gets; messages get the rest. */
 const PAGE_CACHE_SHARE = 1 / 4;
@@ -61,6 +62,7 @@ function localOptions(options: Options, cacheLimit: number, clock: Runtime): Loc
   return {
     cacheLimit,
     limits: { messages: options.maxMessages, bytes: options.maxBytes },
+    rules: readQueueRules(options),
     tricklePercent: options.tricklePercent,
     clock,
     warn,

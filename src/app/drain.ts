@@ -38,7 +38,8 @@ export async function bringOver(
 
 /** A message that the other server gave has its place here, whatever the limits. */
 function withoutLimits(options: Options): Options {
-  return { ...options, socket: undefined, maxMessages: Infinity, maxBytes: Infinity };
+  const limits = { maxMessages: Infinity, maxBytes: Infinity, queue: [], queuesFile: undefined };
+  return { ...options, socket: undefined, ...limits };
 }
 
 /** @returns how many messages were moved */

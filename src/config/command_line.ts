@@ -89,9 +89,11 @@ function missingValue(name: string, hint: string | undefined): Error {
 }
 
 function apply<K extends keyof Options>(given: Partial<Options>, key: K, text: string): void {
-  const { name, rule, read, defaultValue } = optionTable[key];
+  const { name, rule, read, problem, defaultValue } = optionTable[key];
   const value = read(text, given[key] ?? defaultValue);
-  if (value === undefined) throw optionError(`${name} ${text === "" ? '""' : text}`, rule);
+  if (value === undefined) {
+    throw optionError(`${name} ${text === "" ? '""' : text}`, problem?.(text) ?? rule);
+  }
   given[key] = value;
 }
 

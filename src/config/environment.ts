@@ -20,9 +20,9 @@ export function readVariable<K extends keyof Options>(
   const name = variableName(key);
   const text = environment[name] ?? "";
   if (text === "" || isServiceLink(key, text)) return undefined;
-  const { rule, read } = optionTable[key].variable;
+  const { rule, read, problem } = optionTable[key].variable;
   const value = read(text);
-  if (value === undefined) throw optionError(`${name}=${text}`, rule);
+  if (value === undefined) throw optionError(`${name}=${text}`, problem?.(text) ?? rule);
   return value;
 }
 

@@ -20,6 +20,8 @@ export interface Option<T> {
   rule: string;
   /** The value after one more use on the command line; `before` is the value so far. */
   read: (text: string, before: T) => T | undefined;
+  /** What is wrong with a value, where that can be said more exactly than by the rule. */
+  problem?: ((text: string) => string | undefined) | undefined;
   /** How the variable of the environment is read. */
   variable: ValueKind<T>;
 }
@@ -92,6 +94,36 @@ export function counter(name: `-${string}`, help: HelpText): Option<number> {
     rule: "",
     read: (_, before) => before + 1,
     variable: integer("how often it is given is a number", 0, 2),
+  };
+}
+
+/** An option that may be given again and again; the variable has its values with spaces or line ends between. */
+export function repeated<T>(
+  usage: ValueUsage,
+  help: HelpText,
+  kind: ValueKind<T>,
+): Option<readonly T[]> {
+  const wordsOf = (text: string) => text.split(/\s+/).filter((word) => word !== "");
+  const readAll = (text: string): readonly T[] | undefined => {
+    const values = wordsOf(text).map((word) => kind.read(word));
+    return values.every((value) => value !== undefined) ? values : undefined;
+  };
+  const problemOf = (text: string) =>
+    wordsOf(text)
+      .map((word) => kind.problem?.(word))
+      .find((problem) => problem !== undefined);
+  return {
+    ...nameAndHint(usage),
+    help,
+    defaultText: undefined,
+    defaultValue: [],
+    rule: kind.rule,
+    problem: kind.problem,
+    read: (text, before) => {
+      const value = kind.read(text);
+      return value === undefined ? undefined : [...before, value];
+    },
+    variable: { rule: kind.rule, read: readAll, problem: problemOf },
   };
 }
 

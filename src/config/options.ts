@@ -1,5 +1,6 @@
 import type { Address } from "./address.ts";
-import { counter, limit, type Option, optional, toggle, withDefault } from "./option.ts";
+import { counter, limit, type Option, optional, repeated, toggle, withDefault } from "./option.ts";
+import type { QueueRule } from "./queue_settings.ts";
 import {
   accessMode,
   integer,
@@ -10,6 +11,7 @@ import {
   pageSize,
   port,
   queueNames,
+  queueRule,
   scaled,
   seconds,
   serverAddress,
@@ -63,6 +65,9 @@ export interface Options {
   maxMessages: number;
   /** The maximum of bytes of bodies in all queues; Infinity is no limit. */
   maxBytes: number;
+  /** What the command line says about single queues, and the file that says more. */
+  queue: readonly QueueRule[];
+  queuesFile: string | undefined;
   /** Where metrics, health and the page are served. */
   http: Address | undefined;
   /** The page can flush and delete queues. */
@@ -195,6 +200,16 @@ export const optionTable: OptionTable = {
     "--max-bytes <size>",
     "most bytes of messages in all queues together, with k, m or g behind it for units of 1024",
     size(),
+  ),
+  queue: repeated(
+    "--queue <rule>",
+    "settings of queues: <pattern>:<setting>=<value>,… with * for any part of a name; may be given again, the first that matches a queue counts",
+    queueRule(),
+  ),
+  queuesFile: optional(
+    "--queues-file <file>",
+    "more such rules, one a line, behind those of --queue",
+    text("a path"),
   ),
   http: optional(
     "--http <[addr:]port>",

@@ -1,4 +1,6 @@
 import type { Address } from "./address.ts";
+import { parseQueueRule, RULE_FORM } from "./queue_rules.ts";
+import type { QueueRule } from "./queue_settings.ts";
 
 /** A kind of value that an option can have. */
 export interface ValueKind<T> {
@@ -6,6 +8,8 @@ export interface ValueKind<T> {
   rule: string;
   /** The value; undefined for text that breaks the rule. */
   read: (text: string) => T | undefined;
+  /** What is wrong with text that breaks the rule, where that can be said more exactly than by the rule. */
+  problem?: (text: string) => string | undefined;
 }
 
 export const KILO = 1024;
@@ -132,6 +136,19 @@ export function queueNames(): ValueKind<readonly string[]> {
       const names = text.split(",").map((name) => Buffer.from(name).toString("latin1"));
       return names.every((name) => /^[^ /\r\n]{1,250}$/.test(name)) ? names : undefined;
     },
+  };
+}
+
+/** `<pattern>:<setting>=<value>,…` */
+export function queueRule(): ValueKind<QueueRule> {
+  const parse = (text: string) => {
+    const rule = parseQueueRule(text);
+    return typeof rule === "string" ? { problem: rule } : { rule };
+  };
+  return {
+    rule: RULE_FORM,
+    read: (text) => parse(text).rule,
+    problem: (text) => parse(text).problem,
   };
 }
 

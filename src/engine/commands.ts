@@ -1,3 +1,4 @@
+import { SETTINGS } from "../config/queue_settings.ts";
 import type { Request, RequestKind } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { setVerbosity } from "../util/log.ts";
@@ -48,6 +49,7 @@ export const commands: Record<RequestKind, Command> = {
   },
   "stats queue": { add: adding("details", LOOK, false), reply: finishing(replyDetails) },
   "stats queues": { add: addList, reply: replyList },
+  "stats settings": { add: adding("none", LOOK, false), reply: finishing(replySettings) },
   "stats reset": {
     add: adding("none", PLAIN, false),
     reply: finishing((engine, entry) => {
@@ -163,6 +165,14 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["age", age],
     ["memory", memory],
   ]);
+}
+
+/** What holds for a queue, whether there is one or not. */
+function replySettings(engine: Engine, entry: Entry): void {
+  const { queue } = entry;
+  const settings = engine.backend.settings(queue);
+  const rows = SETTINGS.map(({ name, show }) => [name, show(settings, queue)] as const);
+  replyStatistics(engine, entry, [["rule", settings.rule?.pattern ?? "none"], ...rows]);
 }
 
 function replyVersion(engine: Engine, { session, request }: Entry): void {

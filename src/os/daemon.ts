@@ -14,6 +14,7 @@ export interface DaemonPaths {
   home: string;
   pidFile: string | undefined;
   socket: string | undefined;
+  queuesFile: string | undefined;
 }
 
 /** The variable of the environment that makes a process a daemon: the id of the process that started it. */
@@ -77,8 +78,13 @@ export function reportFailure(channel: StarterChannel, message: string): void {
  * Takes `/` as the working directory, so that no other file system is kept busy.
  * @returns the paths, absolute, so that they still mean what the user typed
  */
-export function leaveDirectory({ home, pidFile, socket }: DaemonPaths): DaemonPaths {
-  const paths = { home: resolve(home), pidFile: absolute(pidFile), socket: absolute(socket) };
+export function leaveDirectory({ home, pidFile, socket, queuesFile }: DaemonPaths): DaemonPaths {
+  const paths = {
+    home: resolve(home),
+    pidFile: absolute(pidFile),
+    socket: absolute(socket),
+    queuesFile: absolute(queuesFile),
+  };
   process.chdir("/");
   return paths;
 }

@@ -18,6 +18,7 @@ export type RequestKind =
   | "stats"
   | "stats queue"
   | "stats queues"
+  | "stats settings"
   | "stats reset"
   | "version"
   | "verbosity"

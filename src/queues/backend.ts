@@ -1,5 +1,7 @@
+import type { QueueRule } from "../config/queue_settings.ts";
 import type { Histogram } from "../util/histogram.ts";
 import type { Consumer, Operation } from "./operation.ts";
+import type { FoundSettings } from "./settings.ts";
 import type { MessagePreview, QueueSummary } from "./summary.ts";
 
 /**
@@ -33,6 +35,10 @@ export interface Backend {
    * @throws BackendError when they cannot be read
    */
   previews(name: string, most: { messages: number; bytes: number }): MessagePreview[] | undefined;
+  /** From now on these rules hold, for queues that are there, too. */
+  setRules(rules: readonly QueueRule[]): void;
+  /** What holds for a queue of this name, whether there is one or not. */
+  settings(name: string): FoundSettings;
   usage(): Usage;
   /** @throws BackendError when the files cannot be examined */
   disk(): DiskUsage;

@@ -32,6 +32,8 @@ export const defaults: Options = {
   removeLogs: false,
   maxMessages: Infinity,
   maxBytes: Infinity,
+  queue: [],
+  queuesFile: undefined,
   http: undefined,
   httpAdmin: false,
   drainFrom: undefined,
@@ -48,7 +50,7 @@ export function changes(args: string[]): Partial<Options> {
 export function changed(options: Options): Partial<Options> {
   const entries = Object.entries(options);
   return Object.fromEntries(
-    entries.filter(([key, value]) => value !== defaults[key as keyof Options]),
+    entries.filter(([key, value]) => !Bun.deepEquals(value, defaults[key as keyof Options])),
   );
 }
 

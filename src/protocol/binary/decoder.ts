@@ -142,11 +142,13 @@ function parseStat(request: Request, packet: Packet): boolean {
   const [what = "", name] = keyText(packet).split(" ");
   if (what === "") return accept(request, "stats");
   if (what === "reset") return accept(request, "stats reset");
-  if (what !== "queue") return refuse(request, "unknown statistics", "");
+  const isSettings = what === "settings" && name !== undefined;
+  if (what !== "queue" && !isSettings) return refuse(request, "unknown statistics", "");
   if (name === undefined) return accept(request, "stats queues");
   const key = keyAt(Buffer.from(name, "latin1"), 0, name.length);
   const problem = setName(request, key);
-  return problem === undefined ? accept(request, "stats queue") : refuseBad(request, problem);
+  if (problem !== undefined) return refuseBad(request, problem);
+  return accept(request, isSettings ? "stats settings" : "stats queue");
 }
 
 /** Reads the name of a queue to change. @returns what is wrong with it, or with the change, in words for the client */

@@ -240,6 +240,9 @@ function parseFlushAll(request: Request, words: Words): boolean {
 function parseStats(request: Request, words: Words): boolean {
   if (words.count === 1) return accept(request, "stats");
   if (isWord(words, 1, "reset")) return accept(request, "stats reset");
+  if (isWord(words, 1, "settings") && words.count > 2) {
+    return !readName(request, words, 2) || accept(request, "stats settings");
+  }
   if (!isWord(words, 1, "queue")) return refuse(request, "unknown statistics", "");
   if (words.count === 2) return accept(request, "stats queues");
   return !readName(request, words, 2) || accept(request, "stats queue");

@@ -1,6 +1,8 @@
+import type { QueueRule } from "../../config/queue_settings.ts";
 import { type Store, StoreError } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Backend, BackendError, type Watcher } from "../backend.ts";
+import { findSettings } from "../settings.ts";
 import { finishGroup } from "./commit.ts";
 import { newConsumer } from "./consumer.ts";
 import { recountPortion } from "./damage.ts";
@@ -8,13 +10,15 @@ import { executeGroup } from "./execute.ts";
 import { oldestNumber } from "./held.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
-import { type Limits, type Local, newLocal } from "./state.ts";
+import { type Limits, type Local, newLocal, setRules } from "./state.ts";
 import { arrivalOf, previewsOf, summaryOf } from "./summary.ts";
 
 export interface LocalOptions {
   /** Bytes that messages may take in memory. */
   cacheLimit: number;
   limits: Limits;
+  /** What holds for single queues; none when absent. */
+  rules?: readonly QueueRule[];
   /** A trickle copies the log into the database when less than so many percent of it are there. */
   tricklePercent: number;
   clock: Clock;
@@ -24,7 +28,7 @@ export interface LocalOptions {
 /** Opens the queues of a store: a backend that answers at once. @throws StoreError when the store cannot be read */
 export function openLocal(store: Store, watcher: Watcher, options: LocalOptions): Backend {
   const { cacheLimit, limits, clock, warn } = options;
-  const local = newLocal(store, cacheLimit, limits, watcher, clock, warn);
+  const local = newLocal(store, cacheLimit, limits, watcher, clock, warn, options.rules);
   const arrivals = new WeakMap<Queue, Arrival>();
   return {
     newConsumer,
@@ -40,6 +44,8 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
       withBackendError(local, () =>
         inQueue(local, name, (queue) => previewsOf(local, queue, most)),
       ),
+    setRules: (rules) => setRules(local, rules),
+    settings: (name) => findSettings(local.rules, name),
     usage: () => ({
       queues: local.queues.size,
       bytes: local.bytes,

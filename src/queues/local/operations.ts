@@ -23,7 +23,7 @@ import {
 } from "./queue.ts";
 import { consumeHead, findReadable, peekHead } from "./reading.ts";
 import { singleSegment } from "./segment.ts";
-import { isChanged, type Local, touch } from "./state.ts";
+import { isChanged, type Local, settingsOf, touch } from "./state.ts";
 import { detailsOf } from "./summary.ts";
 
 /** A queue in a list counts as so many bytes of the budget, and its name. */
@@ -102,8 +102,9 @@ function put(local: Local, operation: Operation): void {
     return;
   }
   // Most servers have no limit, and need not count.
-  if (limits.messages !== Infinity && queue !== undefined) {
-    if (countMessages(queue) >= limits.messages) {
+  if (queue !== undefined) {
+    const { maxMessages } = settingsOf(local, queue);
+    if (maxMessages !== Infinity && countMessages(queue) >= maxMessages) {
       operation.outcome = "full";
       return;
     }

@@ -1,6 +1,7 @@
 import type { Position } from "../../store/batch.ts";
 import type { StoredQueue } from "../../store/store.ts";
 import type { Consumer } from "../operation.ts";
+import { type FoundSettings, UNKNOWN_SETTINGS } from "../settings.ts";
 import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
 
 /**
@@ -23,6 +24,8 @@ import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
 export interface Queue {
   readonly id: number;
   readonly name: string;
+  /** What holds for it: see `settingsOf` in state.ts, which looks for it again after a reload. */
+  settings: FoundSettings;
   /** Number of the next message that was never taken. */
   head: number;
   /** Number that the next set gets. */
@@ -112,6 +115,7 @@ export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue):
   return {
     id: queue,
     name,
+    settings: UNKNOWN_SETTINGS,
     head,
     tail,
     loaded: head,

@@ -1,6 +1,8 @@
+import type { QueueRule } from "../../config/queue_settings.ts";
 import type { Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Watcher } from "../backend.ts";
+import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from "../settings.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { countAvailable, newQueue, type Queue } from "./queue.ts";
 
@@ -11,6 +13,7 @@ export interface Local {
   queues: Map<string, Queue>;
   cache: Cache;
   limits: Limits;
+  rules: QueueRules;
   watcher: Watcher;
   clock: Clock;
   /** Bytes of the bodies of all messages. */
@@ -32,7 +35,7 @@ export interface Local {
 
 /** How much may be in the queues. */
 export interface Limits {
-  /** Messages in one queue. */
+  /** Messages in one queue, where its settings don't say otherwise. */
   messages: number;
   /** Bytes of the bodies in all queues. */
   bytes: number;
@@ -76,6 +79,7 @@ export function newLocal(
   watcher: Watcher,
   clock: Clock,
   warn: (text: string) => void,
+  rules: readonly QueueRule[] = [],
 ): Local {
   const queues = new Map<string, Queue>();
   let bytes = 0;
@@ -88,6 +92,7 @@ export function newLocal(
     queues,
     cache: newCache(cacheLimit),
     limits,
+    rules: newQueueRules(rules, { maxMessages: limits.messages }),
     watcher,
     clock,
     bytes,
@@ -123,6 +128,17 @@ export function touch({ changes }: Local, queue: Queue): void {
   if (queue.touched) return;
   queue.touched = true;
   changes.touched.push(queue);
+}
+
+/** From now on these rules hold. */
+export function setRules(local: Local, rules: readonly QueueRule[]): void {
+  local.rules = newQueueRules(rules, { maxMessages: local.limits.messages });
+}
+
+/** What holds for the queue: looked for once, and again after a reload. */
+export function settingsOf({ rules }: Local, queue: Queue): FoundSettings {
+  if (queue.settings.rules !== rules) queue.settings = findSettings(rules, queue.name);
+  return queue.settings;
 }
 
 /** Nothing is changed since the commit, or all of it was undone. */

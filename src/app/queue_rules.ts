@@ -1,0 +1,37 @@
+import { readFileSync } from "node:fs";
+
+import { optionError } from "../config/error.ts";
+import type { Options } from "../config/options.ts";
+import { parseQueueRules } from "../config/queue_rules.ts";
+import type { QueueRule } from "../config/queue_settings.ts";
+import type { Backend } from "../queues/backend.ts";
+
+/**
+ * What the options say about single queues: the rules of the command line, and behind them those of the file.
+ * @throws OptionError when the file cannot be read, or one of its lines is wrong
+ */
+export function readQueueRules({ queue, queuesFile }: Options): readonly QueueRule[] {
+  if (queuesFile === undefined) return queue;
+  const rules = parseQueueRules(contentOf(queuesFile));
+  if (typeof rules === "string") throw optionError(`--queues-file ${queuesFile}`, rules);
+  return [...queue, ...rules];
+}
+
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code = "unknown error" } = error as NodeJS.ErrnoException;
+    const reasons: Record<string, string> = {
+      ENOENT: "there is no such file",
+      EACCES: "it may not be read",
+      EISDIR: "it is a directory",
+    };
+    throw optionError(`--queues-file ${path}`, reasons[code] ?? `it cannot be read (${code})`);
+  }
+}
+
+/** Reads the file again. @throws OptionError when something is wrong with it: then all stays as it was */
+export function reloadQueueRules(options: Options, backend: Backend): void {
+  backend.setRules(readQueueRules(options));
+}
