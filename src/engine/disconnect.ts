@@ -26,7 +26,7 @@ export function closeSession(session: Session): void {
     withdraw(engine.gathering, session, TAKING);
     if (!engine.executing) withdraw(engine.closed, session, TAKING);
   }
-  session.input = newInput(engine.settings.maxBody, session.input.binary);
+  session.input = newInput(engine.settings.maxBody, session.input.binary, session.input.anyCase);
   session.postponed = false;
   session.current = undefined;
   addSent(session);

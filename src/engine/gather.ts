@@ -170,5 +170,5 @@ export function finishInput(session: Session): void {
   if (session.phase !== "open") return;
   const { engine, input } = session;
   session.phase = "ending";
-  session.input = newInput(engine.settings.maxBody, input.binary);
+  session.input = newInput(engine.settings.maxBody, input.binary, input.anyCase);
 }

@@ -25,7 +25,8 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     id: how.id,
     engine,
     sink,
-    input: newInput(engine.settings.maxBody, how.binary),
+    // The sender of a datagram may be forged: what is no request there is better not taken for one.
+    input: newInput(engine.settings.maxBody, how.binary, how.hasConnection),
     consumer: engine.backend.newConsumer(),
     hasConnection: how.hasConnection,
     phase: "open",

@@ -27,6 +27,8 @@ export interface Input {
   maxBody: number;
   /** Whether the client speaks the binary dialect; its first byte decides. */
   binary: boolean | undefined;
+  /** The names of commands may be written in capitals. */
+  anyCase: boolean;
   /** Keep each request in `request.line`, for the log. */
   keepLines: boolean;
   /** The bytes received last, and the first of them that is not read yet. */
@@ -67,12 +69,14 @@ const AMPLE = 4;
 /**
  * @param maxBody the largest body accepted, in bytes
  * @param binary whether the bytes are binary, when their first byte does not decide it
+ * @param anyCase whether the names of commands may be written in capitals
  */
-export function newInput(maxBody: number, binary?: boolean): Input {
+export function newInput(maxBody: number, binary?: boolean, anyCase = true): Input {
   return {
     request: newRequest(),
     maxBody,
     binary,
+    anyCase,
     keepLines: false,
     chunk: NOTHING,
     at: 0,

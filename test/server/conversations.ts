@@ -432,9 +432,10 @@ export const conversations: readonly (readonly [title: string, text: string])[] 
   ],
   [
     "what is no command",
-    `> GET q
+    `> getter q
      < ERROR
-     > Set q 0 0 1
+     > Sett q 0 0 1
+     > x
      < ERROR
      >
      < ERROR

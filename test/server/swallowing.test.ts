@@ -33,6 +33,16 @@ const refused: readonly (readonly [command: string, answer: string])[] = [
   [`set ${"n".repeat(251)} 0 0 #`, badFormat],
   ["set x 0 0 # more", "ERROR"],
   ["set x 0 0 # noreply more", "ERROR"],
+  ["SET x 0 0 # more", "ERROR"],
+  ["ADD x 0 0 #", meaningless("add")],
+  ["sett x 0 0 #", "ERROR"],
+  ["PUT x 0 -1 # more words", "ERROR"],
+  ["set\tx\t0\t0\t#", "ERROR"],
+  ["Set x 0\t0 #", "ERROR"],
+  ["set x 0 0 #\t", "ERROR"],
+  ["sett\tx 0 0 #", "ERROR"],
+  ["ms\tx\t#", "ERROR"],
+  ["MS x\t# T0", "ERROR"],
 ];
 
 describe.each([

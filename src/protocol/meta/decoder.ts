@@ -14,6 +14,7 @@ import {
 import {
   firstByte,
   isWord,
+  splitAtTabs,
   tokenNumber,
   wordLength,
   wordNumber,
@@ -42,9 +43,20 @@ const BAD_KEY = "error decoding key";
 const B = 98;
 const M = 109;
 
-/** Whether the line's first word may be a meta command: the letter m and one more letter. */
+/** Whether the line's first word is a meta command: the letter m and one of a, d, e, g, n, s. */
 export function isMeta(words: Words): boolean {
-  return wordLength(words, 0) === 2 && firstByte(words, 0) === M;
+  if (wordLength(words, 0) !== 2 || firstByte(words, 0) !== M) return false;
+  switch (words.buffer[(words.starts[0] as number) + 1]) {
+    case 97:
+    case 100:
+    case 101:
+    case 103:
+    case 110:
+    case 115:
+      return true;
+    default:
+      return false;
+  }
 }
 
 export function parseMeta(input: Input): boolean {
@@ -57,8 +69,7 @@ export function parseMeta(input: Input): boolean {
   if (isWord(words, 0, "ms")) return parseSet(input);
   if (isWord(words, 0, "md")) return acceptName(request, words, "delete", DELETE);
   if (isWord(words, 0, "me")) return acceptName(request, words, "stats queue", DEBUG);
-  if (isWord(words, 0, "ma")) return refuseBad(request, "ma has no meaning for a queue");
-  return refuseUnknown(request);
+  return refuseBad(request, "ma has no meaning for a queue");
 }
 
 /** `mg <queue>[/<option>…] <flag>*` */
@@ -76,7 +87,7 @@ function parseGet(request: Request, words: Words): boolean {
 function parseSet(input: Input): boolean {
   const { request, words } = input;
   const bytes = words.count > 2 ? wordNumber(words, 2, MAX_BYTES) : -1;
-  if (bytes < 0) return refuseBad(request, BAD_FORMAT);
+  if (bytes < 0) return refuseSet(input);
   request.flags = 0;
   request.numbered = false;
   const problem = readFlags(request, words, 3, SET) ?? readName(request, words, 3);
@@ -87,6 +98,16 @@ function parseSet(input: Input): boolean {
   input.skip = bytes + BODY_END;
   if (problem !== undefined) return refuseBad(request, problem);
   return refuse(request, "too large", TOO_LARGE);
+}
+
+/** Refuses an `ms` without a size. When tabs separate its words, there is one, and a body. */
+function refuseSet(input: Input): true {
+  const { request, words } = input;
+  splitAtTabs(words);
+  const bytes = words.count > 2 ? wordNumber(words, 2, MAX_BYTES) : -1;
+  if (bytes < 0) return refuseBad(request, BAD_FORMAT);
+  input.skip = bytes + BODY_END;
+  return refuseUnknown(request);
 }
 
 /** `md <queue> <flag>*` and `me <queue> <flag>*` */

@@ -30,6 +30,20 @@ const rare: ReadonlyMap<string, RareCommand> = new Map(RARE.map((name) => [name,
 const all: ReadonlySet<string> = new Set([...FREQUENT, ...RARE]);
 const SPACE = 32;
 
+/** The commands whose lines have the size of a body as their fifth word. */
+export const STORAGE: ReadonlySet<string> = new Set([
+  "set",
+  "add",
+  "replace",
+  "append",
+  "prepend",
+  "cas",
+]);
+
+export function isCommand(name: string): boolean {
+  return all.has(name);
+}
+
 /** The rare command that the first of the words names; undefined when it names none. */
 export function rareCommand(words: Words): RareCommand | undefined {
   return rare.get(wordText(words, 0));

@@ -15,7 +15,8 @@ import {
 } from "../request.ts";
 import { rareCommand } from "./commands.ts";
 import { text } from "./encoder.ts";
-import { isSignedNumber, isWord, splitWords, wordNumber, type Words, wordText } from "./words.ts";
+import { isHttp, unexpectedBytes } from "./unknown.ts";
+import { foldWord, isSignedNumber, isWord, splitWords, wordNumber, type Words } from "./words.ts";
 
 /** The longest line, its end included, in bytes. */
 export const MAX_LINE = 65_536;
@@ -58,7 +59,11 @@ function parseLine(input: Input, buffer: Buffer, start: number, lineEnd: number)
   request.encoder = text;
   request.wanted = "all";
   if (input.keepLines) request.line = buffer.toString("latin1", start, end);
-  if (words.count === 0) return refuseUnknown(request);
+  return words.count === 0 ? refuseUnknown(request) : parseWords(input);
+}
+
+function parseWords(input: Input): boolean {
+  const { request, words } = input;
   if (isWord(words, 0, "set")) return parseStorage(input, "set", 5);
   if (isWord(words, 0, "get")) return parseRetrieval(request, words, false);
   if (isWord(words, 0, "gets")) return parseRetrieval(request, words, true);
@@ -102,11 +107,28 @@ function parseRareLine(input: Input): boolean {
       request.wanted = "none";
       return accept(request, "quit");
     case undefined:
-      if (!wordText(words, words.count - 1).startsWith("HTTP/")) return refuseUnknown(request);
-      // This is a browser: a web page may have made it send commands in the body.
-      input.ended = true;
-      return refuse(request, "unknown command", "", true);
+      return parseUnknown(input);
   }
+}
+
+/** A line that is no command in small letters. */
+function parseUnknown(input: Input): boolean {
+  const { request, words } = input;
+  if (isHttp(words)) {
+    input.ended = true;
+    return refuse(request, "unknown command", "", true);
+  }
+  // Kestrel's clients write capitals.
+  if (input.anyCase && foldWord(words, 0)) return parseWords(input);
+  swallowUnexpected(input);
+  return refuseUnknown(request);
+}
+
+/** Swallows the body behind a line that is no command. @returns whether there is one, as far as can be told */
+function swallowUnexpected(input: Input): boolean {
+  const bytes = unexpectedBytes(input.words);
+  if (bytes >= 0) input.skip = bytes + BODY_END;
+  return bytes >= 0;
 }
 
 /** `<verb> <queue> <flags> <exptime> <bytes> …`, at least `least` words; a body follows. */
@@ -124,6 +146,7 @@ function parseStorage(input: Input, verb: string, least: number): boolean {
     refuseUnknown(request);
   }
   if (bytes >= 0) input.skip = bytes + BODY_END;
+  else if (swallowUnexpected(input)) refuseUnknown(request);
   return true;
 }
 

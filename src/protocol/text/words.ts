@@ -11,6 +11,11 @@ export interface Words {
 /** The places of this many words are kept for the next line; those of more would be much memory. */
 const MOST_KEPT = 64;
 const SPACE = 32;
+const TAB = 9;
+const UPPER_A = 65;
+const UPPER_Z = 90;
+/** What makes a small letter of a capital one. */
+const SMALL = 32;
 const MINUS = 45;
 const ZERO = 48;
 const NINE = 57;
@@ -41,6 +46,28 @@ export function splitWords(words: Words, buffer: Buffer, start: number, end: num
   }
   words.buffer = buffer;
   words.count = count;
+}
+
+/** Splits the words once more, at tabs. */
+export function splitAtTabs(words: Words): void {
+  const { buffer, count, starts, ends } = words;
+  if (count === 0) return;
+  const from = starts[0] as number;
+  const line = Buffer.from(buffer.subarray(from, ends[count - 1]));
+  for (let at = 0; at < line.length; at++) if (line[at] === TAB) line[at] = SPACE;
+  splitWords(words, line, 0, line.length);
+}
+
+/** Makes the capital letters of the word small, in the line itself. @returns whether there were any */
+export function foldWord({ buffer, starts, ends }: Words, index: number): boolean {
+  let found = false;
+  for (let at = starts[index] as number; at < (ends[index] as number); at++) {
+    const byte = buffer[at] as number;
+    if (byte < UPPER_A || byte > UPPER_Z) continue;
+    buffer[at] = byte + SMALL;
+    found = true;
+  }
+  return found;
 }
 
 export function wordLength({ starts, ends }: Words, index: number): number {

@@ -255,8 +255,16 @@ const others: Row[] = [
   ],
   [
     "no meta command",
-    "mz q\r\nm q\r\nmgq\r\nMG q\r\nmx\r\n",
+    "mz q\r\nm q\r\nmgq\r\nMZ q\r\nmx\r\n",
     ...Array.from({ length: 5 }, () => no("ERROR")),
+  ],
+  ["capitals", "MG q\r\nMg Q v\r\nMN\r\n", mg("q"), mg("Q", [], true), noop],
+  [
+    "a set with tabs",
+    "MS q\t5\r\nmg q\n\r\nms\tq\t5\tT0\r\nmg q\n\r\nmg q\r\n",
+    no("ERROR"),
+    no("ERROR"),
+    mg("q"),
   ],
   [
     "quiet is for one request only",
@@ -296,5 +304,5 @@ test("each request is answered in its own dialect", () => {
   const dialects = requestsIn([bytes], MAX_BODY, ({ encoder }) => encoder);
   expect(
     dialects.map((dialect) => (dialect === meta ? "meta" : dialect === text ? "text" : "")),
-  ).toEqual(["meta", "text", "meta", "meta", "text", "meta", "text"]);
+  ).toEqual(["meta", "text", "meta", "text", "text", "meta", "text"]);
 });

@@ -43,6 +43,8 @@ export function fatal(answer: string): Found {
 }
 
 const ERROR = refused("ERROR");
+const unknownOption = (option: string) =>
+  refused(`CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek`);
 const meaningless = (verb: string) => `CLIENT_ERROR ${verb} has no meaning for a queue, use set`;
 
 /** Does harm when it is read as requests; 25 bytes. */
@@ -74,7 +76,18 @@ const lines: Row[] = [
   ["a line of CR CR LF", "\r\r\n", ERROR],
   ["spaces at the start, the end and in between", "   get   a   b   \r\n", get("a", "b")],
   ["a tab separates nothing", "get\tq\r\nget a\tb\r\n", ERROR, get("a\tb")],
-  ["capitals", "GET q\r\nSet q 0 0 1\r\nSTATS\r\nQuit\r\n", ERROR, ERROR, ERROR, ERROR],
+  [
+    "capitals",
+    "GET q\r\nSet Q 0 0 1\r\nX\r\nSTATS\r\nQuit\r\n",
+    get("q"),
+    set("Q", 0, "X"),
+    { kind: "stats" },
+    { kind: "quit" },
+  ],
+  ["capitals in other words", "STATS QUEUE\r\nGET Q/OPEN\r\n", ERROR, unknownOption("OPEN")],
+  ["a browser", "GET / HTTP/1.1\r\nHost: a\r\n", fatal("ERROR")],
+  ["a browser that posts", "POST / HTTP/1.1\r\nset q 0 0 1\r\nx\r\n", fatal("ERROR")],
+  ["a set that could be a browser's line", "SET q 0 0 HTTP/\r\nversion\r\n", fatal("ERROR")],
   ["several lines at once", "get a\r\nget b\nget c\r\n", get("a"), get("b"), get("c")],
 ];
 
@@ -125,6 +138,29 @@ const sets: Row[] = [
   ["a body that is not there yet is no request", "set q 0 0 5\r\nHello"],
   ["a body whose CR LF is not there yet is no request", "set q 0 0 5\r\nHello\r"],
   ["an empty body that is not there yet is no request", "set q 0 0 0\r\n"],
+];
+
+const misspelt: Row[] = [
+  ["a misspelt set", `sett q 0 0 25\r\n${dangerous}\r\n`, ERROR],
+  ["a misspelt set in capitals", `PUT Q 0 0 25\r\n${dangerous}\r\nget q\r\n`, ERROR, get("q")],
+  ["a misspelt set with more words", `sets q 0 -1 25 17 x\r\n${dangerous}\r\n`, ERROR],
+  ["a set with tabs", `set\tq\t0\t0\t25\r\n${dangerous}\r\nget q\r\n`, ERROR, get("q")],
+  ["a set with a tab", `set q 0 0\t25\r\n${dangerous}\r\nget q\r\n`, ERROR, get("q")],
+  ["a set with a tab behind it", `Set q 0 0 25\t\r\n${dangerous}\r\nget q\r\n`, ERROR, get("q")],
+  [
+    "a set with a tab, and noreply",
+    `set q\t0 0 25 noreply\r\n${dangerous}\r\nget q\r\n`,
+    silent("ERROR"),
+    get("q"),
+  ],
+  ["an add with tabs", `ADD\tq\t0\t0\t25\r\n${dangerous}\r\nget q\r\n`, ERROR, get("q")],
+  ["a misspelt set with tabs", `sett\tq\t0\t0\t25\r\n${dangerous}\r\n`, ERROR],
+  ["a meta set with tabs", `ms\tq\t25\r\n${dangerous}\r\nget q\r\n`, ERROR, get("q")],
+  ["a name with a tab", "set a\tb 0 0 1\r\nx\r\n", set("a\tb", 0, "x")],
+  ["a body that can't be seen", "sett q 0 25\r\nget q\r\n", ERROR, get("q")],
+  ["a size that is none", "sett q 0 0 -1\r\nget q\r\n", ERROR, get("q")],
+  ["numbers behind another command", "get\ta\t1\t2\t3\r\nget q\r\n", ERROR, get("q")],
+  ["numbers behind another known one", "incr a 1 2 3 4\r\nget q\r\n", ERROR, get("q")],
 ];
 
 const badBodies: Row[] = [
@@ -256,11 +292,7 @@ const keys: Row[] = [
   ],
   ["a name of 251 bytes with options", `get ${name251}/open\r\n`, refused(BAD_FORMAT)],
   ["options without a name", "get /open\r\n", refused(BAD_FORMAT)],
-  [
-    "an unknown option",
-    "get q/wait\r\n",
-    refused("CLIENT_ERROR unknown option wait, known are t=<ms>, open, close, abort, peek"),
-  ],
+  ["an unknown option", "get q/wait\r\n", unknownOption("wait")],
   [
     "a bad value",
     "get q/t=soon\r\n",
@@ -515,5 +547,16 @@ const others: Row[] = [
 ];
 
 export const conversations: Conversation[] = [
-  ...[lines, names, sets, badBodies, swallowing, keys, flushes, unknownEnds, others].flat(),
+  ...[
+    lines,
+    names,
+    sets,
+    misspelt,
+    badBodies,
+    swallowing,
+    keys,
+    flushes,
+    unknownEnds,
+    others,
+  ].flat(),
 ].map(([title, text, ...found]) => ({ title, text, found }));

@@ -17,6 +17,11 @@ import {
 import type { Found } from "./reading.ts";
 
 const storage = ["set", "add", "replace", "append", "prepend", "cas"];
+const bodiless = (
+  "get gets delete flush flush_all stats verbosity incr decr touch version db_checkpoint db_archive quit " +
+  "mg md me mn ma"
+).split(" ");
+const mostBytes = 2_147_483_645;
 
 /** @param text a character a byte */
 export function referenceRead(text: string, maxBody: number): Found[] {
@@ -31,12 +36,16 @@ export function referenceRead(text: string, maxBody: number): Found[] {
     const line = text.slice(at, lineEnd).replace(/\r$/, "");
     at = lineEnd + 1;
     const words = line.split(" ").filter((word) => word !== "");
-    if (!storage.includes(words[0] ?? "")) {
-      found.push(readLine(words));
-      continue;
+    const [written = "", ...others] = words;
+    const verb = written.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+    if (isHttp(written, verb, words)) return [...found, fatal("ERROR")];
+    const isStorage = storage.includes(verb);
+    let request = isStorage ? readStorage([verb, ...others], maxBody) : readLine([verb, ...others]);
+    let bytes = isStorage && isNumber(words[4], mostBytes) ? Number(words[4]) : undefined;
+    if (bytes === undefined && (isStorage || !bodiless.includes(verb))) {
+      bytes = unexpectedBody(line);
+      if (bytes !== undefined) request = request.noreply ? silent("ERROR") : refused("ERROR");
     }
-    const request = readStorage(words, maxBody);
-    const bytes = isNumber(words[4], 2_147_483_645) ? Number(words[4]) : undefined;
     if (bytes === undefined) {
       found.push(request);
       continue;
@@ -50,6 +59,22 @@ export function referenceRead(text: string, maxBody: number): Found[] {
     if (rest.endsWith("\r\n")) found.push({ ...request, body: rest.slice(0, -2) });
     else found.push(wrongEnd(request.noreply));
   }
+}
+
+/** The line is none of ours, or its command is not in small letters, and its last word is that of a browser's line. */
+function isHttp(written: string, verb: string, words: string[]): boolean {
+  const isOurs = storage.includes(written) || bodiless.includes(written);
+  return (verb !== written || !isOurs) && (words.at(-1) ?? "").startsWith("HTTP/");
+}
+
+/** The size of the body behind a line that is none of ours, but like a set. */
+function unexpectedBody(line: string): number | undefined {
+  const [verb = "", ...words] = line.split(/[ \t]/).filter((word) => word !== "");
+  const name = verb.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  if (name === "ms") return isNumber(words[1], mostBytes) ? Number(words[1]) : undefined;
+  const [, flags = "", time = "", bytes] = words;
+  if (bodiless.includes(name) || !isTime(flags) || !isTime(time)) return undefined;
+  return isNumber(bytes, mostBytes) ? Number(bytes) : undefined;
 }
 
 function isNumber(word: string | undefined, most: number): boolean {
@@ -72,10 +97,7 @@ function readStorage(words: string[], maxBody: number): Found {
   if (words.length < least) return answer("ERROR");
   if (words.length > least + 1 || (words.length === least + 1 && !noreply)) return answer("ERROR");
   const wellFormed =
-    isName(name) &&
-    isNumber(flags, 4_294_967_295) &&
-    isTime(time) &&
-    isNumber(bytes, 2_147_483_645);
+    isName(name) && isNumber(flags, 4_294_967_295) && isTime(time) && isNumber(bytes, mostBytes);
   if (!wellFormed) return answer(BAD_FORMAT);
   if (name.includes("/")) return answer(SLASH);
   if (verb !== "set") return answer(`CLIENT_ERROR ${verb} has no meaning for a queue, use set`);
