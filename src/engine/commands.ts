@@ -153,7 +153,7 @@ function replyDelete(engine: Engine, entry: Entry): void {
 function replyDetails(engine: Engine, entry: Entry): void {
   const { details, queue } = entry;
   if (details === undefined) return replyStatistics(engine, entry, []);
-  const { messages, bytes, open, sets, gets, age, memory } = details;
+  const { messages, bytes, open, sets, gets, age, memory, openAge } = details;
   const waiters = countWaiters(engine, queue);
   replyStatistics(engine, entry, [
     ["messages", messages],
@@ -164,6 +164,7 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["gets", gets],
     ["age", age],
     ["memory", memory],
+    ["open_age", openAge],
   ]);
 }
 

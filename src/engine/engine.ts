@@ -143,6 +143,8 @@ export interface Line {
 
 /** Where a session's replies go. */
 export interface Sink {
+  /** The client's address, in words for people. */
+  client(): string;
   /**
    * Sends bytes, now or as soon as it can. Unless they are `stable`, they change after the call.
    * @returns false when it is certain that none of them will arrive

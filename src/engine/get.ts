@@ -13,6 +13,7 @@ import {
   traceReply,
   withoutReply,
 } from "./replies.ts";
+import type { Stats } from "./stats.ts";
 import { beginWait, forgetWait, keepWaiting, offer } from "./waiters.ts";
 import { PEEK, PLAIN } from "./weights.ts";
 
@@ -200,7 +201,8 @@ function replySingle(engine: Engine, entry: Entry): void {
   if (outcome === "done") {
     stats.getCommands++;
     if (keyOf(request, entry.keyIndex).action === "none") {
-      writeEnd(engine, entry, false);
+      countEnded(stats, entry);
+      writeEnd(engine, entry, entry.kind === "close");
     } else {
       stats.getHits++;
       writeMessage(engine, entry);
@@ -210,6 +212,7 @@ function replySingle(engine: Engine, entry: Entry): void {
   } else if (outcome === "absent") {
     stats.getCommands++;
     if (keyOf(request, entry.keyIndex).action !== "none") stats.counters.getsMissed++;
+    else countEnded(stats, entry);
     writeEnd(engine, entry, false);
   } else {
     replyOperation(engine, entry);
@@ -236,10 +239,13 @@ function replyOperation(engine: Engine, entry: Entry): void {
       } else if (kind === "none") {
         // The wait is over.
         stats.counters.getsMissed++;
+      } else {
+        countEnded(stats, entry);
+        if (key.action === "none") session.found = kind === "close";
       }
       return;
     case "absent":
-      if (!isTaking) return;
+      if (!isTaking) return countEnded(stats, entry);
       if (canWait(session, key)) session.verdict = "wait";
       else stats.counters.getsMissed++;
       return;
@@ -267,6 +273,16 @@ function replyOperation(engine: Engine, entry: Entry): void {
     default:
       return withoutReply(outcome);
   }
+}
+
+/**
+ * Counts a close. One that finds no open message, and has no open behind it, may be a mistake: a pool of connections has
+ * given the client another one than that which has the message open.
+ */
+function countEnded({ counters }: Stats, { kind, outcome, request, keyIndex }: Entry): void {
+  if (kind !== "close") return;
+  if (outcome === "done") counters.closeHits++;
+  else if (keyOf(request, keyIndex).action === "none") counters.closeMisses++;
 }
 
 function canWait({ hasConnection, inputEnded, wait }: Session, key: Key): boolean {
@@ -342,10 +358,13 @@ function endPart(engine: Engine, entry: Entry): void {
   keepRecord(engine, request);
 }
 
-function writeEnd(engine: Engine, { session, request }: Entry, found: boolean): void {
+/** @param found whether there was a message; for a get that only closes, an open one */
+function writeEnd(engine: Engine, { session, request, keyIndex }: Entry, found: boolean): void {
   const { output } = engine;
   const start = output.length;
-  request.encoder.end(output, request, found);
-  if (!found && request.wanted !== "all") output.length = start;
+  const isEnding = keyOf(request, keyIndex).action === "none";
+  if (isEnding) request.encoder.ended(output, request, found);
+  else request.encoder.end(output, request, found);
+  if ((!found || isEnding) && request.wanted !== "all") output.length = start;
   else if (isTracing()) traceReply(engine, session, request, start);
 }

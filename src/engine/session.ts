@@ -27,7 +27,7 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     sink,
     // The sender of a datagram may be forged: what is no request there is better not taken for one.
     input: newInput(engine.settings.maxBody, how.binary, how.hasConnection),
-    consumer: engine.backend.newConsumer(),
+    consumer: engine.backend.newConsumer(sink.client),
     hasConnection: how.hasConnection,
     phase: "open",
     inputEnded: false,

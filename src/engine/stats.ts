@@ -47,6 +47,9 @@ export interface Counters {
   /** Deletes that found their queue, and that found none. */
   deleteHits: number;
   deleteMisses: number;
+  /** Open messages that were closed, and closes alone, without an open behind, where no message was open. */
+  closeHits: number;
+  closeMisses: number;
   /** Replies to all other commands, by kind. */
   others: Partial<Record<RequestKind, number>>;
 }
@@ -71,6 +74,8 @@ export function newStats({ calendar }: Pick<Runtime, "calendar">): Stats {
       getsMissed: 0,
       deleteHits: 0,
       deleteMisses: 0,
+      closeHits: 0,
+      closeMisses: 0,
       others: {},
     },
     commits: newCommits(),
@@ -112,6 +117,8 @@ export function listStats(
     ["threads", 1],
     // The original has no such line: messages that could not be read, and were skipped.
     ["lost_messages", lost],
+    // Nor this one: closes of clients that had no message open, perhaps because they had got another connection.
+    ["close_misses", stats.counters.closeMisses],
   ];
 }
 

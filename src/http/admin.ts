@@ -10,6 +10,7 @@ export function runCommand(engine: Engine, command: string): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let reply = "";
   const sink: Sink = {
+    client: () => "the page",
     send(bytes, start, end) {
       reply += bytes.toString("latin1", start, end);
       return true;

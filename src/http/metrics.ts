@@ -61,6 +61,13 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     value: ({ open }) => open,
   },
   {
+    name: "memcacheq_queue_open_age_seconds",
+    kind: "gauge",
+    help: "How long a message has been open at most; 0 when none is.",
+    value: ({ openedAt }, { runtime }) =>
+      openedAt === undefined ? 0 : (runtime.monotonic() - openedAt) / 1000,
+  },
+  {
     name: "memcacheq_queue_oldest_age_seconds",
     kind: "gauge",
     help: "How long the oldest message has been in the queue; 0 when it is empty.",
@@ -127,8 +134,8 @@ function trafficMetrics({ engine: { stats }, options }: Monitor): string[] {
 
 /** Each kind of command with its results. */
 function commands({ counters, setHits, getHits }: Stats): Sample[] {
-  const { setsNotStored, setsFailed, getsFailed, getsMissed, deleteHits, deleteMisses, others } =
-    counters;
+  const { setsNotStored, setsFailed, getsFailed, getsMissed, others } = counters;
+  const { deleteHits, deleteMisses, closeHits, closeMisses } = counters;
   const { error: refused = 0, "error set": setsRefused = 0, ...rest } = others;
   const of = (command: string, result: string, value: number): Sample => [
     { command, result },
@@ -144,6 +151,8 @@ function commands({ counters, setHits, getHits }: Stats): Sample[] {
     of("get", "failed", getsFailed),
     of("delete", "deleted", deleteHits),
     of("delete", "not_found", deleteMisses),
+    of("close", "closed", closeHits),
+    of("close", "nothing_open", closeMisses),
     of("other", "refused", refused),
     ...Object.entries(rest).map(([kind, count]) => of(kind, "done", count)),
   ];

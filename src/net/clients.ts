@@ -45,6 +45,9 @@ export interface Connection extends Outbox {
 
 /** What a connection needs of its socket. */
 export interface ClientSocket {
+  /** Where the client is; a client of a Unix socket is nowhere. */
+  readonly remoteAddress?: string;
+  readonly remotePort?: number;
   /** @returns how many bytes the system took; -1 when the client is gone */
   write(bytes: Buffer, start: number, length: number): number;
   pause(): void;

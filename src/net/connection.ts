@@ -15,6 +15,7 @@ import {
   updateInputUsage,
 } from "./clients.ts";
 import { sendOrKeep, sendUnsent } from "./output.ts";
+import { placeName } from "./place.ts";
 
 /** A client is not read from while more than so many of its bytes are not gathered yet. */
 const MAX_UNREAD = 64 * 1024;
@@ -26,6 +27,7 @@ const LINGER_SECONDS = 2;
 export function openConnection(clients: Clients, socket: ClientSocket): Connection {
   const { engine, usage } = clients;
   const sink: Sink = {
+    client: () => clientName(connection),
     send: (bytes, start, end, stable) => send(connection, bytes, start, end, stable),
     room: () => (usage.outputFull ? SMALL_ROOM : Infinity),
     blocked: false,
@@ -147,6 +149,13 @@ function write(connection: Connection, bytes: Buffer, start: number, end: number
   }
   connection.clients.engine.stats.bytesWritten += sent;
   return sent;
+}
+
+/** Where the client is: its address, or for a Unix socket, which has none, its number in the log. */
+function clientName({ socket, session }: Connection): string {
+  const { remoteAddress, remotePort } = socket;
+  if (!remoteAddress || !remotePort) return `Unix socket, connection ${session.id}`;
+  return placeName(remoteAddress, remotePort);
 }
 
 /** All replies are made: the connection ends once they are sent. */

@@ -30,8 +30,11 @@ export async function listenUdp(address: string | undefined, port: number): Prom
         error: (_socket, error) => trace(`a datagram could not be sent or received: ${error}`),
         data(from, datagram, senderPort, sender) {
           if (engine === undefined) return;
-          receiveDatagram(engine, datagram, (frames) => {
-            for (const frame of frames) sendTo(from, frame, senderPort, sender);
+          receiveDatagram(engine, datagram, {
+            client: () => placeName(sender, senderPort),
+            send(frames) {
+              for (const frame of frames) sendTo(from, frame, senderPort, sender);
+            },
           });
         },
       },
@@ -80,8 +83,14 @@ function isRequest(datagram: Buffer): boolean {
   return total <= 1 && beginsWithCommand(datagram, HEADER);
 }
 
+/** Where a datagram came from. */
+interface Sender {
+  client: () => string;
+  send: (frames: Buffer[]) => void;
+}
+
 /** Executes the requests of a datagram, all of them complete. Its session ends with them. */
-function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer[]) => void): void {
+function receiveDatagram(engine: Engine, datagram: Buffer, { client, send }: Sender): void {
   if (!isRequest(datagram)) {
     engine.stats.bytesRead += datagram.length;
     return trace("a datagram was dropped: it is no request");
@@ -97,6 +106,7 @@ function receiveDatagram(engine: Engine, datagram: Buffer, send: (frames: Buffer
   const session: Session = newSession(
     engine,
     {
+      client,
       send(bytes, start, end) {
         writeBytes(replies, bytes, start, end);
         return true;

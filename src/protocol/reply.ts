@@ -51,6 +51,8 @@ export interface Encoder {
   tail(bytes: Bytes): void;
   /** The end of the reply to a get; `found` says whether there was a message. */
   end(bytes: Bytes, request: ReplyContext, found: boolean): void;
+  /** The reply to a get that only closes or aborts; `found` says whether an open message was closed. */
+  ended(bytes: Bytes, request: ReplyContext, found: boolean): void;
   statistics(bytes: Bytes, request: ReplyContext, rows: Iterable<Row>): void;
   /** One queue of the list of all, its messages ever set and gone, and the end of that list: there may be very many. */
   counts(bytes: Bytes, request: ReplyContext, name: string, sets: number, gets: number): void;

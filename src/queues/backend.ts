@@ -2,7 +2,7 @@ import type { QueueRule } from "../config/queue_settings.ts";
 import type { Histogram } from "../util/histogram.ts";
 import type { Consumer, Operation } from "./operation.ts";
 import type { FoundSettings } from "./settings.ts";
-import type { MessagePreview, QueueSummary } from "./summary.ts";
+import type { MessagePreview, OpenMessage, QueueSummary } from "./summary.ts";
 
 /**
  * What keeps the queues. The engine gives it groups of operations to execute. A backend that answers at once (SQLite,
@@ -10,8 +10,11 @@ import type { MessagePreview, QueueSummary } from "./summary.ts";
  * answer, and gathers the next group meanwhile.
  */
 export interface Backend {
-  /** Makes the consumer of a client: it has no message open. */
-  newConsumer(): Consumer;
+  /**
+   * Makes the consumer of a client: it has no message open.
+   * @param client tells the client's address, in words for people
+   */
+  newConsumer(client?: () => string): Consumer;
   /**
    * Executes operations from number `from` up to `to`, in order, as one transaction: as many as its budget of time and
    * bytes allows, and at least one. Each executed operation then has its outcome, which is on disk (unless `-N`). When
@@ -35,6 +38,8 @@ export interface Backend {
    * @throws BackendError when they cannot be read
    */
   previews(name: string, most: { messages: number; bytes: number }): MessagePreview[] | undefined;
+  /** The open messages of the queue, up to so many: those that are open the longest. None when there is no such queue. */
+  openMessages(name: string, most: number): OpenMessage[];
   /** From now on these rules hold, for queues that are there, too. */
   setRules(rules: readonly QueueRule[]): void;
   /** What holds for a queue of this name, whether there is one or not. */

@@ -8,6 +8,8 @@ export interface QueueSummary {
   messages: number;
   bytes: number;
   open: number;
+  /** When the message that is open the longest was opened, in milliseconds on the monotonic clock; undefined: none is open. */
+  openedAt: number | undefined;
   sets: number;
   gets: number;
 }
@@ -18,6 +20,19 @@ export interface QueueDetails extends QueueSummary {
   age: number;
   /** Bytes that its messages take in memory. */
   memory: number;
+  /** How long a message has been open at most, in milliseconds; 0 when none is. */
+  openAge: number;
+}
+
+/** A message that a consumer has open. */
+export interface OpenMessage {
+  number: number;
+  /** Length of the body, in bytes. */
+  length: number;
+  /** The client's address, in words for people. */
+  client: string;
+  /** When it was opened, in milliseconds on the monotonic clock. */
+  openedAt: number;
 }
 
 /** A message shown without taking it. */

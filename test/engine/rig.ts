@@ -67,6 +67,7 @@ export function newClient({ engine }: Rig): Client {
   let sent = "";
   const client = { isDeaf: false, ended: false };
   const sink: Sink = {
+    client: () => "client of a test",
     send(bytes, start, end) {
       if (client.isDeaf) return false;
       sent += bytes.toString("latin1", start, end);

@@ -28,6 +28,7 @@ const names = [
   "bytes_written",
   "threads",
   "lost_messages",
+  "close_misses",
 ];
 
 let server: Server;
@@ -246,7 +247,7 @@ describe("stats queue with a name", () => {
     asker.send("stats queue q and more words\r\n");
     const lines = (await asker.until("END\r\n")).split("\r\n");
     expect(lines.map((line) => line.replace(/ \d+$/, ""))).toEqual([
-      ...["messages", "bytes", "open", "waiters", "sets", "gets", "age", "memory"].map(
+      ...["messages", "bytes", "open", "waiters", "sets", "gets", "age", "memory", "open_age"].map(
         (name) => `STAT ${name}`,
       ),
       "END",

@@ -1,3 +1,5 @@
+import type { Engine } from "../../engine/engine.ts";
+import type { Runtime } from "../../engine/runtime.ts";
 import { countWaiters } from "../../engine/waiters.ts";
 import type { Backend } from "../../queues/backend.ts";
 import type { QueueSummary } from "../../queues/summary.ts";
@@ -22,6 +24,8 @@ interface QueueRow {
   /** Of the bodies. */
   bytes: number;
   open: number;
+  /** How long a message has been open at most, in milliseconds; 0 when none is. */
+  openAge: number;
   waiters: number;
   /** When its oldest message was committed, in milliseconds since 1970; 0 when there is none. */
   oldest: number;
@@ -39,6 +43,8 @@ interface QueueTable {
 const MAX_LISTED = 1000;
 /** How many of the oldest messages are shown, and how many bytes of each. */
 const PREVIEW_LIMIT = { messages: 20, bytes: 4096 };
+/** How many open messages of one queue are listed. */
+const MAX_OPEN_LISTED = 50;
 
 /**
  * Everything that the page shows, but for messages.
@@ -57,7 +63,16 @@ export async function overview(
     server: await describeServer(monitor),
     history: history.all,
     course: queue === undefined ? [] : seriesOf(history, queue),
+    opened: chosen === undefined ? [] : listOpen(engine, chosen),
   };
+}
+
+/** The open messages of a queue, the longest open ones first: their clients, and how long they have been open, in milliseconds. */
+function listOpen({ backend, runtime }: Engine, name: string): object[] {
+  const now = runtime.monotonic();
+  return backend
+    .openMessages(name, MAX_OPEN_LISTED)
+    .map(({ openedAt, ...message }) => ({ ...message, age: now - openedAt }));
 }
 
 /** The oldest messages of a queue; undefined when there is no such queue. @throws BackendError */
@@ -67,7 +82,7 @@ export function oldestMessages(backend: Backend, name: string): object[] | undef
 }
 
 async function listQueues({ engine, slices }: Monitor, filter: string): Promise<object> {
-  const { backend } = engine;
+  const { backend, runtime } = engine;
   const slice = beginSlice(slices);
   const table: QueueTable = { matching: 0, rows: [] };
   for (const summary of backend.summaries()) {
@@ -75,7 +90,7 @@ async function listQueues({ engine, slices }: Monitor, filter: string): Promise<
     if (shown.toLowerCase().includes(filter)) {
       const oldest = orWarn(() => backend.oldestArrival(summary.name));
       const waiters = countWaiters(engine, summary.name);
-      if (oldest !== undefined) addRow(table, rowOf(summary, shown, waiters, oldest));
+      if (oldest !== undefined) addRow(table, rowOf(summary, shown, waiters, oldest, runtime));
     }
     if (isSliceOver(slice)) await nextSlice(slice);
   }
@@ -88,13 +103,21 @@ async function listQueues({ engine, slices }: Monitor, filter: string): Promise<
   return { total: backend.usage().queues, matching, queues: fullest(rows) };
 }
 
-function rowOf(queue: QueueSummary, shown: string, waiters: number, oldest: number): QueueRow {
-  const { name, sets, gets, messages, bytes, open } = queue;
-  return { name, sets, gets, messages, bytes, open, waiters, oldest, shown };
+function rowOf(
+  queue: QueueSummary,
+  shown: string,
+  waiters: number,
+  oldest: number,
+  { monotonic }: Runtime,
+): QueueRow {
+  const { name, sets, gets, messages, bytes, open, openedAt } = queue;
+  const openAge = openedAt === undefined ? 0 : monotonic() - openedAt;
+  return { name, sets, gets, messages, bytes, open, openAge, waiters, oldest, shown };
 }
 
 function absentRow(name: string, shown: string, waiters: number): QueueRow {
-  return { name, messages: 0, bytes: 0, sets: 0, gets: 0, open: 0, waiters, oldest: 0, shown };
+  const none = { sets: 0, gets: 0, messages: 0, bytes: 0, open: 0, openAge: 0, oldest: 0 };
+  return { name, ...none, waiters, shown };
 }
 
 /** Sorts out rows now and then, so that a million queues take no more memory than a few thousand. */

@@ -57,6 +57,8 @@ export const binary: Encoder = {
     writeHeader(bytes, request, NOT_FOUND, 0, key.length, key.length, 0);
     writeText(bytes, key);
   },
+  // A client would take an empty reply for a message.
+  ended: (bytes, request) => binary.end(bytes, request, false),
   /** A packet for each row, and an empty one at the end. */
   statistics(bytes, request, rows) {
     for (const [name, value] of rows) writeStatistic(bytes, request, name, String(value));

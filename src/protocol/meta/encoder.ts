@@ -35,6 +35,10 @@ export const meta: Encoder = {
     writeText(bytes, "EN");
     writeTokens(bytes, request, undefined);
   },
+  ended(bytes, request, found) {
+    writeText(bytes, found ? "HD" : "EN");
+    writeTokens(bytes, request, undefined);
+  },
   /** The reply to `me`: one line. */
   statistics(bytes, { name }, rows) {
     const known = [...rows].map(([row, value]: Row) => ` ${row}=${value}`);

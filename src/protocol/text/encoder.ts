@@ -38,6 +38,7 @@ export const text: Encoder = {
   head: (bytes, request, key, value) => writeValueLine(bytes, key.text, value, request.numbered),
   tail: writeLineEnd,
   end: (bytes) => writeBytes(bytes, END, 0, END.length),
+  ended: (bytes) => writeBytes(bytes, END, 0, END.length),
   statistics(bytes, request, rows) {
     for (const row of rows) writeStat(bytes, row);
     text.rowsEnd(bytes, request);

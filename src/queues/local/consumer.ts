@@ -1,6 +1,9 @@
 import type { LocalConsumer, Queue } from "./queue.ts";
 
-export function newConsumer(): LocalConsumer {
+const nameless = () => "";
+
+/** @param client tells the client's address */
+export function newConsumer(client: () => string = nameless): LocalConsumer {
   const open = new Map<Queue, number>();
-  return { open, openQueues: () => open.keys().map(({ name }) => name) };
+  return { open, client, openQueues: () => open.keys().map(({ name }) => name) };
 }

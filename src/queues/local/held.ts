@@ -7,9 +7,14 @@ import { countAvailable, type LocalConsumer, type Message, noteGone, type Queue 
  */
 
 /** The taken message stays in the queue until its consumer closes it or gives it back. */
-export function keepOpen(queue: Queue, consumer: LocalConsumer, message: Message): void {
+export function keepOpen(
+  queue: Queue,
+  consumer: LocalConsumer,
+  message: Message,
+  openedAt: number,
+): void {
   const { number, start, end } = message;
-  addOpen(queue, { number, consumer, length: end - start });
+  addOpen(queue, { number, consumer, length: end - start, openedAt });
   (queue.opened ??= []).push(number);
   consumer.open.set(queue, number);
 }

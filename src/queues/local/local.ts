@@ -11,7 +11,7 @@ import { oldestNumber } from "./held.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
 import { type Limits, type Local, newLocal, setRules } from "./state.ts";
-import { arrivalOf, previewsOf, summaryOf } from "./summary.ts";
+import { arrivalOf, openMessagesOf, previewsOf, summaryOf } from "./summary.ts";
 
 export interface LocalOptions {
   /** Bytes that messages may take in memory. */
@@ -44,6 +44,8 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
       withBackendError(local, () =>
         inQueue(local, name, (queue) => previewsOf(local, queue, most)),
       ),
+    openMessages: (name, most) =>
+      inQueue(local, name, (queue) => openMessagesOf(queue, most)) ?? [],
     setRules: (rules) => setRules(local, rules),
     settings: (name) => findSettings(local.rules, name),
     usage: () => ({

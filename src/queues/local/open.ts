@@ -15,12 +15,19 @@ export function findOpen({ open }: Queue, number: number): OpenMessage | undefin
   return open?.number === number ? open : undefined;
 }
 
-/** In no particular order. */
+/** The first opened first. */
 export function listOpen({ open }: Queue): Iterable<OpenMessage> {
   if (open instanceof Map) return open.values();
   return open === undefined ? [] : [open];
 }
 
+/** The message that is open the longest. */
+export function longestOpen(queue: Queue): OpenMessage | undefined {
+  for (const message of listOpen(queue)) return message;
+  return undefined;
+}
+
+/** The last opened is the last: it was not open before. */
 export function addOpen(queue: Queue, message: OpenMessage): void {
   const { open } = queue;
   if (open === undefined) queue.open = message;

@@ -155,7 +155,7 @@ function take(local: Local, operation: Operation): void {
   if (kind === "peek") return;
   consumeHead(queue, local.cache, operation);
   if (kind === "open") {
-    keepOpen(queue, consumer as LocalConsumer, operation);
+    keepOpen(queue, consumer as LocalConsumer, operation, local.clock.monotonic());
   } else {
     noteGone(queue, number, end - start);
     local.bytes -= end - start;

@@ -70,11 +70,15 @@ export interface OpenMessage {
   consumer: LocalConsumer;
   /** Of the body, in bytes. */
   length: number;
+  /** When it was opened, in milliseconds on the monotonic clock. */
+  openedAt: number;
 }
 
 /** A client, and the messages that it has open: at most one of each queue, by its number. */
 export interface LocalConsumer extends Consumer {
   readonly open: Map<Queue, number>;
+  /** Tells the client's address, in words for people. */
+  readonly client: () => string;
 }
 
 export interface RestoredMessage {

@@ -1,6 +1,6 @@
-import type { MessagePreview, QueueDetails, QueueSummary } from "../summary.ts";
+import type { MessagePreview, OpenMessage, QueueDetails, QueueSummary } from "../summary.ts";
 import { addHeld, countMessages, oldestNumber } from "./held.ts";
-import { countOpen, findOpen } from "./open.ts";
+import { countOpen, findOpen, listOpen, longestOpen } from "./open.ts";
 import { newMessage, type Queue } from "./queue.ts";
 import { findHeld } from "./reading.ts";
 import type { Local } from "./state.ts";
@@ -17,6 +17,7 @@ export function summaryOf(queue: Queue): QueueSummary {
     messages,
     bytes: queue.bytes,
     open: countOpen(queue),
+    openedAt: longestOpen(queue)?.openedAt,
     sets,
     gets: sets - messages,
   };
@@ -27,7 +28,10 @@ export function detailsOf(local: Local, queue: Queue): QueueDetails {
   const age = arrived === 0 ? 0 : Math.max(0, local.clock.calendar() - arrived);
   const segments = queue.segments ?? [];
   const memory = segments.reduce((total, { used, cursor }) => total + used - cursor, 0);
-  return { ...summaryOf(queue), age, memory };
+  const summary = summaryOf(queue);
+  const { openedAt } = summary;
+  const openAge = openedAt === undefined ? 0 : local.clock.monotonic() - openedAt;
+  return { ...summary, age, memory, openAge: Math.round(openAge) };
 }
 
 /**
@@ -38,6 +42,16 @@ export function arrivalOf({ store, clock }: Local, queue: Queue): number {
   const oldest = oldestNumber(queue);
   if (oldest === 0) return 0;
   return oldest >= queue.stored.tail ? clock.calendar() : (store.arrived(queue.id, oldest) ?? 0);
+}
+
+/** The messages that are open the longest, up to so many. */
+export function openMessagesOf(queue: Queue, most: number): OpenMessage[] {
+  const found: OpenMessage[] = [];
+  for (const { number, length, consumer, openedAt } of listOpen(queue)) {
+    if (found.length === most) break;
+    found.push({ number, length, client: consumer.client(), openedAt });
+  }
+  return found;
 }
 
 /** The oldest messages of the queue that are committed and can be read. @throws StoreError */

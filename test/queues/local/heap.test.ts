@@ -30,7 +30,7 @@ test("100,000 open messages in as many queues take less than 200 bytes each", ()
     positions: ids.map((queue) => ({ ...position(queue, 1, 2), bytes: 4 })),
   });
   restart(shop);
-  const consumers = Array.from({ length: CONSUMERS }, newConsumer);
+  const consumers = Array.from({ length: CONSUMERS }, () => newConsumer());
   const consumerOf = (n: number) => consumers[n % CONSUMERS] as LocalConsumer;
   const before = heapSize();
   for (const [n, name] of names.entries()) {

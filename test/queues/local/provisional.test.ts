@@ -46,7 +46,7 @@ beforeEach(() => {
 /** What becomes of the operations in a group whose commit fails. */
 function failing(...operations: Operation[]): string[] {
   // An open message whose close failed is available again.
-  const before = summaries(shop).map(({ open: _open, ...rest }) => rest);
+  const before = summaries(shop).map(({ open: _open, openedAt: _at, ...rest }) => rest);
   failNextCommit(shop);
   const told = execute(shop, ...operations);
   expect(shop.failures).toEqual(["no"]);

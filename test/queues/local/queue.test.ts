@@ -67,7 +67,7 @@ function stand() {
     openNext(): LocalConsumer {
       const consumer = newConsumer();
       find();
-      keepOpen(queue, consumer, message);
+      keepOpen(queue, consumer, message, 0);
       return consumer;
     },
     save(): void {

@@ -30,6 +30,7 @@ function showQueue() {
       return fact;
     }),
   );
+  showOpen();
   for (const id of ["flush", "delete"]) $(id).hidden = !last.server.admin || queue === undefined;
 }
 
@@ -39,10 +40,30 @@ function factsOf(queue) {
     ["size", size(queue.bytes)],
     ["oldest", age(queue.age)],
     ["open", count(queue.open)],
+    ["open the longest", age(queue.openAge)],
     ["waiting", count(queue.waiters)],
     ["sets, ever", count(queue.sets)],
     ["gets, ever", count(queue.gets)],
   ];
+}
+
+/* The clients that have messages of the queue open. */
+function showOpen() {
+  const { opened, server } = last;
+  $("opened").hidden = opened.length === 0;
+  $("holders").replaceChildren(
+    ...opened.map(({ number, client, length, age: opened }) => {
+      const since = new Date(server.now - opened).toLocaleString([], { hour12: false });
+      const parts = [
+        client,
+        `for ${age(Math.max(1, opened))}`,
+        `since ${since}`,
+        `number ${count(number)}`,
+        `${count(length)} bytes`,
+      ];
+      return element("li", parts.join(" · "), "small");
+    }),
+  );
 }
 
 async function look() {
