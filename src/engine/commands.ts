@@ -153,7 +153,7 @@ function replyDelete(engine: Engine, entry: Entry): void {
 function replyDetails(engine: Engine, entry: Entry): void {
   const { details, queue } = entry;
   if (details === undefined) return replyStatistics(engine, entry, []);
-  const { messages, bytes, open, sets, gets, age, memory, openAge } = details;
+  const { messages, bytes, open, sets, gets, age, memory, openAge, dropped } = details;
   const waiters = countWaiters(engine, queue);
   replyStatistics(engine, entry, [
     ["messages", messages],
@@ -165,6 +165,7 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["age", age],
     ["memory", memory],
     ["open_age", openAge],
+    ["dropped", dropped],
   ]);
 }
 

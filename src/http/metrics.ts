@@ -55,6 +55,12 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     value: ({ gets }) => gets,
   },
   {
+    name: "memcacheq_queue_dropped_total",
+    kind: "counter",
+    help: "Messages that were dropped to make room for newer ones, since the start.",
+    value: ({ dropped }) => dropped,
+  },
+  {
     name: "memcacheq_queue_open",
     kind: "gauge",
     help: "Messages that a consumer has open.",

@@ -1,5 +1,5 @@
 /** A queue at a glance. `sets` counts all messages ever set, `gets` those that are gone for good. */
-export interface QueueSummary {
+export interface QueueSummary extends Readonly<Tally> {
   /** Unique. The id of a deleted queue is not used again before all other ids were. */
   id: number;
   /** A byte of the name is a character from U+0000 to U+00FF. */
@@ -12,6 +12,18 @@ export interface QueueSummary {
   openedAt: number | undefined;
   sets: number;
   gets: number;
+}
+
+/** What became of messages that no client got, since the start of the server. */
+export interface Tally {
+  /** Gone because newer ones needed their room. */
+  dropped: number;
+  /** Gone, or moved to another queue, because their time was over. */
+  expired: number;
+  /** Not stored, because a message with the same id was. */
+  duplicates: number;
+  /** Copies of another queue's messages that there was no room for. */
+  missed: number;
 }
 
 /** Everything that the backend knows about one queue. */

@@ -216,7 +216,7 @@ describe.each(sockets)("%s", (_kind, options) => {
     await client.put("q", "6");
     await client.take("q");
     expect(await client.ask("me q")).toMatch(
-      /^ME q messages=1 bytes=1 open=0 waiters=0 sets=2 gets=1 age=\d+ memory=\d+ open_age=0$/,
+      /^ME q messages=1 bytes=1 open=0 waiters=0 sets=2 gets=1 age=\d+ memory=\d+ open_age=0 /,
     );
     expect(await client.ask(`me ${encoded("q")} b`)).toStartWith("ME q messages=1 ");
     expect(await client.ask("me unknown")).toBe("EN");

@@ -247,9 +247,18 @@ describe("stats queue with a name", () => {
     asker.send("stats queue q and more words\r\n");
     const lines = (await asker.until("END\r\n")).split("\r\n");
     expect(lines.map((line) => line.replace(/ \d+$/, ""))).toEqual([
-      ...["messages", "bytes", "open", "waiters", "sets", "gets", "age", "memory", "open_age"].map(
-        (name) => `STAT ${name}`,
-      ),
+      ...[
+        "messages",
+        "bytes",
+        "open",
+        "waiters",
+        "sets",
+        "gets",
+        "age",
+        "memory",
+        "open_age",
+        "dropped",
+      ].map((name) => `STAT ${name}`),
       "END",
       "",
     ]);

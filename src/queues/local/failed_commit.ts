@@ -4,6 +4,7 @@ import { abandonOpen } from "./held.ts";
 import { noteFailedSync } from "./recovery.ts";
 import { rollBack } from "./rollback.ts";
 import { announceAvailable, forgetChanges, type Local } from "./state.ts";
+import { takeBackTally } from "./tally.ts";
 
 /**
  * What operations from number `from` up to `to` answer when their commit has failed: each one that saw or made a change
@@ -75,6 +76,7 @@ export function undoChanges(local: Local): void {
     rollBack(queue, cache);
     if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
   }
+  takeBackTally(local);
   for (const queue of changes.recounted) local.recounts.add(queue);
   announceAvailable(local, changed);
   forgetChanges(local);

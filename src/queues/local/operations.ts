@@ -1,5 +1,6 @@
 import { StoreError } from "../../store/store.ts";
 import { MAX_TAKEN, type Operation, type QueueCounts } from "../operation.ts";
+import { findSettings } from "../settings.ts";
 import { append } from "./append.ts";
 import { dropAll, QUEUE_BYTES } from "./cache.ts";
 import { skipLost } from "./damage.ts";
@@ -22,6 +23,7 @@ import {
   type Queue,
 } from "./queue.ts";
 import { consumeHead, findReadable, peekHead } from "./reading.ts";
+import { dropOldest, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
 import { isChanged, type Local, settingsOf, touch } from "./state.ts";
 import { detailsOf } from "./summary.ts";
@@ -96,15 +98,12 @@ function put(local: Local, operation: Operation): void {
   const { flags, body, start, end, alone } = operation;
   const length = end - start;
   let queue = find(local, operation);
-  if (local.bytes + length > limits.bytes) {
-    operation.provisional = isChanged(local);
-    operation.outcome = "full";
-    return;
-  }
-  // Most servers have no limit, and need not count.
-  if (queue !== undefined) {
-    const { maxMessages } = settingsOf(local, queue);
-    if (maxMessages !== Infinity && countMessages(queue) >= maxMessages) {
+  const settings =
+    queue === undefined ? findSettings(local.rules, operation.queue) : settingsOf(local, queue);
+  const isBelowAll = local.bytes + length <= limits.bytes;
+  if (!isBelowAll || !hasRoom(queue, settings, length)) {
+    if (!isBelowAll) operation.provisional = isChanged(local);
+    if (!settings.dropOldest || queue === undefined || !dropOldest(local, queue, length)) {
       operation.outcome = "full";
       return;
     }

@@ -2,6 +2,7 @@ import type { Position } from "../../store/batch.ts";
 import type { StoredQueue } from "../../store/store.ts";
 import type { Consumer } from "../operation.ts";
 import { type FoundSettings, UNKNOWN_SETTINGS } from "../settings.ts";
+import type { Tally } from "../summary.ts";
 import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
 
 /**
@@ -56,6 +57,8 @@ export interface Queue {
   touched: boolean;
   /** Its bytes are being counted again, because messages were lost. */
   recount: Recount | undefined;
+  /** Undefined: nothing was counted. */
+  tally: Tally | undefined;
 }
 
 /**
@@ -136,6 +139,7 @@ export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue):
     stored: { queue, head, tail, bytes },
     touched: false,
     recount: undefined,
+    tally: undefined,
   };
 }
 

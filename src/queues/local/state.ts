@@ -3,6 +3,7 @@ import type { Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Watcher } from "../backend.ts";
 import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from "../settings.ts";
+import type { Tally } from "../summary.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { countAvailable, newQueue, type Queue } from "./queue.ts";
 
@@ -50,10 +51,18 @@ export interface Changes {
   /** Messages that the group found to be lost, and queues whose bytes were corrected. */
   losses: Loss[];
   recounted: Queue[];
+  /** What it counted. */
+  tallied: Tallied[];
   /** Bytes that the group set, took or loaded. */
   bytes: number;
   /** How many operations did more than look into memory. */
   costly: number;
+}
+
+/** Something that the group counted, so that it can be taken back. */
+export interface Tallied {
+  queue: Queue;
+  what: keyof Tally;
 }
 
 /** Messages of a queue that the store has lost. */
@@ -113,6 +122,7 @@ function newChanges(): Changes {
     dropped: [],
     losses: [],
     recounted: [],
+    tallied: [],
     bytes: 0,
     costly: 0,
   };
@@ -148,6 +158,7 @@ export function forgetChanges({ changes }: Local): void {
   changes.dropped.length = 0;
   changes.losses.length = 0;
   changes.recounted.length = 0;
+  changes.tallied.length = 0;
   changes.bytes = 0;
   changes.costly = 0;
 }

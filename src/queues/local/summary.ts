@@ -4,6 +4,7 @@ import { countOpen, findOpen, listOpen, longestOpen } from "./open.ts";
 import { newMessage, type Queue } from "./queue.ts";
 import { findHeld } from "./reading.ts";
 import type { Local } from "./state.ts";
+import { NO_TALLY } from "./tally.ts";
 
 /** A preview reads whole messages: after so many bytes it reads no more. */
 const MAX_READ_BYTES = 1024 * 1024;
@@ -20,6 +21,7 @@ export function summaryOf(queue: Queue): QueueSummary {
     openedAt: longestOpen(queue)?.openedAt,
     sets,
     gets: sets - messages,
+    ...(queue.tally ?? NO_TALLY),
   };
 }
 

@@ -12,6 +12,7 @@ import {
   failNextCommit,
   faults,
   newShop,
+  NO_LIMITS,
   operation,
   restart,
   type Shop,
@@ -24,6 +25,11 @@ suite();
 const NAMES = ["a", "b", "c", "d"] as const;
 const SIZES = [0, 1, 30, 400, 5000, 16_383, 16_384, 40_000, 70_000];
 const CACHES = [0, 20_000, 150_000, 1024 * 1024];
+const RULES = ["c:max-messages=4,max-bytes=100k", "d:max-messages=3,max-bytes=50k,drop-oldest=yes"];
+const LIMITS = {
+  c: { messages: 4, bytes: 100 * 1024, drops: false },
+  d: { messages: 3, bytes: 50 * 1024, drops: true },
+};
 const CONSUMERS = 6;
 const GROUPS = 500;
 
@@ -226,8 +232,8 @@ test.each(seeds)("seed %d", (seed) => {
   const random = newRandom(seed);
   const trial: Trial = {
     random,
-    shop: newShop(CACHES[seed % CACHES.length]),
-    model: new Model(),
+    shop: newShop(CACHES[seed % CACHES.length], NO_LIMITS, RULES),
+    model: new Model(LIMITS),
     consumers: Array.from({ length: CONSUMERS }, () => newConsumer()),
     delivered: [],
     restores: new Map(),

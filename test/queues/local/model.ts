@@ -37,6 +37,15 @@ export interface Delivered {
   message: Taken;
 }
 
+/** The most that a queue may have; `drops` says that the oldest messages make room for a new one. */
+export interface ModelLimit {
+  messages: number;
+  bytes: number;
+  drops: boolean;
+}
+
+const NO_LIMIT: ModelLimit = { messages: Infinity, bytes: Infinity, drops: false };
+
 export class Model {
   queues = new Map<string, ModelQueue>();
   /** As of the last commit. */
@@ -45,22 +54,49 @@ export class Model {
   #opened = new Set<Taken>();
   #settled = new Set<Taken>();
   #serials = 0;
+  readonly #limits: Readonly<Record<string, ModelLimit>>;
+
+  /** @param limits by the names of the queues */
+  constructor(limits: Readonly<Record<string, ModelLimit>> = {}) {
+    this.#limits = limits;
+  }
 
   /** What the operation tells now; it changes nothing. */
   expect(one: Operation): Expected {
-    return expectIn(this.queues, one);
+    return this.#expectIn(this.queues, one);
   }
 
   /** What it would have told before the group. */
   expectBefore(one: Operation): Expected {
-    return expectIn(this.#saved, one);
+    return this.#expectIn(this.#saved, one);
   }
+
+  #expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expected {
+    if (one.kind !== "put") return expectIn(queues, one);
+    const isStored = this.#roomFor(queues.get(one.queue), one) !== undefined;
+    return { outcome: isStored ? "done" : "full" };
+  }
+
+  /** How many messages must go for a new one; undefined when there is no room for it. */
+  #roomFor(queue: ModelQueue | undefined, { queue: name, start, end }: Operation) {
+    const { messages, bytes, drops } = this.#limits[name] ?? NO_LIMIT;
+    const available = queue?.available ?? [];
+    const open = [...(queue?.open.values() ?? [])];
+    for (let dropped = 0; dropped <= (drops ? available.length : 0); dropped++) {
+      const left = [...available.slice(dropped), ...open];
+      const leftBytes = left.reduce((total, { body }) => total + body.length, 0);
+      if (left.length < messages && leftBytes + end - start <= bytes) return dropped;
+    }
+    return undefined;
+  }
+
   /** The operation is done; `delivered` is what it restores. */
   apply(one: Operation, delivered: Delivered | undefined): void {
     const consumer = one.consumer as LocalConsumer;
     const queue = this.queues.get(one.queue);
     switch (one.kind) {
       case "put":
+        queue?.available.splice(0, this.#roomFor(queue, one) ?? 0);
         this.#put(one);
         break;
       case "take":

@@ -1,6 +1,8 @@
 /** The queues over a real store, and the operations that tests ask of them, one by one or in groups. */
 import type { Database } from "bun:sqlite";
 
+import { parseQueueRule } from "../../../src/config/queue_rules.ts";
+import type { QueueRule } from "../../../src/config/queue_settings.ts";
 import type { Watcher } from "../../../src/queues/backend.ts";
 import { commitChanges } from "../../../src/queues/local/commit.ts";
 import { newConsumer } from "../../../src/queues/local/consumer.ts";
@@ -13,6 +15,7 @@ import { segmentCost } from "../../../src/queues/local/segment.ts";
 import { type Limits, type Local, newLocal } from "../../../src/queues/local/state.ts";
 import { detailsOf, summaryOf } from "../../../src/queues/local/summary.ts";
 import { newOperation, type Operation, type OperationKind } from "../../../src/queues/operation.ts";
+import type { QueueSummary, Tally } from "../../../src/queues/summary.ts";
 import type { Batch } from "../../../src/store/batch.ts";
 import { type Outcome, type Store, StoreError } from "../../../src/store/store.ts";
 import { connect, newHome, NUMBER_BITS, open, rows } from "../../store/scratch.ts";
@@ -30,6 +33,7 @@ export interface Shop {
   local: Local;
   cacheLimit: number;
   limits: Limits;
+  rules: readonly QueueRule[];
   /** Names of the queues that a client waits for, and what the queues told of them: "<queue> <messages>". */
   awaited: Set<string>;
   ready: string[];
@@ -42,13 +46,19 @@ export interface Shop {
 
 export const NO_LIMITS: Limits = { messages: Infinity, bytes: Infinity };
 
-export function newShop(cacheLimit = 1024 * 1024, limits = NO_LIMITS): Shop {
+/** @param rules as `--queue` has them */
+export function newShop(
+  cacheLimit = 1024 * 1024,
+  limits = NO_LIMITS,
+  rules: readonly string[] = [],
+): Shop {
   const home = newHome();
   const shop = {
     home,
     store: open(home),
     cacheLimit,
     limits,
+    rules: rules.map(ruleOf),
     awaited: new Set<string>(),
     ready: [],
     failures: [],
@@ -66,9 +76,15 @@ function localOf(shop: Omit<Shop, "local">): Local {
     ready: (queue, messages) => void shop.ready.push(`${queue} ${messages}`),
   };
   const clock = { monotonic: () => shop.now, calendar: Date.now };
-  return newLocal(shop.store, shop.cacheLimit, shop.limits, watcher, clock, (text) =>
-    shop.warnings.push(text),
-  );
+  const warn = (text: string) => void shop.warnings.push(text);
+  const { store, cacheLimit, limits, rules } = shop;
+  return newLocal(store, cacheLimit, limits, watcher, clock, warn, rules);
+}
+
+export function ruleOf(text: string): QueueRule {
+  const rule = parseQueueRule(text);
+  if (typeof rule === "string") throw new Error(rule);
+  return rule;
 }
 
 /** What is not committed is forgotten, as when the process is killed. */
@@ -228,9 +244,19 @@ export function details({ local }: Shop, name: string) {
   return queue && detailsOf(local, queue);
 }
 
-/** All that a client can be told of the queues, but for ages and memory. */
+/** All that a client can be told of the queues, but for ages, memory, and what was counted since the start. */
 export function summaries({ local }: Shop) {
-  return [...local.queues.values()].map(summaryOf);
+  return [...local.queues.values()].map(summaryOf).map(withoutTally);
+}
+
+export function withoutTally({
+  dropped: _dropped,
+  expired: _expired,
+  duplicates: _duplicates,
+  missed: _missed,
+  ...rest
+}: QueueSummary): Omit<QueueSummary, keyof Tally> {
+  return rest;
 }
 
 /** The batches that are committed from now on. */

@@ -1,0 +1,61 @@
+import type { FoundSettings } from "../settings.ts";
+import { skipLost } from "./damage.ts";
+import { countMessages } from "./held.ts";
+import { listOpen } from "./open.ts";
+import { countAvailable, newMessage, noteGone, type Queue } from "./queue.ts";
+import { consumeHead, peekHead } from "./reading.ts";
+import { type Local, touch } from "./state.ts";
+import { tally } from "./tally.ts";
+
+/** Whether a message of `length` bytes is within the limits that hold for its queue, which is undefined when it is new. */
+export function hasRoom(
+  queue: Queue | undefined,
+  settings: FoundSettings,
+  length: number,
+): boolean {
+  const { maxMessages, maxBytes } = settings;
+  // Most queues have no limits, and need not count.
+  if (maxBytes !== Infinity && (queue?.bytes ?? 0) + length > maxBytes) return false;
+  return maxMessages === Infinity || queue === undefined || countMessages(queue) < maxMessages;
+}
+
+/**
+ * Drops the oldest messages of the queue, as far as they can be taken, until there is room for one of `length` bytes.
+ * @returns false when that is not enough: then none is dropped
+ * @throws StoreError when the store cannot be read
+ */
+export function dropOldest(local: Local, queue: Queue, length: number): boolean {
+  const { limits } = local;
+  const { maxMessages, maxBytes } = queue.settings;
+  let openBytes = 0;
+  for (const open of listOpen(queue)) openBytes += open.length;
+  // What would be left when all that can be taken was dropped.
+  const othersBytes = local.bytes - (queue.bytes - openBytes);
+  const isEnough =
+    openBytes + length <= maxBytes &&
+    othersBytes + length <= limits.bytes &&
+    countMessages(queue) - countAvailable(queue) < maxMessages;
+  if (!isEnough) return false;
+  touch(local, queue);
+  while (countAvailable(queue) > 0) {
+    if (hasRoom(queue, queue.settings, length) && local.bytes + length <= limits.bytes) return true;
+    dropOne(local, queue);
+  }
+  return true;
+}
+
+function dropOne(local: Local, queue: Queue): void {
+  const message = newMessage();
+  const gap = peekHead(queue, local.cache, local.store, message);
+  local.changes.costly++;
+  if (gap !== undefined) {
+    skipLost(local, queue, gap);
+    return;
+  }
+  const { number, start, end } = message;
+  consumeHead(queue, local.cache, message);
+  noteGone(queue, number, end - start);
+  local.bytes -= end - start;
+  local.changes.bytes += end - start;
+  tally(local, queue, "dropped");
+}
