@@ -1,5 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import type { QueueSummary } from "../queues/summary.ts";
+import { newRates, type Rates, recordRate } from "./rates.ts";
 import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
 
 /**
@@ -11,10 +12,13 @@ export type Point = [at: number, messages: number, sets: number, gets: number];
 /** Oldest first. */
 export type TimeSeries = Point[];
 
-/** The last minutes of all queues together, and of single queues by their ids. */
+/** The last minutes of all queues together, of single queues by their ids, and the present rates of all. */
 export interface History {
   all: TimeSeries;
   queues: Map<number, TimeSeries>;
+  rates: Rates;
+  /** When the last point was begun, in milliseconds of the monotonic clock. */
+  recordedAt: number;
 }
 
 /** Milliseconds from one point to the next, and how many points are kept: five minutes. */
@@ -24,7 +28,7 @@ const MAX_POINTS = 150;
 const MAX_QUEUES = 500;
 
 export function newHistory(): History {
-  return { all: [], queues: new Map() };
+  return { all: [], queues: new Map(), rates: newRates(), recordedAt: 0 };
 }
 
 /** Adds a point for the present moment to each series, and forgets queues that are gone. */
@@ -36,12 +40,16 @@ export async function recordHistory(
   const slice = beginSlice(slices);
   const missing = new Set(history.queues.keys());
   const total: Point = [runtime.calendar(), 0, 0, 0];
+  const now = runtime.monotonic();
+  const seconds = (now - history.recordedAt) / 1000;
+  history.recordedAt = now;
   for (const summary of backend.summaries()) {
     const { id, messages, sets, gets } = summary;
     total[1] += messages;
     total[2] += sets;
     total[3] += gets;
     missing.delete(id);
+    recordRate(history.rates, summary, seconds);
     if (history.queues.size < MAX_QUEUES) seriesOf(history, summary);
     const series = history.queues.get(id);
     if (series !== undefined) addPoint(series, [runtime.calendar(), messages, sets, gets]);

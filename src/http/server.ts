@@ -7,6 +7,7 @@ import { freeDescriptor } from "../os/limits.ts";
 import { runCommand } from "./admin.ts";
 import { oldestMessages, overview } from "./dashboard/data.ts";
 import { page, PAGE_HEADERS } from "./dashboard/page.ts";
+import { readTableQuery } from "./dashboard/table.ts";
 import { CONTENT_TYPE } from "./exposition.ts";
 import { reasonOf } from "./failure.ts";
 import { rejectHost, rejectOrigin } from "./guard.ts";
@@ -129,7 +130,10 @@ async function answerPage(monitor: Monitor, { path, query }: Target): Promise<Re
   const queue = query.get("queue") ?? undefined;
   if (path === "/") return new Response(page, { headers: PAGE_HEADERS });
   if (path === "/data/overview") {
-    return json(await overview(monitor, query.get("filter") ?? "", queue));
+    const table = readTableQuery(query);
+    return typeof table === "string"
+      ? refuse(400, table)
+      : json(await overview(monitor, table, queue));
   }
   if (path === "/data/messages" && queue !== undefined) {
     const found = oldestMessages(monitor.engine.backend, queue);

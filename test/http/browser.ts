@@ -16,7 +16,7 @@ const PATIENCE = 15_000;
 const EVIL = "<img\tsrc=x\tonerror=document.title='evil'>";
 
 async function startServer(home: string) {
-  const flags = ["-v", "-u", user, "-l", "127.0.0.1", "-p", "0", "-H", home];
+  const flags = ["-v", "-u", user, "-l", "127.0.0.1", "-p", "0", "-H", home, "-B", "65536"];
   const command = [process.execPath, join(project, "src/main.ts"), ...flags];
   const child = Bun.spawn([...command, "--http", "0", "--http-admin"], { stderr: "pipe" });
   const decoder = new TextDecoder();
@@ -75,6 +75,8 @@ const names = () =>
   );
 const cell = (name: string, column: number) =>
   `[...document.querySelectorAll('#rows tr')].find((row) => row.cells[0].innerText === ${JSON.stringify(name)})?.cells[${column}].innerText`;
+const first = "document.querySelector('#rows td:first-child')?.innerText";
+const shown = (selector: string) => `document.querySelector(${JSON.stringify(selector)}).innerText`;
 const focused = () => see<string>("document.activeElement.id || document.activeElement.innerText");
 const head = (title: string) =>
   see(
@@ -91,6 +93,13 @@ async function emulate(scheme: "light" | "dark", width: number, height: number):
     deviceScaleFactor: 1,
     mobile: width < 700,
   });
+}
+
+async function inSight(...ids: string[]): Promise<void> {
+  for (const id of ids) {
+    const isSeen = `(({ top, bottom, left, right }) => top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth)(document.getElementById("${id}").getBoundingClientRect())`;
+    assert.ok(await see(isSeen), `${id} is out of sight`);
+  }
 }
 
 async function picture(name: string): Promise<void> {
@@ -138,7 +147,7 @@ try {
   });
 
   await check("names and messages are text, whatever they say", async () => {
-    assert.ok((await names()).includes(EVIL));
+    assert.ok((await names()).includes(EVIL.replaceAll("\t", "TAB")));
     await see(`choose(${JSON.stringify(EVIL)})`);
     await until(
       "its message",
@@ -151,17 +160,19 @@ try {
   await check("it sorts by any column, both ways", async () => {
     assert.equal((await names())[0], "mail-failed");
     await head("Queue");
+    await until("the first name", `${first} === ${JSON.stringify(EVIL.replaceAll("\t", "TAB"))}`);
     const ascending = await names();
-    assert.deepEqual(
-      ascending,
-      ascending.toSorted((a, b) => a.localeCompare(b)),
-    );
+    assert.deepEqual(ascending, ascending.toSorted());
     await head("Queue");
+    await until("the last name", `${first} === "refunds"`);
     assert.deepEqual(await names(), ascending.toReversed());
     assert.equal(await see("document.querySelector('th').ariaSort"), "descending");
-    await head("Waiting");
-    assert.equal((await names())[0], "refunds");
     await head("Messages");
+    await until("the fullest", `${first} === "mail-failed"`);
+    await head("Waiting");
+    await until("the one that is waited for", `${first} === "refunds"`);
+    await head("Messages");
+    await until("the fullest again", `${first} === "mail-failed"`);
   });
 
   await check("it works without a mouse", async () => {
@@ -181,7 +192,7 @@ try {
     );
     await view.press("Escape");
     await until("it is closed", "document.querySelector('#queue').hidden");
-    await see("document.querySelector('#filter').value = '', refresh()");
+    await see("document.querySelector('#filter').value = '', keepAddress(), refresh()");
     await until("all queues", "document.querySelectorAll('#rows tr').length > 5");
   });
 
@@ -192,6 +203,127 @@ try {
       "document.querySelector('pre.hex')?.innerText.startsWith('0000  00 01 ff 30 ')",
     );
     assert.ok(await see("document.querySelector('#messages li').innerText.includes('open')"));
+  });
+
+  await check(
+    "names and bodies show what would not be seen, or would turn others around",
+    async () => {
+      await producer.put(
+        "\xe2\x80\xaelive\xc2\x85\xe2\x80\x8b",
+        "a\0b\xe2\x80\xae \xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x92\xbb",
+      );
+      const name = "U+202EliveU+0085U+200B";
+      await until("the name", `${cell(name, 1)} === "1"`);
+      await see(
+        `[...document.querySelectorAll('#rows button')].find((button) => button.innerText === ${JSON.stringify(name)}).click()`,
+      );
+      await see("document.querySelector('[value=text]').click()");
+      await until("the body", "document.querySelector('#messages pre') !== null");
+      assert.equal(await see(shown("#messages pre")), "aNULbU+202E 👩\u200d💻");
+      assert.equal(await see(shown("#name")), name);
+      await until("its buttons", "!document.querySelector('#delete').hidden");
+      await view.click("#delete");
+      assert.equal(await see(shown("#question")), `Delete ${name}?`);
+      assert.equal(
+        await see(shown("#consequence")),
+        "The queue, its message and its counters are gone then.",
+      );
+      await view.click("#yes");
+      await until("it is gone", `${cell(name, 1)} === undefined`);
+    },
+  );
+
+  await check(
+    "JSON is shown as it was written, also where only its beginning is there",
+    async () => {
+      await producer.put("json", '{"n":12345678901234567890,"n":1.50,"text":"\\u00e9"}');
+      await producer.put(
+        "json",
+        JSON.stringify({ list: Array.from({ length: 2000 }, (_, i) => i) }),
+      );
+      await producer.put("json", "[1,]");
+      await see("document.querySelector('[value=json]').click(), choose('json')");
+      await until("its messages", "document.querySelectorAll('#messages pre').length === 3");
+      const bodies = await see<string[]>(
+        "[...document.querySelectorAll('#messages pre')].map((pre) => pre.textContent)",
+      );
+      assert.equal(
+        bodies[0],
+        '{\n  "n": 12345678901234567890,\n  "n": 1.50,\n  "text": "\\u00e9"\n}',
+      );
+      assert.ok(bodies[1]?.startsWith('{\n  "list": [\n    0,\n    1,\n'));
+      assert.equal(bodies[2], "[1,]\n\n(this is not JSON)");
+      const cut = await see<string>(shown("#messages li:nth-child(2) div"));
+      assert.match(cut, /^number 2 · 8,900 bytes · .* · the first 4,096 bytes shown$/);
+      await see("choose(undefined)");
+    },
+  );
+
+  await check("the address chooses the queue, and Back the one before", async () => {
+    await see("choose('invoices')");
+    assert.equal(await see("location.hash"), "#invoices");
+    await see("choose('caf\\xc3\\xa9-orders')");
+    assert.equal(await see("location.hash"), "#caf%C3%A9-orders");
+    await see("history.back()");
+    await until("the one before", `${shown("#name")} === 'invoices'`);
+    await until(
+      "its messages",
+      "document.querySelector('#messages pre')?.innerText.includes('invoice')",
+    );
+    await see("history.back()");
+    await until("none", "document.querySelector('#queue').hidden");
+    await see("history.forward()");
+    await until("it again", `${shown("#name")} === 'invoices'`);
+    await until("how many are shown", `${shown("#listed")} === '20 of 310'`);
+    const names: [name: string, link: string, shown: string][] = [
+      ["caf\xc3\xa9", "café", "café"],
+      ["100%", "100%", "100%"],
+      ["%zz\xe9", "%zz%E9", "%zz\xe9 (latin1)"],
+      ["a?b#c=%41", "a?b#c=%2541", "a?b#c=%41"],
+    ];
+    for (const [name, link, shownName] of names) {
+      await producer.put(name, name);
+      await see(`location.hash = ${JSON.stringify(link)}`);
+      await until(`the queue of ${link}`, `${shown("#name")} === ${JSON.stringify(shownName)}`);
+      await until("its message", "document.querySelectorAll('#messages pre').length === 1");
+    }
+    await see("location.hash = 'nothing'");
+    await until("that there is none", `${shown("#facts")}.trim() === 'There is no such queue.'`);
+    await view.navigate(`${site}?filter=inv&sort=shown&order=ascending#invoices`);
+    await until(
+      "the queue of the link",
+      `document.querySelector('#name')?.innerText === 'invoices'`,
+    );
+    await until("its messages", "document.querySelectorAll('#messages pre').length === 20");
+    await until("the queues that match", "document.querySelectorAll('#rows tr').length === 1");
+    assert.equal(await see("document.querySelector('th').ariaSort"), "ascending");
+    await view.navigate(site);
+    await until("all queues", "document.querySelectorAll('#rows tr').length > 5");
+  });
+
+  await check("numbers agree with each other, and words with them", async () => {
+    const [tile, table] = await see<[string, string]>(`[${shown("#tiles")}, ${shown("#count")}]`);
+    const [, queues] = / in (\d+) queues/.exec(tile) ?? [];
+    assert.equal(table, `${queues}, 1 more only waited for`);
+    assert.equal(await see("document.querySelectorAll('#rows tr').length"), Number(queues) + 1);
+    assert.match(tile, /promised below 214 MB/);
+    await see("choose('exports')");
+    await until("its buttons", "!document.querySelector('#flush').hidden");
+    await view.click("#flush");
+    assert.equal(
+      await see(shown("#consequence")),
+      "11 messages are gone then; the open one stays.",
+    );
+    await view.click("#no");
+    await see("choose('jobs')");
+    await until(
+      "its message",
+      "document.querySelector('#messages li')?.innerText.includes(' · 1 byte · ')",
+    );
+    await view.click("#flush");
+    assert.equal(await see(shown("#consequence")), "1 message is gone then.");
+    await view.click("#no");
+    await see("choose(undefined)");
   });
 
   await check("a queue is flushed and deleted once that is confirmed", async () => {
@@ -243,9 +375,20 @@ try {
         "[document.documentElement.scrollWidth, innerWidth]",
       );
       assert.ok(needed <= given, `${needed} pixels are needed, and there are ${given}`);
-      await see("document.querySelector('table').scrollIntoView()");
+      await see("scrollTo(0, 0)");
+      assert.ok(
+        await see(
+          "document.querySelector('#rows tr').getBoundingClientRect().bottom < innerHeight",
+        ),
+      );
       await picture(`phone-${scheme}`);
-      await see("choose('invoices')");
+      await see("scrollTo(0, 500), choose('invoices')");
+      await until("its messages", "document.querySelectorAll('#messages pre').length === 20");
+      await until("its buttons", "!document.querySelector('#delete').hidden");
+      await inSight("name", "flush", "delete", "close", "facts");
+      await picture(`phone-${scheme}-chosen`);
+      await see("scrollTo(0, 2500)");
+      await inSight("flush", "delete", "close");
       const [chosen] = await see<[number]>("[document.documentElement.scrollWidth]");
       assert.ok(
         chosen <= given,
@@ -261,6 +404,22 @@ try {
   });
   over = true;
   await done;
+
+  await check("all of many queues are sorted, by any column", async () => {
+    for (let i = 0; i < 1200; i++)
+      await producer.put(`many-${i}`, i === 700 ? "y".repeat(1000) : "x");
+    await producer.put("many-900", "x");
+    await see("document.querySelector('#filter').value = 'many-', keepAddress(), refresh()");
+    await until("all of them", `${shown("#count")}.startsWith('1,200 of ')`);
+    assert.match(await see<string>(shown("#count")), /, the first 100 listed$/);
+    await until("the fullest", `${first} === 'many-900'`);
+    await head("Size");
+    await until("the largest", `${first} === 'many-700'`);
+    await head("Oldest");
+    await until("the oldest", `${first} === 'many-0'`);
+    await see("document.querySelector('#more button').click()");
+    await until("more of them", "document.querySelectorAll('#rows tr').length === 200");
+  });
 
   child.kill("SIGTERM");
   await child.exited;

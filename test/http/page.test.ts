@@ -7,10 +7,23 @@ import { fill, startWeb, type Web } from "./web.ts";
 
 suite();
 
+interface Row {
+  name: string;
+  shown: string;
+  exists: boolean;
+  messages: number;
+  waiters: number;
+  in?: number;
+  out?: number;
+}
+
 interface Overview {
   total: number;
   matching: number;
-  queues: { name: string; shown: string; messages: number; waiters: number; oldest: number }[];
+  messages: number;
+  awaited: number;
+  queues: Row[];
+  chosen?: Row;
   history: unknown[];
   course: unknown[];
   server: { admin: boolean; ailment?: string; connections: { ready: number; waiting: number } };
@@ -86,12 +99,13 @@ test("the overview has the queues, and how many clients wait for one that is not
   await client.inStep();
   const all = await overview(server);
   expect(all.queues.map(({ shown, messages, waiters }) => [shown, messages, waiters])).toEqual([
-    ["jobs", 1, 0],
     ["café", 1, 0],
+    ["jobs", 1, 0],
     ["jbos", 0, 1],
   ]);
-  expect(all.queues[1]?.name).toBe("caf\xc3\xa9");
-  expect(all.total).toBe(2);
+  expect(all.queues[0]?.name).toBe("caf\xc3\xa9");
+  expect([all.total, all.messages, all.matching, all.awaited]).toEqual([2, 2, 3, 1]);
+  expect(all.queues.map(({ exists }) => exists)).toEqual([true, true, false]);
   expect(all.server.admin).toBe(false);
   expect(all.server.connections).toMatchObject({ ready: 1, waiting: 1 });
   expect(all.server.ailment).toBeUndefined();
@@ -100,14 +114,76 @@ test("the overview has the queues, and how many clients wait for one that is not
   await server.stop();
 });
 
-test("of very many queues the fullest are listed", async () => {
+test("all of very many queues are sorted by any column, and the first ones listed", async () => {
   const server = await startWeb(["-N"]);
   const names = Array.from({ length: 3000 }, (_, i) => `queue-${i}`);
   await fill(server.address, [...names, "queue-2900", "queue-1234", "queue-1234"]);
+  await fill(server.address, ["queue-1777"], "y".repeat(1000));
+  const client = await server.connect();
+  client.send("get queue-55/open\r\n");
+  expect(await client.messages()).toHaveLength(1);
+  const waiter = await server.connect();
+  waiter.send("get none/t=60000\r\n");
+  await eventually("a client that waits", async () =>
+    (await overview(server, "queue=none")).chosen?.waiters === 1 ? true : undefined,
+  );
   const all = await overview(server);
-  expect([all.total, all.matching, all.queues.length]).toEqual([3000, 3000, 1000]);
-  expect(all.queues.slice(0, 2).map(({ name }) => name)).toEqual(["queue-1234", "queue-2900"]);
+  expect([all.total, all.matching, all.queues.length]).toEqual([3000, 3001, 1000]);
+  const firsts = async (query: string, many: number) =>
+    (await overview(server, query)).queues.slice(0, many).map(({ name }) => name);
+  const fullest = ["queue-1234", "queue-1777", "queue-2900"];
+  expect(await firsts("", 3)).toEqual(fullest);
+  expect(await firsts("sort=messages&limit=2", 9)).toEqual(fullest.slice(0, 2));
+  expect(await firsts("sort=messages&order=ascending", 1)).toEqual(["none"]);
+  expect(await firsts("sort=bytes", 1)).toEqual(["queue-1777"]);
+  expect(await firsts("sort=open", 1)).toEqual(["queue-55"]);
+  expect(await firsts("sort=waiters", 1)).toEqual(["none"]);
+  expect(await firsts("sort=shown", 2)).toEqual(["queue-999", "queue-998"]);
+  expect(await firsts("sort=shown&order=ascending", 2)).toEqual(["none", "queue-0"]);
   expect((await overview(server, "filter=queue-29")).matching).toBe(111);
+  await server.stop();
+});
+
+test("the queue that was longest without a get comes first by age, the one in use by rate", async () => {
+  const server = await startWeb();
+  const client = await server.connect();
+  for (const name of ["old", "idle", "busy"]) await client.put(name, "x");
+  const busiest = await eventually("the rates", async () => {
+    await client.put("busy", "x");
+    await client.take("busy");
+    const [first] = (await overview(server, "sort=out")).queues;
+    return first?.out === undefined || first.out === 0 ? undefined : first;
+  });
+  expect([busiest.name, (busiest.in ?? 0) > 0]).toEqual(["busy", true]);
+  const [oldest] = (await overview(server, "sort=age")).queues;
+  expect(oldest?.name).toBe("old");
+  await server.stop();
+});
+
+test("the queue that was chosen is told whatever is listed", async () => {
+  const server = await startWeb();
+  const client = await server.connect();
+  await client.put("jobs", "x");
+  await client.put("mail", "x");
+  const seen = await overview(server, "filter=jobs&queue=mail");
+  expect(seen.queues.map(({ name }) => name)).toEqual(["jobs"]);
+  expect(seen.chosen).toMatchObject({ name: "mail", messages: 1 });
+  expect((await overview(server, "queue=none")).chosen).toBeUndefined();
+  await server.stop();
+});
+
+test("an order or a limit that makes no sense is refused", async () => {
+  const server = await startWeb();
+  for (const [query, reason] of [
+    ["sort=size", "sort is one of shown, messages, in, out, age, waiters, open, bytes\n"],
+    ["order=down", "order is ascending or descending\n"],
+    ["limit=0", "limit is a number from 1 to 1000\n"],
+    ["limit=1001", "limit is a number from 1 to 1000\n"],
+    ["limit=x", "limit is a number from 1 to 1000\n"],
+  ] as const) {
+    const response = await server.get(`/data/overview?${query}`);
+    expect([query, response.status, await response.text()]).toEqual([query, 400, reason]);
+  }
   await server.stop();
 });
 

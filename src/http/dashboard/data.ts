@@ -1,67 +1,41 @@
+import type { Options } from "../../config/options.ts";
+import { MEGA } from "../../config/values.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Runtime } from "../../engine/runtime.ts";
-import { countWaiters } from "../../engine/waiters.ts";
 import type { Backend } from "../../queues/backend.ts";
-import type { QueueSummary } from "../../queues/summary.ts";
 import type { Histogram } from "../../util/histogram.ts";
-import { awaitedNames } from "../awaited.ts";
 import { countActivities } from "../connections.ts";
 import { orWarn } from "../failure.ts";
 import { unhealthyReason } from "../health.ts";
 import { seriesOf } from "../history.ts";
 import type { Monitor } from "../monitor.ts";
-import { displayName } from "../queue_name.ts";
-import { beginSlice, isSliceOver, nextSlice } from "../time_slice.ts";
+import { findRow, listQueues, type TableQuery } from "./table.ts";
 
 /* What the page asks for, as JSON. The names of the fields are what the script in page.html reads. */
 
-/** A queue in the table; one that is not there, but waited for, has no messages. */
-interface QueueRow {
-  name: string;
-  sets: number;
-  gets: number;
-  messages: number;
-  /** Of the bodies. */
-  bytes: number;
-  open: number;
-  /** How long a message has been open at most, in milliseconds; 0 when none is. */
-  openAge: number;
-  waiters: number;
-  /** When its oldest message was committed, in milliseconds since 1970; 0 when there is none. */
-  oldest: number;
-  /** The name for people. */
-  shown: string;
-}
-
-/** The rows that match the filter, as far as they are listed. */
-interface QueueTable {
-  matching: number;
-  rows: QueueRow[];
-}
-
-/** More queues than this are not listed: those with the most messages and waiting clients are. */
-const MAX_LISTED = 1000;
 /** How many of the oldest messages are shown, and how many bytes of each. */
 const PREVIEW_LIMIT = { messages: 20, bytes: 4096 };
 /** How many open messages of one queue are listed. */
 const MAX_OPEN_LISTED = 50;
+/** The process takes so many bytes beside its budget at most, as long as -B allows no larger bodies. */
+const PROGRAM_BYTES = 150 * MEGA;
+const MAX_PROMISED_BODY = MEGA;
 
 /**
  * Everything that the page shows, but for messages.
- * @param filter a part of the names to list, in any case; "" lists all
- * @param chosen the name of the queue whose history is shown
+ * @param chosen the name of the queue that is shown by itself
  */
 export async function overview(
   monitor: Monitor,
-  filter: string,
+  query: TableQuery,
   chosen: string | undefined,
 ): Promise<object> {
   const { history, engine } = monitor;
   const queue = chosen === undefined ? undefined : engine.backend.summary(chosen);
   return {
-    ...(await listQueues(monitor, filter.toLowerCase())),
+    ...(await listQueues(monitor, query)),
     server: await describeServer(monitor),
     history: history.all,
+    chosen: chosen === undefined ? undefined : findRow(monitor, chosen),
     course: queue === undefined ? [] : seriesOf(history, queue),
     opened: chosen === undefined ? [] : listOpen(engine, chosen),
   };
@@ -81,58 +55,6 @@ export function oldestMessages(backend: Backend, name: string): object[] | undef
   return previews?.map((preview) => ({ ...preview, body: preview.body.toString("base64") }));
 }
 
-async function listQueues({ engine, slices }: Monitor, filter: string): Promise<object> {
-  const { backend, runtime } = engine;
-  const slice = beginSlice(slices);
-  const table: QueueTable = { matching: 0, rows: [] };
-  for (const summary of backend.summaries()) {
-    const shown = displayName(summary.name);
-    if (shown.toLowerCase().includes(filter)) {
-      const oldest = orWarn(() => backend.oldestArrival(summary.name));
-      const waiters = countWaiters(engine, summary.name);
-      if (oldest !== undefined) addRow(table, rowOf(summary, shown, waiters, oldest, runtime));
-    }
-    if (isSliceOver(slice)) await nextSlice(slice);
-  }
-  for (const name of awaitedNames(engine)) {
-    const shown = displayName(name);
-    if (!shown.toLowerCase().includes(filter)) continue;
-    addRow(table, absentRow(name, shown, countWaiters(engine, name)));
-  }
-  const { matching, rows } = table;
-  return { total: backend.usage().queues, matching, queues: fullest(rows) };
-}
-
-function rowOf(
-  queue: QueueSummary,
-  shown: string,
-  waiters: number,
-  oldest: number,
-  { monotonic }: Runtime,
-): QueueRow {
-  const { name, sets, gets, messages, bytes, open, openedAt } = queue;
-  const openAge = openedAt === undefined ? 0 : monotonic() - openedAt;
-  return { name, sets, gets, messages, bytes, open, openAge, waiters, oldest, shown };
-}
-
-function absentRow(name: string, shown: string, waiters: number): QueueRow {
-  const none = { sets: 0, gets: 0, messages: 0, bytes: 0, open: 0, openAge: 0, oldest: 0 };
-  return { name, ...none, waiters, shown };
-}
-
-/** Sorts out rows now and then, so that a million queues take no more memory than a few thousand. */
-function addRow(table: QueueTable, row: QueueRow): void {
-  table.matching++;
-  table.rows.push(row);
-  if (table.rows.length >= 2 * MAX_LISTED) table.rows = fullest(table.rows);
-}
-
-function fullest(rows: QueueRow[]): QueueRow[] {
-  if (rows.length <= MAX_LISTED) return rows;
-  const sorted = rows.toSorted((a, b) => b.messages + b.waiters - a.messages - a.waiters);
-  return sorted.slice(0, MAX_LISTED);
-}
-
 async function describeServer(monitor: Monitor): Promise<object> {
   const { engine, options } = monitor;
   const { stats, backend, settings, runtime } = engine;
@@ -145,10 +67,15 @@ async function describeServer(monitor: Monitor): Promise<object> {
     admin: options.httpAdmin,
     ailment: unhealthyReason(engine),
     connections: { ...(await countActivities(monitor)), most: options.connections },
-    memory: { rss: process.memoryUsage().rss, budget: options.memory, messages: cached },
+    memory: { rss: process.memoryUsage().rss, promised: promisedMemory(options), messages: cached },
     bytes,
     store: describeDisk(monitor),
   };
+}
+
+/** What the process stays below, in bytes; undefined where bodies may be so large that it can take more. */
+function promisedMemory({ memory, maxBody }: Options): number | undefined {
+  return maxBody <= MAX_PROMISED_BODY ? memory + PROGRAM_BYTES : undefined;
 }
 
 function describeDisk({ engine, options }: Monitor): object {

@@ -1,12 +1,15 @@
 import html from "./page.html" with { type: "text" };
+import address from "./script/address.js" with { type: "text" };
 import admin from "./script/admin.js" with { type: "text" };
 import bodies from "./script/bodies.js" with { type: "text" };
 import charts from "./script/charts.js" with { type: "text" };
+import json from "./script/json.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
 import queue from "./script/queue.js" with { type: "text" };
 import server from "./script/server.js" with { type: "text" };
 import state from "./script/state.js" with { type: "text" };
 import table from "./script/table.js" with { type: "text" };
+import visible from "./script/visible.js" with { type: "text" };
 import words from "./script/words.js" with { type: "text" };
 
 import narrow from "./style/narrow.css" with { type: "text" };
@@ -14,7 +17,20 @@ import base from "./style/page.css" with { type: "text" };
 import queues from "./style/queues.css" with { type: "text" };
 
 const style = [base, queues, narrow].join("\n");
-const script = [state, words, charts, server, table, queue, bodies, admin, main].join("\n");
+const script = [
+  state,
+  words,
+  visible,
+  address,
+  charts,
+  server,
+  table,
+  json,
+  bodies,
+  queue,
+  admin,
+  main,
+].join("\n");
 
 /** The one page, whole: its style and its script are in it. */
 export const page = (html as unknown as string) // declared as what it would be without the attribute

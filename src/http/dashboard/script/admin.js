@@ -1,20 +1,32 @@
 /* What changes something. */
 
 function confirmFirst(command) {
-  const queue = last.queues.find(({ name }) => name === chosen);
+  const queue = last.chosen;
   if (queue === undefined) return;
-  const lost = `${count(queue.messages)} ${queue.messages === 1 ? "message" : "messages"}`;
   const isFlush = command === "flush";
-  write($("question"), `${isFlush ? "Flush" : "Delete"} ${queue.shown}?`);
-  write(
-    $("consequence"),
-    isFlush
-      ? `Its ${lost} are gone then, but for the ${count(queue.open)} open.`
-      : `The queue, its ${lost} and its counters are gone then.`,
-  );
+  const name = element("span");
+  writeVisible(name, queue.shown, IN_NAMES);
+  $("question").replaceChildren(isFlush ? "Flush " : "Delete ", name, "?");
+  write($("consequence"), isFlush ? lossOfFlush(queue) : lossOfDelete(queue));
   write($("yes"), isFlush ? "Flush it" : "Delete it");
   $("yes").onclick = () => act(command, queue.name);
   $("sure").showModal();
+}
+
+function lossOfFlush({ messages, open }) {
+  const lost = messages - open;
+  if (lost === 0) return `It has no message to lose${open === 0 ? "" : ": an open one stays"}.`;
+  const rest =
+    open === 0
+      ? ""
+      : `; ${open === 1 ? "the open one stays" : `the ${count(open)} open ones stay`}`;
+  return `${many(lost, "message")} ${lost === 1 ? "is" : "are"} gone then${rest}.`;
+}
+
+function lossOfDelete({ messages }) {
+  const lost =
+    messages === 0 ? "" : messages === 1 ? ", its message" : `, its ${many(messages, "message")}`;
+  return `The queue${lost} and its counters are gone then.`;
 }
 
 async function act(command, name) {

@@ -1,18 +1,13 @@
-/* The ways to show a body. */
+/* The ways to show a body. What is cut is the beginning of a longer one. */
 
-/** Control characters are shown as the pictures that Unicode has for them. */
-function asText(bytes) {
-  const picture = (character) => String.fromCharCode(0x2400 + character.charCodeAt(0));
-  return new TextDecoder().decode(bytes).replace(/[\0-\x08\x0b-\x1f]/g, picture);
+/** The bytes as UTF-8; a character that is cut in two is left out. */
+function asText(bytes, isCut) {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: isCut });
 }
 
-function asJson(bytes) {
-  const text = asText(bytes);
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return `${text}\n\n(this is not JSON)`;
-  }
+function asJson(bytes, isCut) {
+  const text = asText(bytes, isCut);
+  return formatJson(text, isCut) ?? `${text}\n\n(this is not JSON)`;
 }
 
 function asHex(bytes) {

@@ -67,7 +67,8 @@ function draw({ title, series, values, svg, paths, peak }, lines, show, now) {
   svg.setAttribute("aria-label", `${title}: ${text}; ${peak.textContent}`);
 }
 
-function drawHistory([depth, rates], points, now) {
+/** @param messages how many there are now */
+function drawHistory([depth, rates], points, messages, now) {
   const change = (i) =>
     points.slice(1).map((point, j) => {
       const earlier = points[j];
@@ -76,7 +77,7 @@ function drawHistory([depth, rates], points, now) {
         Math.max(0, ((point[i] - earlier[i]) * 1000) / Math.max(1, point[0] - earlier[0])),
       ];
     });
-  draw(depth, [points.map(([at, messages]) => [at, messages])], count, now);
+  draw(depth, [[...points.map(([at, messages]) => [at, messages]), [now, messages]]], count, now);
   draw(rates, [change(2), change(3)], rate, now);
 }
 

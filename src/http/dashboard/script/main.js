@@ -3,7 +3,12 @@
 async function refresh() {
   clearTimeout(timer);
   const turn = ++asked;
-  const query = new URLSearchParams({ filter: $("filter").value });
+  const query = new URLSearchParams({
+    filter: $("filter").value,
+    sort: sort.key,
+    order: sort.descending ? "descending" : "ascending",
+    limit: maxRows,
+  });
   if (chosen !== undefined) query.set("queue", chosen);
   try {
     const response = await fetch(`data/overview?${query}`);
@@ -21,30 +26,13 @@ async function refresh() {
 
 function show(answer) {
   const { now } = answer.server;
-  for (const queue of answer.queues) {
-    queue.age = queue.oldest === 0 ? 0 : Math.max(1, now - queue.oldest);
-    const earlier = before.get(queue.name);
-    if (earlier === undefined || now - earlier.now < 500) {
-      queue.in = earlier?.in;
-      queue.out = earlier?.out;
-    } else {
-      queue.in = Math.max(0, ((queue.sets - earlier.sets) * 1000) / (now - earlier.now));
-      queue.out = Math.max(0, ((queue.gets - earlier.gets) * 1000) / (now - earlier.now));
-    }
-  }
-  before = new Map(
-    answer.queues.map((queue) => {
-      const earlier = before.get(queue.name);
-      const isTooSoon = earlier !== undefined && now - earlier.now < 500;
-      return [queue.name, isTooSoon ? earlier : { ...queue, now }];
-    }),
-  );
   last = answer;
   showServer(answer);
-  drawHistory(allCharts, answer.history, now);
+  drawHistory(allCharts, answer.history, answer.messages, now);
   showTable();
   showQueue();
-  if (chosen !== undefined) drawHistory(queueCharts, answer.course, now);
+  if (chosen !== undefined)
+    drawHistory(queueCharts, answer.course, answer.chosen?.messages ?? 0, now);
   write(
     $("updated"),
     `${new Date(now).toLocaleTimeString([], { hour12: false })}${paused ? ", paused" : ""}`,
@@ -54,10 +42,13 @@ function show(answer) {
 showHeads();
 const allCharts = twoCharts($("all"));
 const queueCharts = twoCharts($("course"));
-$("filter").oninput = refresh;
-$("more").onclick = () => {
-  maxRows += ROWS;
-  showTable();
+$("filter").oninput = () => {
+  keepAddress();
+  refresh();
+};
+$("more").firstElementChild.onclick = () => {
+  maxRows = Math.min(MOST_ROWS, maxRows + ROWS);
+  refresh();
 };
 $("close").onclick = () => choose(undefined);
 $("look").onclick = look;
@@ -76,6 +67,5 @@ document.onkeydown = ({ key, target }) => {
   if (key === "/" && target.tagName !== "INPUT") setTimeout(() => $("filter").focus());
   if (key === "Escape" && chosen !== undefined && !$("sure").open) choose(undefined);
 };
-refresh().then(() => {
-  if (location.hash.length > 1) choose(decodeURIComponent(location.hash.slice(1)));
-});
+window.onpopstate = followAddress;
+followAddress();

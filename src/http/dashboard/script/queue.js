@@ -1,28 +1,38 @@
 /* The queue that was chosen. */
 
 function choose(name) {
+  if (name !== chosen) history.pushState(null, "", addressOf(name));
+  showChosen(name);
+}
+
+function showChosen(name) {
+  const isNew = name !== chosen;
   chosen = name;
-  previews = [];
-  showMessages();
-  history.replaceState(
-    null,
-    "",
-    name === undefined ? location.pathname : `#${encodeURIComponent(name)}`,
-  );
   $("queue").hidden = name === undefined;
   $("columns").classList.toggle("two", name !== undefined);
-  if (name === undefined) return showTable();
   refresh();
+  if (name === undefined || !isNew) return;
+  previews = [];
+  failure = undefined;
+  $("messages").replaceChildren();
+  $("facts").replaceChildren();
+  writeVisible($("name"), shownName(name), IN_NAMES);
   look();
   $("name").focus({ preventScroll: true });
-  $("queue").scrollIntoView({ block: "nearest" });
+  if ($("queue").getBoundingClientRect().top < 0 || isNarrow.matches) $("queue").scrollIntoView();
+}
+
+/** The name for people, before the server has told it: its bytes as UTF-8. */
+function shownName(name) {
+  const bytes = Uint8Array.from(name, (character) => character.charCodeAt(0));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 function showQueue() {
   if (chosen === undefined) return;
-  const queue = last.queues.find(({ name }) => name === chosen);
-  write($("name"), queue?.shown ?? chosen);
-  const facts = queue === undefined ? [["", "not in the list now"]] : factsOf(queue);
+  const queue = last.chosen;
+  if (queue !== undefined) writeVisible($("name"), queue.shown, IN_NAMES);
+  const facts = queue === undefined ? [["", "There is no such queue."]] : factsOf(queue);
   $("facts").replaceChildren(
     ...facts.map(([name, value]) => {
       const fact = element("div");
@@ -31,7 +41,8 @@ function showQueue() {
     }),
   );
   showOpen();
-  for (const id of ["flush", "delete"]) $(id).hidden = !last.server.admin || queue === undefined;
+  for (const id of ["flush", "delete"]) $(id).hidden = !last.server.admin || !queue?.exists;
+  showListed();
 }
 
 function factsOf(queue) {
@@ -59,7 +70,7 @@ function showOpen() {
         `for ${age(Math.max(1, opened))}`,
         `since ${since}`,
         `number ${count(number)}`,
-        `${count(length)} bytes`,
+        many(length, "byte"),
       ];
       return element("li", parts.join(" · "), "small");
     }),
@@ -71,32 +82,47 @@ async function look() {
   const response = await fetch(`data/messages?queue=${encodeURIComponent(name)}`).catch(
     () => undefined,
   );
+  const answer = response?.ok ? await response.json() : await response?.text();
   if (name !== chosen) return;
-  previews = response?.ok ? await response.json() : [];
+  previews = response?.ok ? answer : [];
+  failure =
+    response?.ok || response?.status === 404
+      ? undefined
+      : (answer ?? "The server does not answer.");
   showMessages();
 }
 
 function showMessages() {
   const view = document.querySelector("[name=view]:checked").value;
   $("messages").replaceChildren(...previews.map((preview) => messageOf(preview, view)));
-  if (previews.length === 0) $("messages").append(element("li", "There is none.", "quiet"));
+  if (previews.length === 0)
+    $("messages").append(element("li", failure ?? "There is none.", "quiet"));
+  showListed();
+}
+
+/** `20 of 41`. There may be more messages than when they were looked at, or fewer. */
+function showListed() {
+  const n = previews.length;
+  const messages = last?.chosen?.messages ?? 0;
+  write($("listed"), n === 0 ? "" : n < messages ? `${count(n)} of ${count(messages)}` : count(n));
 }
 
 function messageOf(preview, view) {
   const bytes = Uint8Array.from(atob(preview.body), (character) => character.charCodeAt(0));
+  const isCut = bytes.length < preview.length;
   const item = element("li");
   const waited = last === undefined ? 0 : Math.max(1, last.server.now - preview.arrived);
   const parts = [
     `number ${count(preview.number)}`,
-    `${count(preview.length)} bytes`,
+    many(preview.length, "byte"),
     `${age(waited)} old`,
     ...(preview.flags === 0 ? [] : [`flags ${preview.flags}`]),
     ...(preview.open ? ["open"] : []),
-    ...(bytes.length < preview.length ? [`the first ${count(bytes.length)} are shown`] : []),
+    ...(isCut ? [`the first ${many(bytes.length, "byte")} shown`] : []),
   ];
   item.append(element("div", parts.join(" · "), "quiet small"));
-  const text = { text: asText, json: asJson, hex: asHex }[view](bytes);
-  const pre = element("pre", text, view);
+  const pre = element("pre", undefined, view);
+  writeVisible(pre, { text: asText, json: asJson, hex: asHex }[view](bytes, isCut), IN_BODIES);
   pre.tabIndex = 0;
   item.append(pre);
   return item;

@@ -1,6 +1,6 @@
 /* The state of the server. */
 
-function showServer({ server, history, queues, total }) {
+function showServer({ server, messages, total }) {
   const { connections, memory, store } = server;
   const clients =
     connections.ready + connections.waiting + connections.blocked + connections.ending;
@@ -10,18 +10,10 @@ function showServer({ server, history, queues, total }) {
   );
   $("health").classList.toggle("bad", server.ailment !== undefined);
   write($("health"), server.ailment === undefined ? "healthy" : `cannot commit: ${server.ailment}`);
-  const messages =
-    history.length === 0
-      ? queues.reduce((sum, { messages }) => sum + messages, 0)
-      : history.at(-1)[1];
   const syncs = store.syncs === 0 ? "no sync yet" : `sync ${time(store.syncSeconds / store.syncs)}`;
   const commit = store.commits === 0 ? "–" : time(store.commitSeconds / store.commits);
   tiles([
-    [
-      "Messages",
-      count(messages),
-      `${size(server.bytes)} in ${count(total)} ${total === 1 ? "queue" : "queues"}`,
-    ],
+    ["Messages", count(messages), `${size(server.bytes)} in ${many(total, "queue")}`],
     [
       "Clients",
       count(clients),
@@ -37,7 +29,7 @@ function showServer({ server, history, queues, total }) {
     [
       "Memory",
       size(memory.rss),
-      `${size(memory.messages)} messages, budget ${size(memory.budget)}`,
+      `${memory.promised === undefined ? "" : `promised below ${size(memory.promised)}, `}messages ${size(memory.messages)}`,
     ],
   ]);
 }

@@ -4,6 +4,7 @@
 
 const INTERVAL = 2000; // milliseconds
 const ROWS = 100; // shown at once, and more when asked for
+const MOST_ROWS = 1000; // the server lists no more
 const $ = (id) => document.getElementById(id);
 // Where there is little room the middling columns go, and the wide ones before them.
 const columns = [
@@ -17,12 +18,14 @@ const columns = [
   { key: "bytes", title: "Size", show: size, narrow: "wide" },
 ];
 
+const isNarrow = matchMedia("(max-width: 1000px)"); // as in narrow.css
+
 let last; // the server's last answer
-let before = new Map(); // name: the counters of the answer before it
 let sort = { key: "messages", descending: true };
 let maxRows = ROWS;
-let chosen; // the name of a queue
+let chosen; // the name of a queue, a character for each byte
 let previews = []; // its oldest messages
+let failure; // why there are none
 let paused = false;
 let timer;
 let asked = 0;

@@ -9,43 +9,49 @@ function showHeads() {
     button.onclick = () => {
       const descending = sort.key === key ? !sort.descending : key !== "shown";
       sort = { key, descending };
-      showTable();
+      keepAddress();
+      refresh();
     };
     head.append(button);
     $("heads").append(head);
   }
 }
 
-function compare(a, b) {
-  const [x, y] = [a[sort.key] ?? -1, b[sort.key] ?? -1];
-  const order = typeof x === "string" ? x.localeCompare(y) : x - y;
-  return (sort.descending ? -order : order) || a.shown.localeCompare(b.shown);
-}
-
 function showTable() {
-  const { queues, matching, total } = last;
+  const { queues } = last;
   columns.forEach(({ key }, i) => {
     const head = $("heads").children[i];
     if (key !== sort.key) head.removeAttribute("aria-sort");
     else head.setAttribute("aria-sort", sort.descending ? "descending" : "ascending");
   });
-  const visible = queues.toSorted(compare).slice(0, maxRows);
   const focused = document.activeElement;
-  visible.forEach((queue, i) => {
+  queues.forEach((queue, i) => {
     const row = rowOf(queue);
     if ($("rows").children[i] !== row) $("rows").insertBefore(row, $("rows").children[i] ?? null);
   });
-  while ($("rows").children.length > visible.length) $("rows").lastChild.remove();
+  while ($("rows").children.length > queues.length) $("rows").lastChild.remove();
   if (focused !== document.activeElement && focused.isConnected)
     focused.focus({ preventScroll: true });
   for (const name of rows.keys()) if (!rows.get(name).isConnected) rows.delete(name);
-  const listed = matching > queues.length ? `the ${count(queues.length)} fullest of ` : "";
+  showCounts(last);
+}
+
+/** How many queues there are, match and are listed. */
+function showCounts({ queues, matching, awaited, total }) {
+  const isFiltered = $("filter").value !== "";
+  const parts = [isFiltered ? `${count(matching - awaited)} of ${count(total)}` : count(total)];
+  if (awaited > 0) parts.push(`${count(awaited)} more only waited for`);
+  const hasMore = queues.length < matching;
+  if (hasMore) parts.push(`the first ${count(queues.length)} listed`);
+  write($("count"), parts.join(", "));
+  $("more").hidden = !hasMore;
+  const isFull = hasMore && maxRows >= MOST_ROWS;
+  $("more").firstElementChild.hidden = isFull;
   write(
-    $("count"),
-    `${listed}${count(matching)}${$("filter").value === "" ? "" : ` of ${count(total)}`}`,
+    $("more").lastElementChild,
+    isFull ? "Filter by name, or sort in another order, to see others." : "",
   );
-  $("more").hidden = queues.length <= maxRows;
-  $("empty").hidden = visible.length > 0;
+  $("empty").hidden = queues.length > 0;
   write(
     $("empty"),
     total === 0 ? "There is no queue yet: its first set makes it." : "No queue has such a name.",
@@ -59,6 +65,7 @@ function rowOf(queue) {
     for (const { narrow } of columns) row.append(element("td", undefined, narrow));
     const button = element("button");
     button.type = "button";
+    writeVisible(button, queue.shown, IN_NAMES);
     row.firstChild.append(button);
     row.onclick = () => choose(queue.name);
     rows.set(queue.name, row);
@@ -67,7 +74,6 @@ function rowOf(queue) {
   columns.forEach(({ key, show }, i) => {
     const cell = row.children[i];
     if (i === 0) {
-      write(cell.firstChild, queue.shown);
       cell.firstChild.setAttribute("aria-pressed", String(queue.name === chosen));
       return;
     }

@@ -4,6 +4,11 @@ function count(n) {
   return Math.round(n).toLocaleString("en");
 }
 
+/** `1 message`, `2 messages`. */
+function many(n, noun) {
+  return `${count(n)} ${noun}${n === 1 ? "" : "s"}`;
+}
+
 function rate(n) {
   if (n === undefined) return "–";
   return n === 0 ? "0" : n < 10 ? n.toFixed(1) : count(n);

@@ -1,0 +1,164 @@
+import { countWaiters } from "../../engine/waiters.ts";
+import type { QueueSummary } from "../../queues/summary.ts";
+import { awaitedNames } from "../awaited.ts";
+import { orWarn } from "../failure.ts";
+import type { Monitor } from "../monitor.ts";
+import { displayName } from "../queue_name.ts";
+import { rateOf } from "../rates.ts";
+import { beginSlice, isSliceOver, nextSlice } from "../time_slice.ts";
+
+/** A queue in the table; one that is not there, but waited for, has no messages. The script of the page reads these names. */
+export interface QueueRow {
+  /** A byte of the name is a character from U+0000 to U+00FF. */
+  name: string;
+  /** The name for people. */
+  shown: string;
+  /** False for one that is only waited for. */
+  exists: boolean;
+  messages: number;
+  /** Messages a second; undefined until they are known. */
+  in: number | undefined;
+  out: number | undefined;
+  /** Of its oldest message, in milliseconds; 0 when there is none. */
+  age: number;
+  waiters: number;
+  open: number;
+  /** How long a message has been open at most, in milliseconds; 0 when none is. */
+  openAge: number;
+  /** Of the bodies. */
+  bytes: number;
+  sets: number;
+  gets: number;
+}
+
+/** The rows that match the filter, as far as they are listed. */
+export interface QueueTable {
+  /** All queues, whether they match or not, and the messages in them. */
+  total: number;
+  messages: number;
+  /** Queues that match, and names that match and are only waited for. */
+  matching: number;
+  awaited: number;
+  /** The first of them in the order asked for. */
+  queues: QueueRow[];
+}
+
+const COLUMNS = ["shown", "messages", "in", "out", "age", "waiters", "open", "bytes"] as const;
+
+/** What the page asks for: a part of the names, in any case; a column to sort by, and how many rows. */
+export interface TableQuery {
+  filter: string;
+  sort: (typeof COLUMNS)[number];
+  descending: boolean;
+  limit: number;
+}
+
+/** No more rows than this are listed at once. */
+const MAX_ROWS = 1000;
+
+/** @returns a text that says what is accepted, when something else was asked for */
+export function readTableQuery(parameters: URLSearchParams): TableQuery | string {
+  const asked = parameters.get("sort") ?? "messages";
+  const sort = COLUMNS.find((column) => column === asked);
+  if (sort === undefined) return `sort is one of ${COLUMNS.join(", ")}`;
+  const order = parameters.get("order") ?? "descending";
+  if (order !== "ascending" && order !== "descending") {
+    return "order is ascending or descending";
+  }
+  const limit = Number(parameters.get("limit") ?? MAX_ROWS);
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_ROWS) {
+    return `limit is a number from 1 to ${MAX_ROWS}`;
+  }
+  const filter = (parameters.get("filter") ?? "").toLowerCase();
+  return { filter, sort, descending: order === "descending", limit };
+}
+
+/** The first rows of all queues that match, and of the names that match and are only waited for. */
+export async function listQueues(monitor: Monitor, query: TableQuery): Promise<QueueTable> {
+  const { engine, slices } = monitor;
+  const slice = beginSlice(slices);
+  const table: QueueTable = { total: 0, messages: 0, matching: 0, awaited: 0, queues: [] };
+  const { filter } = query;
+  for (const summary of engine.backend.summaries()) {
+    table.total++;
+    table.messages += summary.messages;
+    const shown = displayName(summary.name);
+    if (shown.toLowerCase().includes(filter)) addRow(table, rowOf(monitor, summary, shown), query);
+    if (isSliceOver(slice)) await nextSlice(slice);
+  }
+  for (const name of awaitedNames(engine)) {
+    const shown = displayName(name);
+    if (!shown.toLowerCase().includes(filter)) continue;
+    table.awaited++;
+    addRow(table, absentRow(monitor, name, shown), query);
+  }
+  keepFirst(table, query);
+  return table;
+}
+
+/** One row; undefined when there is no such queue, and no client waits for it. */
+export function findRow(monitor: Monitor, name: string): QueueRow | undefined {
+  const { engine } = monitor;
+  const summary = engine.backend.summary(name);
+  const shown = displayName(name);
+  if (summary !== undefined) return rowOf(monitor, summary, shown);
+  return countWaiters(engine, name) === 0 ? undefined : absentRow(monitor, name, shown);
+}
+
+function rowOf({ engine, history }: Monitor, queue: QueueSummary, shown: string): QueueRow {
+  const { name, sets, gets, messages, bytes, open, openedAt } = queue;
+  const openAge = openedAt === undefined ? 0 : engine.runtime.monotonic() - openedAt;
+  const oldest = orWarn(() => engine.backend.oldestArrival(name)) ?? 0;
+  const age = oldest === 0 ? 0 : Math.max(1, engine.runtime.calendar() - oldest);
+  const waiters = countWaiters(engine, name);
+  const perSecond = rateOf(history.rates, queue);
+  return {
+    name,
+    shown,
+    exists: true,
+    messages,
+    ...perSecond,
+    age,
+    waiters,
+    open,
+    openAge,
+    bytes,
+    sets,
+    gets,
+  };
+}
+
+function absentRow({ engine }: Monitor, name: string, shown: string): QueueRow {
+  const waiters = countWaiters(engine, name);
+  const none = {
+    messages: 0,
+    in: 0,
+    out: 0,
+    age: 0,
+    open: 0,
+    openAge: 0,
+    bytes: 0,
+    sets: 0,
+    gets: 0,
+  };
+  return { name, shown, exists: false, ...none, waiters };
+}
+
+/** Drops rows now and then, so that a million queues take no more memory than a few thousand. */
+function addRow(table: QueueTable, row: QueueRow, query: TableQuery): void {
+  table.matching++;
+  table.queues.push(row);
+  if (table.queues.length >= 2 * MAX_ROWS) keepFirst(table, query);
+}
+
+function keepFirst(table: QueueTable, query: TableQuery): void {
+  table.queues = table.queues.sort((a, b) => compare(a, b, query)).slice(0, query.limit);
+}
+
+/** Rows that are equal are in the order of their names, whichever way the column is sorted. */
+function compare(a: QueueRow, b: QueueRow, { sort, descending }: TableQuery): number {
+  const [x, y] = [a[sort] ?? -1, b[sort] ?? -1];
+  const ascending = x < y ? -1 : x > y ? 1 : 0;
+  if (ascending !== 0) return descending ? -ascending : ascending;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
