@@ -3,6 +3,7 @@ import { bringOver } from "./app/drain.ts";
 import { exitWithFailure } from "./app/failure.ts";
 import { ping } from "./app/ping.ts";
 import { run } from "./app/run.ts";
+import { top } from "./app/top/top.ts";
 import { parseCommandLine } from "./config/command_line.ts";
 import { help } from "./config/help.ts";
 import { openStarterChannel, type StarterChannel } from "./os/daemon.ts";
@@ -30,6 +31,7 @@ async function act(args: readonly string[], channel: StarterChannel): Promise<vo
   if (commandLine.action === "license") return console.log(`${program} ${version}\n\n${license}`);
   const { action, options } = commandLine;
   if (action === "ping") return await ping(options);
+  if (action === "top") return await top(options);
   if (options.drainFrom !== undefined) return await bringOver(options, options.drainFrom, channel);
   await run(options, args, channel);
 }

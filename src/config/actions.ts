@@ -1,7 +1,7 @@
 import type { HelpText } from "./option.ts";
 
 /** Something to do in place of serving. */
-export type Action = "ping" | "help" | "license";
+export type Action = "ping" | "top" | "help" | "license";
 
 /** The flag that asks for an action. */
 export interface ActionFlag {
@@ -16,6 +16,11 @@ export const actionFlags: readonly ActionFlag[] = [
     name: "--ping",
     help: "ask the server at -s, or -l and -p, for its version: exit code 0 if it answers within a second",
     action: "ping",
+  },
+  {
+    name: "--top",
+    help: "show the queues of the server at -s, or -l and -p, again and again until q is typed; once where the output is no terminal",
+    action: "top",
   },
   { name: "-h", help: "print this help", action: "help" },
   { name: "-i", help: "print the licence", action: "license" },

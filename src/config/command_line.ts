@@ -5,7 +5,7 @@ import { optionKeys, type Options, optionTable } from "./options.ts";
 
 /** What the command line asks for. */
 export type CommandLine =
-  { action: "run" | "ping"; options: Options } | { action: "help" } | { action: "license" };
+  { action: "run" | "ping" | "top"; options: Options } | { action: "help" } | { action: "license" };
 
 const keyOfName = new Map(optionKeys.map((key) => [optionTable[key].name, key]));
 const actionOfName = new Map(actionFlags.map(({ name, action }) => [name, action]));
@@ -22,7 +22,7 @@ export function parseCommandLine(
   const given: Partial<Options> = {};
   const rest = [...args];
   const operands: string[] = [];
-  let action: "run" | "ping" = "run";
+  let action: "run" | "ping" | "top" = "run";
   for (let arg = rest.shift(); arg !== undefined && arg !== "--"; arg = rest.shift()) {
     if (arg === "-" || !arg.startsWith("-")) operands.push(arg);
     else {
