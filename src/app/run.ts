@@ -76,8 +76,10 @@ function raiseLimits({ coreFiles, connections, http }: Options): void {
 async function listen(options: Options): Promise<Listener[]> {
   const { socket, socketMode, address, port, udpPort } = options;
   if (socket !== undefined) return [await listenUnix(socket, socketMode)];
-  const udp = udpPort === 0 ? [] : [await listenUdp(address, udpPort)];
-  return [listenTcp(address, port), ...udp];
+  const hostnames = address && [...new Set(address.map(({ hostname }) => hostname))];
+  const tcp = address?.map(({ hostname, port: own }) => listenTcp(hostname, own ?? port));
+  const udp = udpPort === 0 ? [] : await listenUdp(hostnames, udpPort);
+  return [...(tcp ?? [listenTcp(undefined, port)]), ...udp];
 }
 
 /** Tells the log, the process that started a daemon, and the service manager. */

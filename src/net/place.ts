@@ -16,6 +16,12 @@ export function explainListenError(error: unknown): string {
       return "no interface of this machine has the address";
     case "EACCES":
       return "permission denied";
+    case "EINVAL":
+      return "an address that begins with fe80 needs its interface, as in fe80::1%eth0";
+    case "ENOTFOUND":
+      return "no such address";
+    case "EAFNOSUPPORT":
+      return "this machine has no addresses of that kind";
     default:
       return errorCode(error) ?? "no such address";
   }
