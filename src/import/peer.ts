@@ -11,7 +11,7 @@ export interface Peer {
   end(): void;
 }
 
-/** Why a drain, or another conversation with a server, ends before its time, in words for the user. */
+/** Why a drain ends before its time, in words for the user. */
 export class DrainError extends Error {}
 
 /** How long the other server may be silent. */
@@ -20,18 +20,13 @@ const MAX_SILENCE_MS = 30_000;
 const MAX_LINE = 65_536;
 const LF = 10;
 
-/** Where the other server is: an address, or the path of its Unix socket. */
-export type Place = Address | { unix: string };
-
-export function nameOf(place: Place): string {
-  if ("unix" in place) return place.unix;
-  const { hostname, port } = place;
+export function nameOf({ hostname, port }: Address): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /** @throws DrainError when it cannot be reached */
-export async function connectPeer(place: Place): Promise<Peer> {
-  const name = nameOf(place);
+export async function connectPeer(address: Address): Promise<Peer> {
+  const name = nameOf(address);
   const arrived: Buffer[] = [];
   let output: Buffer[] = [];
   let over: string | undefined;
@@ -81,11 +76,7 @@ export async function connectPeer(place: Place): Promise<Peer> {
     error: (_: unknown, error: Error) => finish(`cannot be reached: ${reasonIn(error)}`),
     close: () => finish("has ended the connection"),
   };
-  const connecting =
-    "unix" in place
-      ? Bun.connect({ unix: place.unix, socket: handlers })
-      : Bun.connect({ ...place, socket: handlers });
-  const socket = await connecting.catch((error: unknown) => {
+  const socket = await Bun.connect({ ...address, socket: handlers }).catch((error: unknown) => {
     throw new DrainError(`cannot connect to ${name}: ${reasonIn(error)}`);
   });
 

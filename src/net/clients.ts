@@ -15,7 +15,6 @@ import {
   SMALL_SHARE,
 } from "./backpressure.ts";
 import type { Outbox } from "./output.ts";
-import type { Watched } from "./silence.ts";
 
 /**
  * All connected clients of one server. Together they may make it hold only so much: backpressure.ts has the bounds, and
@@ -32,7 +31,7 @@ export interface Clients {
 }
 
 /** One client over TCP or a Unix socket. What happens to it is in connection.ts. */
-export interface Connection extends Outbox, Watched {
+export interface Connection extends Outbox {
   clients: Clients;
   session: Session;
   socket: ClientSocket;
@@ -46,8 +45,6 @@ export interface Connection extends Outbox, Watched {
 
 /** What a connection needs of its socket. */
 export interface ClientSocket {
-  /** Its descriptor, where it has one. */
-  readonly fd?: number;
   /** Where the client is; a client of a Unix socket is nowhere. */
   readonly remoteAddress?: string;
   readonly remotePort?: number;

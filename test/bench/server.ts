@@ -6,8 +6,7 @@ import { owned } from "./cleanup.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
 import type { DialectName } from "./job.ts";
 
-/** RabbitMQ takes a third of it. */
-const START_SECONDS = 60;
+const START_SECONDS = 30;
 const RETRY_MILLISECONDS = 1;
 
 /** A server that is ready to be driven. */

@@ -142,8 +142,7 @@ function compile(): string {
 
 let compiled: string | undefined;
 
-/** The words that start the program. */
-export function command(build: Build): string[] {
+function command(build: Build): string[] {
   if (build === "source") return [process.execPath, join(project, "src/main.ts")];
   compiled ??= compile();
   return [compiled];
