@@ -1,9 +1,10 @@
 /**
  * `bun build.ts` makes dist/memcacheq for this machine, `bun build.ts --all` the files of a release,
- * `bun build.ts --man` the manual page.
+ * `bun build.ts --man` the manual page and the completions for shells.
  */
 import { mkdir, rm } from "node:fs/promises";
 
+import { completions } from "./src/config/completions.ts";
 import { manual } from "./src/config/manual.ts";
 import { program, version } from "./src/util/version.ts";
 
@@ -100,8 +101,11 @@ async function buildHere(): Promise<boolean> {
 }
 
 async function writeManual(): Promise<boolean> {
-  await Bun.write(`${folder}/${program}.1`, manual());
-  console.log(`dist/${program}.1`);
+  const files = [{ file: `${program}.1`, text: manual() }, ...completions()];
+  for (const { file, text } of files) {
+    await Bun.write(`${folder}/${file}`, text);
+    console.log(`dist/${file}`);
+  }
   return true;
 }
 

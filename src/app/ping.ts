@@ -1,5 +1,6 @@
 import type { Options } from "../config/options.ts";
-import { placeName } from "../net/place.ts";
+import { nameOf } from "../import/peer.ts";
+import { placeOf } from "./place.ts";
 
 /** The maximum of milliseconds until the answer. */
 const MAX_WAIT = 1000;
@@ -18,7 +19,7 @@ export async function ping(options: Options): Promise<void> {
     if (!line.startsWith("VERSION ")) throw new Error(`it is no queue server, it says ${line}`);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`--ping ${placeOf(options)}: ${code ?? message}`);
+    throw new Error(`--ping ${nameOf(placeOf(options))}: ${code ?? message}`);
   } finally {
     clearTimeout(timer);
   }
@@ -37,16 +38,6 @@ function connect(options: Options, answer: PromiseWithResolvers<string>): Promis
     },
     close: () => answer.reject(new Error("the connection was closed")),
   };
-  if (options.socket !== undefined) return Bun.connect({ unix: options.socket, socket });
-  return Bun.connect({ hostname: hostOf(options), port: options.port, socket });
-}
-
-/** Where a server on this machine is reached: one that listens on all interfaces is on this machine, too. */
-function hostOf({ address }: Options): string {
-  if (address === undefined || address === "0.0.0.0") return "127.0.0.1";
-  return address === "::" ? "::1" : address;
-}
-
-function placeOf(options: Options): string {
-  return options.socket ?? placeName(hostOf(options), options.port);
+  const place = placeOf(options);
+  return "unix" in place ? Bun.connect({ ...place, socket }) : Bun.connect({ ...place, socket });
 }

@@ -1,5 +1,3 @@
-import { resolve } from "node:path";
-
 import type { Options } from "../config/options.ts";
 import { listenHttp, MAX_HTTP_CONNECTIONS } from "../http/server.ts";
 import { newClients } from "../net/clients.ts";
@@ -18,7 +16,6 @@ import { raiseCoreFiles, raiseOpenFiles } from "../os/limits.ts";
 import { notify } from "../os/notify.ts";
 import { lookUpUser } from "../os/user.ts";
 import { setVerbosity, warn } from "../util/log.ts";
-import { demandAccounts, readAccounts } from "./auth.ts";
 import { composeEngine } from "./compose.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { stopOnSignals } from "./signals.ts";
@@ -37,16 +34,9 @@ export async function run(
   args: readonly string[],
   channel: StarterChannel,
 ): Promise<void> {
-  if (!options.daemon) await serve(withAbsolutePaths(options), channel);
-  else if (isAwaited(channel)) await serve(withDaemonPaths(withAbsolutePaths(options)), channel);
+  if (!options.daemon) await serve(options, channel);
+  else if (isAwaited(channel)) await serve(withDaemonPaths(options), channel);
   else process.exit(await startDaemon(args, options.verbosity > 0));
-}
-
-/** Files that are read again later mean what the user typed, wherever the process is then. */
-function withAbsolutePaths(options: Options): Options {
-  const { authFile, queuesFile } = options;
-  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
-  return { ...options, authFile: absolute(authFile), queuesFile: absolute(queuesFile) };
 }
 
 /** With -r the daemon stays in its directory, because core files go there. */
@@ -59,15 +49,12 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   const shutdown = stopOnSignals();
   raiseLimits(options);
   const user = lookUpUser(options.user);
-  const accounts = readAccounts(options);
   const queueListeners = await listen(options);
   const web = options.http === undefined ? [] : [listenHttp(options.http)];
   const listeners: Stoppable[] = [...queueListeners, ...web];
   shutdown.begin = async () => closeListeners(options, listeners);
   try {
-    const engine = composeEngine(options, user);
-    if (accounts !== undefined) demandAccounts(engine, accounts);
-    const clients = newClients(engine, options.connections);
+    const clients = newClients(composeEngine(options, user), options.connections);
     for (const listener of queueListeners) listener.serve(clients);
     for (const listener of web) listener.serve({ clients, options });
     const endMaintenance = startMaintenance(options, clients);
@@ -89,8 +76,10 @@ function raiseLimits({ coreFiles, connections, http }: Options): void {
 async function listen(options: Options): Promise<Listener[]> {
   const { socket, socketMode, address, port, udpPort } = options;
   if (socket !== undefined) return [await listenUnix(socket, socketMode)];
-  const udp = udpPort === 0 ? [] : [await listenUdp(address, udpPort)];
-  return [listenTcp(address, port), ...udp];
+  const hostnames = address && [...new Set(address.map(({ hostname }) => hostname))];
+  const tcp = address?.map(({ hostname, port: own }) => listenTcp(hostname, own ?? port));
+  const udp = udpPort === 0 ? [] : await listenUdp(hostnames, udpPort);
+  return [...(tcp ?? [listenTcp(undefined, port)]), ...udp];
 }
 
 /** Tells the log, the process that started a daemon, and the service manager. */

@@ -4,3 +4,10 @@ export interface Address {
   hostname: string;
   port: number;
 }
+
+/** An address of this machine to listen on; without a port it is that of -p. */
+export interface Interface {
+  /** As in {@link Address}. */
+  hostname: string;
+  port: number | undefined;
+}

@@ -1,9 +1,10 @@
-import type { Address } from "./address.ts";
+import type { Address, Interface } from "./address.ts";
 import { counter, limit, type Option, optional, repeated, toggle, withDefault } from "./option.ts";
 import type { QueueRule } from "./queue_settings.ts";
 import {
   accessMode,
   integer,
+  interfaces,
   KILO,
   listenAddress,
   MAX_MILLISECONDS,
@@ -29,8 +30,8 @@ export interface Options {
   socket: string | undefined;
   /** Access mode of the Unix socket, such as 0o700. */
   socketMode: number;
-  /** Address of the interface; undefined is all. */
-  address: string | undefined;
+  /** The addresses to listen on; undefined is all. */
+  address: readonly Interface[] | undefined;
   daemon: boolean;
   coreFiles: boolean;
   user: string | undefined;
@@ -72,8 +73,6 @@ export interface Options {
   http: Address | undefined;
   /** The page can flush and delete queues. */
   httpAdmin: boolean;
-  /** The names that clients authenticate with, their secrets and rights; undefined: all clients may do everything. */
-  authFile: string | undefined;
   /** The server to bring messages over from, instead of serving. */
   drainFrom: Address | undefined;
   /** The queues to drain; undefined is all. A byte of a name is a character from U+0000 to U+00FF. */
@@ -100,7 +99,12 @@ export const optionTable: OptionTable = {
     accessMode(),
     "0700",
   ),
-  address: optional("-l <addr>", "interface to listen on", text("an address"), "all"),
+  address: optional(
+    "-l <addr>",
+    "address to listen on; several with commas between, each with a TCP port of its own if you like: 10.0.0.1:22202,[::1]",
+    interfaces(),
+    "all",
+  ),
   daemon: toggle(
     "-d",
     "run as a daemon: a new session, working directory /, standard streams to /dev/null; with -v the output streams stay, with -r the directory",
@@ -219,11 +223,6 @@ export const optionTable: OptionTable = {
     listenAddress(),
   ),
   httpAdmin: toggle("--http-admin", "let the page of --http flush and delete queues"),
-  authFile: optional(
-    "--auth-file <file>",
-    "clients authenticate first, as a name with a secret and rights: a line name:secret or name:secret:rights each",
-    text("a path"),
-  ),
   drainFrom: optional(
     "--drain-from <server>",
     "bring over the messages of the server at host:port, and end; safe to stop and run again",

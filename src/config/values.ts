@@ -1,4 +1,4 @@
-import type { Address } from "./address.ts";
+import type { Address, Interface } from "./address.ts";
 import { parseQueueRule, RULE_FORM } from "./queue_rules.ts";
 import type { QueueRule } from "./queue_settings.ts";
 
@@ -99,6 +99,31 @@ export function text(subject: string): ValueKind<string> {
 
 export function port(): ValueKind<number> {
   return integer("a port is a number", 0, 65535);
+}
+
+/** `address`, `address:port`, and an address of IPv6 in brackets or, without a port, as it is; with commas between. */
+export function interfaces(): ValueKind<readonly Interface[]> {
+  return {
+    rule: "addresses are needed, with commas between, each with or without a port: 127.0.0.1, [::1]:22201, localhost",
+    read: (text) => {
+      const found = text.split(",").map(readInterface);
+      return found.every((each) => each !== undefined) ? found : undefined;
+    },
+  };
+}
+
+function readInterface(text: string): Interface | undefined {
+  const [, bracketed, plain = bracketed, digits] =
+    /^(?:\[([0-9a-f:.]+(?:%[\w.-]+)?)\]|([^\s:[\]/,]+))(?::([0-9]+))?$/i.exec(text) ?? [];
+  if (plain === undefined)
+    return isBareIPv6(text) ? { hostname: text, port: undefined } : undefined;
+  const number = digits === undefined ? undefined : port().read(digits);
+  if (digits !== undefined && number === undefined) return undefined;
+  return { hostname: plain, port: number };
+}
+
+function isBareIPv6(text: string): boolean {
+  return /^[0-9a-f:.]+(%[\w.-]+)?$/i.test(text) && text.split(":").length > 2;
 }
 
 /** `port` on this machine only, or `host:port`. */

@@ -26,7 +26,6 @@ export function newEngine(
     settings,
     runtime,
     stats: newStats(runtime),
-    access: undefined,
     sessions: new Set(),
     waiters: new Map(),
     gathering: newGroup(),

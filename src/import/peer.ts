@@ -11,7 +11,7 @@ export interface Peer {
   end(): void;
 }
 
-/** Why a drain ends before its time, in words for the user. */
+/** Why a drain, or another conversation with a server, ends before its time, in words for the user. */
 export class DrainError extends Error {}
 
 /** How long the other server may be silent. */
@@ -20,13 +20,18 @@ const MAX_SILENCE_MS = 30_000;
 const MAX_LINE = 65_536;
 const LF = 10;
 
-export function nameOf({ hostname, port }: Address): string {
+/** Where the other server is: an address, or the path of its Unix socket. */
+export type Place = Address | { unix: string };
+
+export function nameOf(place: Place): string {
+  if ("unix" in place) return place.unix;
+  const { hostname, port } = place;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /** @throws DrainError when it cannot be reached */
-export async function connectPeer(address: Address): Promise<Peer> {
-  const name = nameOf(address);
+export async function connectPeer(place: Place): Promise<Peer> {
+  const name = nameOf(place);
   const arrived: Buffer[] = [];
   let output: Buffer[] = [];
   let over: string | undefined;
@@ -76,7 +81,11 @@ export async function connectPeer(address: Address): Promise<Peer> {
     error: (_: unknown, error: Error) => finish(`cannot be reached: ${reasonIn(error)}`),
     close: () => finish("has ended the connection"),
   };
-  const socket = await Bun.connect({ ...address, socket: handlers }).catch((error: unknown) => {
+  const connecting =
+    "unix" in place
+      ? Bun.connect({ unix: place.unix, socket: handlers })
+      : Bun.connect({ ...place, socket: handlers });
+  const socket = await connecting.catch((error: unknown) => {
     throw new DrainError(`cannot connect to ${name}: ${reasonIn(error)}`);
   });
 

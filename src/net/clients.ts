@@ -15,6 +15,7 @@ import {
   SMALL_SHARE,
 } from "./backpressure.ts";
 import type { Outbox } from "./output.ts";
+import type { Watched } from "./silence.ts";
 
 /**
  * All connected clients of one server. Together they may make it hold only so much: backpressure.ts has the bounds, and
@@ -31,7 +32,7 @@ export interface Clients {
 }
 
 /** One client over TCP or a Unix socket. What happens to it is in connection.ts. */
-export interface Connection extends Outbox {
+export interface Connection extends Outbox, Watched {
   clients: Clients;
   session: Session;
   socket: ClientSocket;
@@ -45,6 +46,8 @@ export interface Connection extends Outbox {
 
 /** What a connection needs of its socket. */
 export interface ClientSocket {
+  /** Its descriptor, where it has one. */
+  readonly fd?: number;
   /** Where the client is; a client of a Unix socket is nowhere. */
   readonly remoteAddress?: string;
   readonly remotePort?: number;

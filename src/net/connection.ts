@@ -15,7 +15,8 @@ import {
   updateInputUsage,
 } from "./clients.ts";
 import { sendOrKeep, sendUnsent } from "./output.ts";
-import { clientAddress, placeName } from "./place.ts";
+import { placeName } from "./place.ts";
+import { noteReceived, noteSent } from "./silence.ts";
 
 /** A client is not read from while more than so many of its bytes are not gathered yet. */
 const MAX_UNREAD = 64 * 1024;
@@ -39,18 +40,15 @@ export function openConnection(clients: Clients, socket: ClientSocket): Connecti
   const id = ++clients.lastId;
   const connection: Connection = {
     clients,
-    session: newSession(engine, sink, {
-      id,
-      hasConnection: true,
-      binary: undefined,
-      address: () => clientAddress(socket.remoteAddress),
-    }),
+    session: newSession(engine, sink, { id, hasConnection: true, binary: undefined }),
     socket,
     phase: "served",
     unsent: [],
     incoming: newShare(),
     outgoing: newShare(),
     paused: false,
+    sent: 0,
+    watched: socket.remotePort === undefined ? undefined : true,
     count: (bytes) => {
       const { outgoing } = connection;
       setOutput(usage, outgoing, outgoing.bytes + bytes, engine.runtime.monotonic());
@@ -82,6 +80,7 @@ export function closeConnection(connection: Connection): void {
 export function receiveChunk(connection: Connection, chunk: Buffer): void {
   const { incoming, session, clients } = connection;
   if (connection.phase !== "served") return;
+  noteReceived(connection, connection.outgoing.bytes === 0);
   if (incoming.bytes > 0) noteMoved(incoming, chunk.length, clients.engine.runtime.monotonic());
   receive(session, chunk);
 }
@@ -153,6 +152,7 @@ function write(connection: Connection, bytes: Buffer, start: number, end: number
     return -1;
   }
   connection.clients.engine.stats.bytesWritten += sent;
+  noteSent(connection, sent);
   return sent;
 }
 

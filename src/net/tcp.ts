@@ -1,6 +1,7 @@
 import type { Connection } from "./clients.ts";
 import { type Listener, newAcceptor } from "./listener.ts";
 import { errorCode, explainListenError, placeName } from "./place.ts";
+import { limitSilence } from "./silence.ts";
 
 /** Listens on one address, or, without one, on all of IPv4 and IPv6. @throws Error that names the address */
 export function listenTcp(address: string | undefined, port: number): Listener {
@@ -9,6 +10,7 @@ export function listenTcp(address: string | undefined, port: number): Listener {
   try {
     const { serve, handlers } = newAcceptor();
     const listener = Bun.listen<Connection | undefined>({ hostname, port, ...handlers });
+    limitSilence(listener);
     return { place: placeName(hostname, listener.port), serve, stop: () => listener.stop() };
   } catch (error) {
     // A system without IPv6 has no `::`.

@@ -5,7 +5,8 @@ import { beginsWithCommand } from "../protocol/text/commands.ts";
 import { trace } from "../util/log.ts";
 import type { Clients } from "./clients.ts";
 import type { Listener } from "./listener.ts";
-import { explainListenError, placeName } from "./place.ts";
+import { placeName } from "./place.ts";
+import { openUdp, type UdpSocket } from "./udp_sockets.ts";
 
 /** memcached's frame header: request id, sequence number, number of datagrams, reserved; 16 bits each, big-endian. */
 const HEADER = 8;
@@ -18,51 +19,49 @@ const DATAGRAM = 1400;
 const MAX_TIMES = 10;
 const MAX_TIMES_A_LINE = 9;
 
-/** @throws Error that names the address */
-export async function listenUdp(address: string | undefined, port: number): Promise<Listener> {
-  const hostname = address ?? "::";
+/**
+ * Listens for datagrams on these addresses, or on all of this machine.
+ * @throws Error that names the address
+ */
+export async function listenUdp(
+  hostnames: readonly string[] | undefined,
+  port: number,
+): Promise<Listener[]> {
+  const listeners: Listener[] = [];
+  for (const hostname of hostnames ?? ["::"]) listeners.push(await listen(hostname, port));
+  return listeners;
+}
+
+async function listen(hostname: string, port: number): Promise<Listener> {
   let engine: Engine | undefined;
-  try {
-    const socket = await Bun.udpSocket({
-      hostname,
-      port,
-      socket: {
-        error: (_socket, error) => trace(`a datagram could not be sent or received: ${error}`),
-        data(from, datagram, senderPort, sender) {
-          if (engine === undefined) return;
-          receiveDatagram(engine, datagram, {
-            client: () => placeName(sender, senderPort),
-            send(frames) {
-              for (const frame of frames) sendTo(from, frame, senderPort, sender);
-            },
-          });
+  const endLooking = await openUdp(hostname, port, {
+    error: (_socket, error) => trace(`a datagram could not be sent or received: ${error}`),
+    data(from, datagram, senderPort, sender) {
+      if (engine === undefined) return;
+      receiveDatagram(engine, datagram, {
+        client: () => placeName(sender, senderPort),
+        send(frames) {
+          for (const frame of frames) sendTo(from, frame, senderPort, sender);
         },
-      },
-    });
-    return {
-      place: `udp ${placeName(hostname, socket.port)}`,
-      serve: (clients: Clients) => void (engine = clients.engine),
-      // The socket stays open: replies are still sent.
-      stop: () => void (engine = undefined),
-    };
-  } catch (error) {
-    if (address === undefined) return listenUdp("0.0.0.0", port);
-    throw new Error(
-      `cannot listen on udp ${placeName(hostname, port)}: ${explainListenError(error)}`,
-    );
-  }
+      });
+    },
+  });
+  return {
+    place: `udp ${placeName(hostname, port)}`,
+    serve: (clients: Clients) => void (engine = clients.engine),
+    // The sockets stay open: replies are still sent.
+    stop() {
+      engine = undefined;
+      endLooking();
+    },
+  };
 }
 
 /**
  * The system reports the failure of a datagram, such as one to a client that is gone, when the next one is sent, to
  * whatever client: so a failed send is tried once more.
  */
-function sendTo(
-  socket: Bun.udp.Socket<"buffer">,
-  frame: Buffer,
-  port: number,
-  address: string,
-): void {
+function sendTo(socket: UdpSocket, frame: Buffer, port: number, address: string): void {
   for (let tries = 2; tries > 0; tries--) {
     try {
       socket.send(frame, port, address);

@@ -35,6 +35,8 @@ const AF_UNIX = 1;
 const SOCK_DGRAM_CLOEXEC = 0o2000002;
 const MSG_NOSIGNAL = 0x4000;
 const SYNC_FILE_RANGE_WRITE = 2;
+const IPPROTO_TCP = 6;
+const TCP_USER_TIMEOUT = 18;
 
 // struct passwd begins with two pointers (name, password) on every system served here.
 const UID_OFFSET = 16;
@@ -46,6 +48,7 @@ const functions = {
   getrlimit: { args: ["i32", "buffer"], returns: "i32" },
   setrlimit: { args: ["i32", "buffer"], returns: "i32" },
   getpwnam: { args: ["cstring"], returns: "ptr" },
+  setsockopt: { args: ["i32", "i32", "i32", "buffer", "u32"], returns: "i32" },
   initgroups: { args: ["cstring", "u32"], returns: "i32" },
 } as const satisfies Record<string, FFIFunction>;
 
@@ -120,6 +123,16 @@ export function findUser(name: string): User | undefined {
   const entry = libc().getpwnam(name);
   if (entry === null) return undefined;
   return { name, uid: read.u32(entry, UID_OFFSET), gid: read.u32(entry, GID_OFFSET) };
+}
+
+/**
+ * Ends a TCP connection when what was sent is not acknowledged for so many milliseconds; 0 is the system's own limit. For
+ * a listening socket: those that it accepts. False where there is no such limit.
+ */
+export function setUserTimeout(fd: number, milliseconds: number): boolean {
+  if (process.platform !== "linux") return false;
+  const value = new Uint32Array([milliseconds]);
+  return libc().setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, value, value.byteLength) === 0;
 }
 
 /** Joins all the groups of the user. False when the system refuses it. */

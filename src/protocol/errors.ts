@@ -4,10 +4,6 @@ export type ErrorKind =
   | "unknown statistics"
   | "bad request"
   | "too large"
-  /** The client has not authenticated, or not as an account. */
-  | "unauthenticated"
-  /** The client's account has not the right. */
-  | "not allowed"
   /** Nothing is wrong with the request: the server could not do it. */
   | "failure";
 
@@ -20,6 +16,3 @@ export const NO_ROOM_FOR_LINE = "out of memory reading request";
 export const SLASH = "a slash has no place in the name here, it begins the options of a get";
 export const ONE_WAIT = "option t= is allowed with a single queue only";
 export const NO_DELAY = "a delay other than 0 is not possible";
-export const UNAUTHENTICATED = "unauthenticated";
-export const AUTHENTICATION_FAILED = "authentication failure";
-export const NOT_ALLOWED = "not allowed";

@@ -13,16 +13,7 @@ export interface Value {
 
 /** The result of a request, where one word says all of it. */
 export type Outcome =
-  | "stored"
-  | "not stored"
-  | "deleted"
-  | "not found"
-  | "flushed"
-  | "reset"
-  | "done"
-  | "alive"
-  | "authenticated"
-  | "mechanisms";
+  "stored" | "not stored" | "deleted" | "not found" | "flushed" | "reset" | "done" | "alive";
 
 /** One line of statistics. */
 export type Row = readonly [name: string, value: string | number];

@@ -10,7 +10,7 @@ export type Pattern = Operation | "drain";
 /** The queue that the benchmark fills and empties. */
 export const QUEUE = "memcacheq-bench";
 
-export type DialectName = "memcached" | "redis" | "beanstalkd";
+export type DialectName = "memcached" | "redis" | "beanstalkd" | "rabbitmq" | "nats";
 
 /** One load: `connections` clients, each keeping `depth` commands on their way. */
 export type Task = {

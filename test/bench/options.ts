@@ -31,6 +31,8 @@ export type Programs = {
   redis: string | null;
   beanstalkd: string | null;
   memcached: string | null;
+  rabbitmq: string | null;
+  nats: string | null;
 };
 
 /** One table, printed. */
@@ -94,8 +96,8 @@ figures, RESULTS.md, with its charts.
   --only <part,...>         of ${PARTS.join(", ")} (all)
   --out <folder>            where to write (test/bench; with --quick or --only: dist/bench)
   --peer <name>=<port>[:<pid>]  measure this memcached-protocol server too (may be repeated)
-  --redis-server <path>, --beanstalkd <path>, --memcached <path>
-                            the peers' programs (those on PATH)
+  --redis-server <path>, --beanstalkd <path>, --memcached <path>, --rabbitmq-server <path>,
+  --nats-server <path>      the peers' programs (those on PATH)
 `;
 
 const FLAGS = {
@@ -121,9 +123,20 @@ const FLAGS = {
   "redis-server": { type: "string" },
   beanstalkd: { type: "string" },
   memcached: { type: "string" },
+  "rabbitmq-server": { type: "string" },
+  "nats-server": { type: "string" },
 } as const;
 
-const OF_REPORT = ["quick", "only", "out", "redis-server", "beanstalkd", "memcached"] as const;
+const OF_REPORT = [
+  "quick",
+  "only",
+  "out",
+  "redis-server",
+  "beanstalkd",
+  "memcached",
+  "rabbitmq-server",
+  "nats-server",
+] as const;
 const OF_BOTH: readonly string[] = ["report", "peer"];
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof FLAGS }>>["values"];
@@ -156,6 +169,8 @@ function reportOptions(values: Values, typed: string[]): ReportOptions {
       redis: program("--redis-server", values["redis-server"]),
       beanstalkd: program("--beanstalkd", beanstalkd),
       memcached: program("--memcached", memcached),
+      rabbitmq: program("--rabbitmq-server", values["rabbitmq-server"]),
+      nats: program("--nats-server", values["nats-server"]),
     },
     typed,
   };

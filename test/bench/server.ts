@@ -6,7 +6,8 @@ import { owned } from "./cleanup.ts";
 import { makeFolder, removeFolder } from "./folder.ts";
 import type { DialectName } from "./job.ts";
 
-const START_SECONDS = 30;
+/** RabbitMQ takes a third of it. */
+const START_SECONDS = 60;
 const RETRY_MILLISECONDS = 1;
 
 /** A server that is ready to be driven. */

@@ -1,5 +1,5 @@
 /**
- * Makes the backups that README.md shows, with Debian's sqlite3, while producers and workers are busy, and starts a server
+ * Makes the backups that the documents show, with Debian's sqlite3, while producers and workers are busy, and starts a server
  * on each copy: `bun test/clients/backup.ts`, after `bun build.ts`.
  */
 import assert from "node:assert/strict";
@@ -7,8 +7,8 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { codeBlock } from "../documents.ts";
 import { connect } from "../server/client.ts";
-import { codeBlock } from "./readme.ts";
 
 const project = join(import.meta.dir, "../..");
 const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
@@ -73,7 +73,7 @@ async function fill({ address }: Server, queue: string): Promise<Ledger> {
   return { stored: BEFORE, taken: 0 };
 }
 
-/** Each command of the README's section, made to work on these two files. */
+/** Each command of that section, made to work on these two files. */
 function commands(from: string, to: string): string[] {
   const lines = codeBlock("sh", "/backup/memcacheq.db")
     .trimEnd()

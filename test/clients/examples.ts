@@ -1,5 +1,5 @@
 /**
- * Runs the examples of README.md as they are printed there, with real clients against the real server. Needs what
+ * Runs the examples of the documents as they are printed there, with real clients against the real server. Needs what
  * `bun test` does not: PHP with its two extensions, Python with pymemcache, and the SQLite shell.
  */
 import { copyFileSync, mkdirSync } from "node:fs";
@@ -8,12 +8,12 @@ import { join } from "node:path";
 import { cleanUpAtExit } from "../bench/cleanup.ts";
 import { makeFolder } from "../bench/folder.ts";
 import { findProgram, type Program } from "../bench/program.ts";
+import { codeBlock } from "../documents.ts";
 import { connect } from "../server/client.ts";
 import { eventually, type Process, runProcess, startProcess } from "./process.ts";
-import { codeBlock } from "./readme.ts";
 import { type Server, startServer, stopServer } from "./server.ts";
 
-/** A language that README.md shows a producer and a worker in. */
+/** A language that the documents show a producer and a worker in. */
 interface Language {
   name: string;
   interpreter: string;
@@ -47,7 +47,7 @@ const PYTHON: Language = {
   work: "work.py",
 };
 
-/** As README.md has them. */
+/** As the documents have them. */
 const PORT = "22201";
 const HOME = "/var/lib/memcacheq";
 const BACKUP = "/backup";
@@ -96,7 +96,7 @@ async function setUp(): Promise<Stage> {
   return { program, folder, server };
 }
 
-/** The code with a place that README.md has to name exchanged for the one here, and nothing else. */
+/** The code with a place that the documents have to name exchanged for the one here, and nothing else. */
 function forHere(code: string, there: string, here: string): string {
   if (!code.includes(there)) throw new Error(`${there} is not in ${code}`);
   return code.replaceAll(there, here);
@@ -284,7 +284,7 @@ async function main(): Promise<void> {
   await share(stage);
   await look(stage);
   await stopServer(stage.server);
-  console.log(`the examples of README.md: ${checks} checks passed`);
+  console.log(`the examples of the documents: ${checks} checks passed`);
 }
 
 try {

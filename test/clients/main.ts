@@ -1,7 +1,7 @@
 /**
- * Runs every client of the list through the same cases, against the real server, and prints the table that README.md
+ * Runs every client of the list through the same cases, against the real server, and prints the table that CLIENTS.md
  * has. Clients that are not on this machine are told as not run; with --all that is a failure, too, and so is a row
- * that README.md doesn't have.
+ * that CLIENTS.md does not have.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,11 +10,11 @@ import { version } from "../../src/util/version.ts";
 import { cleanUpAtExit } from "../bench/cleanup.ts";
 import { makeFolder } from "../bench/folder.ts";
 import { findProgram, type Program } from "../bench/program.ts";
+import { read } from "../documents.ts";
 import { runCases } from "./cases.ts";
 import { type Client, CLIENTS } from "./clients.ts";
 import { type Driver, Missing, startDriver } from "./driver.ts";
 import { install } from "./install.ts";
-import { readme } from "./readme.ts";
 import { startServer, stopServer } from "./server.ts";
 
 const HELP = `usage: bun run clients [--all] [<name>...]
@@ -99,9 +99,9 @@ async function main(args: string[]): Promise<boolean> {
     console.log(row(outcome));
   }
   if (!all) return !results.has("failed");
-  const printed = new Set(readme.split("\n").map(withoutVersion));
+  const printed = new Set(read("test/clients/CLIENTS.md").split("\n").map(withoutVersion));
   const missing = rows.filter((row) => !printed.has(withoutVersion(row)));
-  for (const row of missing) console.error(`README.md has not: ${row}`);
+  for (const row of missing) console.error(`CLIENTS.md has not: ${row}`);
   return missing.length === 0 && !results.has("failed") && !results.has("not run");
 }
 

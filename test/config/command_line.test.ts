@@ -19,7 +19,7 @@ describe("a good value", () => {
     ["-a", "0", { socketMode: 0 }],
     ["-a", "777", { socketMode: 0o777 }],
     ["-a", "0660", { socketMode: 0o660 }],
-    ["-l", "::1", { address: "::1" }],
+    ["-l", "::1", { address: [{ hostname: "::1", port: undefined }] }],
     ["-u", "nobody", { user: "nobody" }],
     ["-c", "1", { connections: 1 }],
     ["-c", "1000000", { connections: 1_000_000 }],
@@ -107,7 +107,6 @@ describe("a bad value", () => {
 
   test.each([
     ["-s", "a path"],
-    ["-l", "an address"],
     ["-u", "a user"],
     ["-P", "a path"],
     ["-H", "a path"],
@@ -225,7 +224,7 @@ test.each<[string, Partial<Options>]>([
     "-d -l 127.0.0.1 -A 8192 -H /data/memcacheq -B 65535 -N -R -u root",
     {
       daemon: true,
-      address: "127.0.0.1",
+      address: [{ hostname: "127.0.0.1", port: undefined }],
       pageSize: 8192,
       home: "/data/memcacheq",
       maxBody: 65535,
@@ -283,7 +282,10 @@ describe("--http", () => {
 
 test("--ping asks with the options that a server has", () => {
   const line = parseCommandLine(words("--ping -p 5"), { MEMCACHEQ_ADDRESS: "::1" });
-  expect(line).toEqual({ action: "ping", options: { ...defaults, port: 5, address: "::1" } });
+  expect(line).toEqual({
+    action: "ping",
+    options: { ...defaults, port: 5, address: [{ hostname: "::1", port: undefined }] },
+  });
   expect(parseCommandLine(words("-s file --ping"))).toEqual({
     action: "ping",
     options: { ...defaults, socket: "file" },
@@ -329,5 +331,40 @@ describe("moving from another server", () => {
   test("--queues alone, and a daemon that drains, are refused", () => {
     expect(() => parseCommandLine(["--queues", "a"])).toThrow("it needs --drain-from");
     expect(() => parseCommandLine(["-d", "--drain-from", "a:1"])).toThrow("does not go with -d");
+  });
+});
+
+describe("-l", () => {
+  const at = (hostname: string, port?: number) => ({ hostname, port });
+
+  test.each([
+    ["127.0.0.1", [at("127.0.0.1")]],
+    ["127.0.0.1:5", [at("127.0.0.1", 5)]],
+    ["localhost:0", [at("localhost", 0)]],
+    ["::1", [at("::1")]],
+    ["[::1]", [at("::1")]],
+    ["[::1]:65535", [at("::1", 65535)]],
+    ["fe80::1%eth0", [at("fe80::1%eth0")]],
+    ["[fe80::1%eth0]:5", [at("fe80::1%eth0", 5)]],
+    ["10.0.0.1,[::1]:5,queue.internal", [at("10.0.0.1"), at("::1", 5), at("queue.internal")]],
+  ])("%s", (value, address) => {
+    expect(changes(["-l", value])).toEqual({ address });
+  });
+
+  test.each([
+    "",
+    ",",
+    "a,,b",
+    "a,",
+    "127.0.0.1:",
+    "127.0.0.1:x",
+    "127.0.0.1:65536",
+    "[::1",
+    "a b",
+    "a/b:1",
+  ])("%j is none", (value) => {
+    expect(complaint(["-l", value])).toContain(
+      ": addresses are needed, with commas between, each with or without a port: 127.0.0.1, [::1]:22201, localhost (see memcacheq -h)",
+    );
   });
 });

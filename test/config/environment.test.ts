@@ -15,7 +15,7 @@ describe("the environment", () => {
 
   test("holds a variable for every flag that has a meaning for a server", () => {
     const without = listUsages().filter(({ variable }) => variable === undefined);
-    expect(without.map(({ name }) => name)).toEqual(["-h", "-i", "--ping", "--hash-password"]);
+    expect(without.map(({ name }) => name)).toEqual(["-h", "-i", "--ping", "--top"]);
     expect(listUsages().filter(({ variable }) => variable !== undefined)).toBeArrayOfSize(
       Object.keys(defaults).length,
     );
@@ -25,7 +25,7 @@ describe("the environment", () => {
     [{ MEMCACHEQ_PORT: "11211" }, { port: 11211 }],
     [
       { MEMCACHEQ_ADDRESS: "::1", MEMCACHEQ_SOCKET_MODE: "660" },
-      { address: "::1", socketMode: 0o660 },
+      { address: [{ hostname: "::1", port: undefined }], socketMode: 0o660 },
     ],
     [{ MEMCACHEQ_MEMORY: "128" }, { memory: 128 * 1024 * 1024 }],
     [{ MEMCACHEQ_CHECKPOINT_SECONDS: "0" }, { checkpointSeconds: 0 }],

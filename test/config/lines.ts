@@ -36,7 +36,6 @@ export const defaults: Options = {
   queuesFile: undefined,
   http: undefined,
   httpAdmin: false,
-  authFile: undefined,
   drainFrom: undefined,
   queues: undefined,
 };

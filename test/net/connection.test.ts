@@ -1,4 +1,5 @@
 /** Connections at moments that a client cannot choose: the server runs in this process, behind real sockets. */
+import { dlopen } from "bun:ffi";
 import { afterEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -11,6 +12,7 @@ import { listenTcp } from "../../src/net/tcp.ts";
 import { openLocal } from "../../src/queues/local/local.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import { type Client, connect, set } from "../server/client.ts";
+import { eventually } from "../server/harness.ts";
 
 const MB = 1024 * 1024;
 let stop = () => {};
@@ -116,3 +118,37 @@ test("no command is executed in the middle of another: no message comes unnotice
   expect((await crowded.client.messages())[0]?.body.length).toBe(large.length);
   expect((await next.client.messages())[0]?.body.length).toBe(large.length);
 });
+
+/** TCP_USER_TIMEOUT of a connection, in milliseconds. */
+function userTimeout({ socket }: Connection): number {
+  const { symbols } = dlopen("libc.so.6", {
+    getsockopt: { args: ["i32", "i32", "i32", "buffer", "buffer"], returns: "i32" },
+  });
+  const [value, length] = [new Uint32Array(1), new Uint32Array([4])];
+  expect(symbols.getsockopt(socket.fd ?? -1, 6, 18, value, length)).toBe(0);
+  return value[0] as number;
+}
+
+test.if(process.platform === "linux")(
+  "a client whose machine is gone ends after a minute; one that is slow to read is left alone",
+  async () => {
+    const { join } = host();
+    const { client, connection } = await join();
+    expect(userTimeout(connection)).toBe(60_000);
+    for (let n = 0; n < 20; n++) await client.put("q", "x".repeat(100_000));
+    expect(userTimeout(connection)).toBe(60_000);
+    expect(await client.take("q")).toHaveLength(100_000);
+    expect(userTimeout(connection)).toBe(0);
+    // It has read all, and asks for more.
+    await client.inStep();
+    expect(userTimeout(connection)).toBe(60_000);
+    client.pause();
+    client.send("get q\r\n".repeat(19));
+    await eventually("much unread", () => (connection.sent > 1000 * 1000 ? true : undefined));
+    expect(userTimeout(connection)).toBe(0);
+    client.resume();
+    for (let n = 0; n < 19; n++) expect(await client.messages()).toHaveLength(1);
+    await client.inStep();
+    expect(userTimeout(connection)).toBe(60_000);
+  },
+);

@@ -142,7 +142,8 @@ function compile(): string {
 
 let compiled: string | undefined;
 
-function command(build: Build): string[] {
+/** The words that start the program. */
+export function command(build: Build): string[] {
   if (build === "source") return [process.execPath, join(project, "src/main.ts")];
   compiled ??= compile();
   return [compiled];

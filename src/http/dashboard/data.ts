@@ -1,6 +1,5 @@
 import type { Options } from "../../config/options.ts";
 import { MEGA } from "../../config/values.ts";
-import { type Account, isAdmin, maySee } from "../../engine/access/account.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Backend } from "../../queues/backend.ts";
 import type { Histogram } from "../../util/histogram.ts";
@@ -23,21 +22,18 @@ const MAX_PROMISED_BODY = MEGA;
 
 /**
  * Everything that the page shows, but for messages.
- * @param account decides which queues are shown; undefined: all are
- * @param asked the name of the queue that is shown by itself
+ * @param chosen the name of the queue that is shown by itself
  */
 export async function overview(
   monitor: Monitor,
-  account: Account | undefined,
   query: TableQuery,
-  asked: string | undefined,
+  chosen: string | undefined,
 ): Promise<object> {
   const { history, engine } = monitor;
-  const chosen = asked !== undefined && maySee(account, asked) ? asked : undefined;
   const queue = chosen === undefined ? undefined : engine.backend.summary(chosen);
   return {
-    ...(await listQueues(monitor, account, query)),
-    server: await describeServer(monitor, account),
+    ...(await listQueues(monitor, query)),
+    server: await describeServer(monitor),
     history: history.all,
     chosen: chosen === undefined ? undefined : findRow(monitor, chosen),
     course: queue === undefined ? [] : seriesOf(history, queue),
@@ -59,7 +55,7 @@ export function oldestMessages(backend: Backend, name: string): object[] | undef
   return previews?.map((preview) => ({ ...preview, body: preview.body.toString("base64") }));
 }
 
-async function describeServer(monitor: Monitor, account: Account | undefined): Promise<object> {
+async function describeServer(monitor: Monitor): Promise<object> {
   const { engine, options } = monitor;
   const { stats, backend, settings, runtime } = engine;
   const { bytes, cached } = backend.usage();
@@ -68,7 +64,7 @@ async function describeServer(monitor: Monitor, account: Account | undefined): P
     pid: process.pid,
     now: runtime.calendar(),
     startedAt: stats.startedAt,
-    admin: options.httpAdmin && (account === undefined || isAdmin(account)),
+    admin: options.httpAdmin,
     ailment: unhealthyReason(engine),
     connections: { ...(await countActivities(monitor)), most: options.connections },
     memory: { rss: process.memoryUsage().rss, promised: promisedMemory(options), messages: cached },

@@ -11,8 +11,6 @@ export const OUTCOMES: Record<Outcome, string> = {
   reset: "HD",
   done: "HD",
   alive: "MN",
-  authenticated: "HD",
-  mechanisms: "HD",
 };
 
 /** The part of a message that tokens tell. */

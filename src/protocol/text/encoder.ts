@@ -17,8 +17,6 @@ export const OUTCOMES: Record<Outcome, string> = {
   reset: "RESET",
   done: "OK",
   alive: "OK",
-  authenticated: "STORED",
-  mechanisms: "PLAIN",
 };
 
 /** The first word of an error line. */
@@ -27,8 +25,6 @@ export const ERRORS: Record<ErrorKind, string> = {
   "unknown statistics": "ERROR",
   "bad request": "CLIENT_ERROR",
   "too large": "SERVER_ERROR",
-  unauthenticated: "CLIENT_ERROR",
-  "not allowed": "CLIENT_ERROR",
   failure: "SERVER_ERROR",
 };
 

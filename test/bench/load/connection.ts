@@ -1,11 +1,15 @@
 import type { Socket, SocketHandler } from "bun";
 
 import { type Address, dial } from "../address.ts";
-import type { Batch } from "./script.ts";
+import type { Greeting } from "./dialect/dialect.ts";
+import type { Batch, Script } from "./script.ts";
 
 /** One client of the server. */
 export type Connection = {
   socket: Socket<Connection>;
+  /** What is left to be said before it begins. */
+  greeting: Greet | null;
+  script: Script;
   batch: Batch;
   /** Which of the script's batches comes next. */
   turn: number;
@@ -24,17 +28,28 @@ export type Connection = {
   heldLength: number;
 };
 
+/** Greetings under way: the first of `left` was sent. */
+type Greet = {
+  left: readonly Greeting[];
+  resolve: () => void;
+  reject: (reason: Error) => void;
+};
+
 /** Rejects when the server refuses it. */
 export async function connect(
   address: Address,
   handlers: SocketHandler<Connection>,
+  greetings: readonly Greeting[],
 ): Promise<Connection> {
   const socket = await dial(address, handlers);
   socket.setNoDelay(true);
   const none = Buffer.alloc(0);
+  const nothing: Batch = { requests: none, ends: [0], readers: [] };
   const connection: Connection = {
     socket,
-    batch: { requests: none, ends: [0], readers: [] },
+    greeting: null,
+    script: { depth: 1, batches: [nothing], readNext: null },
+    batch: nothing,
     turn: 0,
     due: 0,
     answered: 0,
@@ -45,8 +60,38 @@ export async function connect(
     held: none,
     heldLength: 0,
   };
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  connection.greeting = { left: greetings, resolve, reject };
   socket.data = connection;
+  greet(connection);
+  await promise;
+  connection.greeting = null;
   return connection;
+}
+
+/** Says the next greeting. */
+function greet({ greeting, socket }: Connection): void {
+  const [next] = greeting?.left ?? [];
+  if (next === undefined) greeting?.resolve();
+  else socket.write(next.request);
+}
+
+/** Something came before the connection has begun. */
+export function receiveGreeting(connection: Connection, chunk: Buffer): void {
+  const { greeting } = connection;
+  const [first, ...others] = greeting?.left ?? [];
+  if (greeting === null || first === undefined) return;
+  const bytes = hold(connection, chunk);
+  try {
+    const length = first.read(bytes, 0, connection.heldLength);
+    if (length === 0) return;
+    if (length < connection.heldLength && others.length === 0) throw surplus(connection);
+    keepRest(connection, bytes, length, connection.heldLength);
+    greeting.left = others;
+    greet(connection);
+  } catch (error) {
+    greeting.reject(error as Error);
+  }
 }
 
 /** Begins with a batch, or with the first `due` commands of it. */

@@ -3,10 +3,10 @@ import { clearQueue } from "../ask.ts";
 import { type Job, type Measurement, QUEUE, type Report, type Spread } from "../job.ts";
 import { cpuOf, memoryOf } from "../usage.ts";
 import type { Encoder } from "./dialect/dialect.ts";
-import { dialectOf } from "./dialect/dialects.ts";
+import { dialectOf, dialectsOf } from "./dialect/dialects.ts";
 import { type Greedy, openGreedy } from "./greedy.ts";
 import { microseconds, percentiles } from "./latency.ts";
-import { scriptOf } from "./script.ts";
+import { scriptsOf } from "./script.ts";
 import type { Tally } from "./tally.ts";
 import { type Limit, openTraffic, type Traffic } from "./traffic.ts";
 
@@ -20,28 +20,35 @@ const FILL_BYTES = 512 * 1024 * 1024;
 const FILL_BATCH_BYTES = 256 * 1024;
 const FILL_DEPTH = 64;
 
+/** The connections, and what each of them speaks. */
+type Client = { traffic: Traffic; encoders: readonly [Encoder, ...Encoder[]] };
+
 function bodyOf(size: number): Buffer {
   return Buffer.from(Uint8Array.from({ length: size }, (_, i) => 97 + (i % 26)));
 }
 
 /** Gets are preceded by sets: as many messages as the run can take. Returns how many. */
-async function fill(traffic: Traffic, dialect: Encoder, job: Job, rate: number): Promise<number> {
+async function fill(client: Client, job: Job, rate: number): Promise<number> {
+  const { traffic, encoders } = client;
+  const [dialect] = encoders;
   const wanted = job.ops ?? Math.ceil(rate * job.seconds * FILL_MARGIN);
   const messages = job.ops ?? Math.min(wanted, Math.max(1, Math.floor(FILL_BYTES / job.size)));
-  const depth = Math.min(FILL_DEPTH, Math.ceil(FILL_BATCH_BYTES / dialect.set.length));
+  // More than one confirmation of RabbitMQ may come in one.
+  const deepest = job.dialect === "rabbitmq" ? 1 : FILL_DEPTH;
+  const depth = Math.min(deepest, Math.ceil(FILL_BATCH_BYTES / dialect.set.length));
   const limit = { ops: messages, seconds: Infinity, pace: null };
   const latencies = new Uint32Array(messages);
-  const tally = await traffic.drive(scriptOf(dialect, "set", depth), limit, latencies);
+  const tally = await traffic.drive(scriptsOf(encoders, "set", depth), limit, latencies);
   refuse(tally, "while filling the queue");
   return messages;
 }
 
 /** Lets compilers and caches settle on both sides. Returns the operations per second. */
-async function warmUp(traffic: Traffic, dialect: Encoder, job: Job): Promise<number> {
+async function warmUp({ traffic, encoders }: Client, job: Job): Promise<number> {
   const operation = job.operation === "set" ? "set" : "mixed";
   const limit = { ops: job.ops ?? WARM_UP_OPS, seconds: WARM_UP_SECONDS, pace: null };
   const latencies = new Uint32Array(limit.ops);
-  const tally = await traffic.drive(scriptOf(dialect, operation, job.depth), limit, latencies);
+  const tally = await traffic.drive(scriptsOf(encoders, operation, job.depth), limit, latencies);
   refuse(tally, "while warming up");
   return tally.ops / tally.seconds;
 }
@@ -52,12 +59,13 @@ function refuse({ firstError }: Tally, when: string): void {
 }
 
 /** Leaves both sides warm, and the queue with what the run takes. Returns the most operations that it can be. */
-async function prepare(traffic: Traffic, dialect: Encoder, job: Job): Promise<number> {
+async function prepare(client: Client, job: Job): Promise<number> {
   if (!job.prepare) return Infinity;
+  const [dialect] = client.encoders;
   await clearQueue(job.address, dialect);
-  const rate = await warmUp(traffic, dialect, job);
+  const rate = await warmUp(client, job);
   await clearQueue(job.address, dialect);
-  return job.operation === "get" ? await fill(traffic, dialect, job, rate) : Infinity;
+  return job.operation === "get" ? await fill(client, job, rate) : Infinity;
 }
 
 function limitOf({ ops, pace, seconds }: Job, filled: number): Limit {
@@ -69,16 +77,17 @@ function limitOf({ ops, pace, seconds }: Job, filled: number): Limit {
   };
 }
 
-async function measure(traffic: Traffic, dialect: Encoder, job: Job): Promise<Measurement> {
-  const limit = limitOf(job, await prepare(traffic, dialect, job));
+async function measure(client: Client, job: Job): Promise<Measurement> {
+  const { traffic, encoders } = client;
+  const limit = limitOf(job, await prepare(client, job));
   const latencies = new Uint32Array(limit.ops);
-  const script = scriptOf(dialect, job.operation, job.depth);
+  const scripts = scriptsOf(encoders, job.operation, job.depth);
   const greedy = job.greedy ? await openGreedy(job.address, beside(job)) : null;
   Bun.gc(true);
   const loadBefore = process.cpuUsage();
   const serverBefore = cpuOf(job.pid);
   const greedyBefore = greedy?.ops() ?? 0;
-  const tally = await traffic.drive(script, limit, latencies);
+  const tally = await traffic.drive(scripts, limit, latencies);
   const serverAfter = cpuOf(job.pid);
   const { user, system } = process.cpuUsage(loadBefore);
   const greedyOps = ended(greedy) - greedyBefore;
@@ -129,13 +138,14 @@ function difference(after: number | null, before: number | null): number | null 
 }
 
 async function run(job: Job): Promise<Measurement> {
-  const dialect = dialectOf(job.dialect, QUEUE, bodyOf(job.size));
-  const traffic = await openTraffic(job.address, job.connections);
+  const { dialect, address, connections } = job;
+  const encoders = dialectsOf(dialect, QUEUE, bodyOf(job.size), connections);
+  const traffic = await openTraffic(address, encoders);
   try {
-    return await measure(traffic, dialect, job);
+    return await measure({ traffic, encoders }, job);
   } finally {
     traffic.close();
-    if (job.prepare) await clearQueue(job.address, dialect).catch(() => {});
+    if (job.prepare) await clearQueue(address, encoders[0]).catch(() => {});
   }
 }
 

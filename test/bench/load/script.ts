@@ -17,6 +17,9 @@ export type Script = {
   readNext: ReadAnswer | null;
 };
 
+/** The script of each client, by its number. */
+export type Scripts = readonly Script[];
+
 type Command = "set" | "get";
 
 const COMMANDS: Record<Pattern, readonly Command[]> = {
@@ -26,7 +29,16 @@ const COMMANDS: Record<Pattern, readonly Command[]> = {
   drain: ["set", "get", "get"],
 };
 
-export function scriptOf(dialect: Encoder, pattern: Pattern, depth: number): Script {
+export function scriptsOf(encoders: readonly Encoder[], pattern: Pattern, depth: number): Script[] {
+  // Most clients have the same encoder: then they have the same script.
+  const known = new Map<Encoder, Script>();
+  for (const encoder of encoders) {
+    if (!known.has(encoder)) known.set(encoder, scriptOf(encoder, pattern, depth));
+  }
+  return encoders.map((encoder) => known.get(encoder) as Script);
+}
+
+function scriptOf(dialect: Encoder, pattern: Pattern, depth: number): Script {
   const commands = COMMANDS[pattern];
   const batch = (turn: number): Batch => {
     const those = Array.from({ length: depth }, (_, i) => {

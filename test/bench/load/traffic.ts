@@ -1,10 +1,19 @@
 import type { Socket } from "bun";
 
 import type { Address } from "../address.ts";
-import { connect, type Connection, flush, hold, keepRest, send, surplus } from "./connection.ts";
-import { type Answer, HIT, MORE, type ReadAnswer } from "./dialect/dialect.ts";
+import {
+  connect,
+  type Connection,
+  flush,
+  hold,
+  keepRest,
+  receiveGreeting,
+  send,
+  surplus,
+} from "./connection.ts";
+import { type Answer, type Encoder, HIT, MORE, type ReadAnswer } from "./dialect/dialect.ts";
 import { toUnits } from "./latency.ts";
-import { batchOf, type Script } from "./script.ts";
+import { batchOf, type Script, type Scripts } from "./script.ts";
 import { countIn, enter, newTally, type Tally } from "./tally.ts";
 
 const STALLED_AFTER_SECONDS = 10;
@@ -27,7 +36,6 @@ type Pace = {
 };
 
 type Run = {
-  script: Script;
   limit: Limit;
   tally: Tally;
   issued: number;
@@ -43,21 +51,27 @@ type Run = {
 /** Each connection issues a batch, waits for all its answers, and goes on: at once, or with a pace when one is due. */
 export type Traffic = {
   /** One run over all connections; `latencies` bounds its operations. Rejects on a stall. */
-  drive(script: Script, limit: Limit, latencies: Uint32Array): Promise<Tally>;
+  drive(scripts: Scripts, limit: Limit, latencies: Uint32Array): Promise<Tally>;
   close(): void;
 };
 
-/** Opens `count` connections, then drives them. Rejects when the server refuses one. */
-export async function openTraffic(address: Address, count: number): Promise<Traffic> {
+/** Opens a connection for each encoder, then drives them. Rejects when the server refuses one. */
+export async function openTraffic(
+  address: Address,
+  encoders: readonly Encoder[],
+): Promise<Traffic> {
   let run: Run | null = null;
   let closing = false;
   const answer: Answer = { outcome: HIT, next: Buffer.alloc(0) };
-  const lost = (): void => {
-    if (!closing) run?.fail(new Error(`the server closed a connection (${progress(run)})`));
+  const lost = ({ data }: Socket<Connection>): void => {
+    const reason = new Error(`the server closed a connection (${progress(run)})`);
+    data?.greeting?.reject(reason);
+    if (!closing) run?.fail(reason);
   };
   const handlers = {
     data(socket: Socket<Connection>, chunk: Buffer): void {
       if (run !== null) receive(run, answer, socket.data, chunk);
+      else receiveGreeting(socket.data, chunk);
     },
     drain(socket: Socket<Connection>): void {
       flush(socket.data);
@@ -69,13 +83,13 @@ export async function openTraffic(address: Address, count: number): Promise<Traf
     },
   };
   const connections = await Promise.all(
-    Array.from({ length: count }, () => connect(address, handlers)),
+    encoders.map(({ greetings }) => connect(address, handlers, greetings)),
   );
   return {
-    async drive(script, limit, latencies) {
+    async drive(scripts, limit, latencies) {
       const bounded = { ...limit, ops: Math.min(limit.ops, latencies.length) };
       try {
-        return await start(connections, script, bounded, latencies, (started) => (run = started));
+        return await start(connections, scripts, bounded, latencies, (started) => (run = started));
       } finally {
         run = null;
       }
@@ -89,7 +103,7 @@ export async function openTraffic(address: Address, count: number): Promise<Traf
 
 function start(
   connections: Connection[],
-  script: Script,
+  scripts: Scripts,
   limit: Limit,
   latencies: Uint32Array,
   announce: (run: Run) => void,
@@ -97,7 +111,6 @@ function start(
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const startedAt = Bun.nanoseconds();
   const run: Run = {
-    script,
     limit,
     tally: newTally(latencies),
     issued: 0,
@@ -110,7 +123,8 @@ function start(
   };
   announce(run);
   const timers = [watchProgress(run), ...(run.pace === null ? [] : [tickFor(run, run.pace)])];
-  for (const connection of connections) {
+  for (const [client, connection] of connections.entries()) {
+    connection.script = scripts[client] as Script;
     connection.turn = 0;
     connection.ops = 0;
     proceed(run, connection);
@@ -186,7 +200,7 @@ function issueDue(run: Run, pace: Pace, now: number): void {
 
 /** Sends the connection's next batch. The last one of a run may be shorter than the others. */
 function issue(run: Run, connection: Connection, startedAt: number): void {
-  const { script } = run;
+  const { script } = connection;
   const due = Math.min(script.depth, run.limit.ops - run.issued);
   connection.turn = connection.turn < script.batches.length ? connection.turn : 0;
   send(connection, script.batches[connection.turn++]!, due);
@@ -238,7 +252,7 @@ function receive(run: Run, answer: Answer, connection: Connection, chunk: Buffer
 
 function goOn(run: Run, connection: Connection): void {
   if (connection.due === 0) return;
-  const { readNext } = run.script;
+  const { readNext } = connection.script;
   if (connection.next.length > 0 && readNext !== null) return sendNext(connection, readNext);
   connection.due = 0;
   run.active--;

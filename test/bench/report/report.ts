@@ -126,10 +126,11 @@ function pageOf(
 }
 
 function commandsOf(peers: Peers): string {
-  const { redisAlways, redisNo, beanstalkdAlways, beanstalkdNever, memcached } = peers;
+  const { redisAlways, redisNo, beanstalkdAlways, beanstalkdNever } = peers;
+  const { memcached, rabbitmq, nats } = peers;
   const products = [ours("durable"), ours("nosync"), redisAlways, redisNo];
   const place = { data: "<folder>", port: 22201, socket: null };
-  const lines = [...products, beanstalkdAlways, beanstalkdNever, memcached]
+  const lines = [...products, beanstalkdAlways, beanstalkdNever, memcached, rabbitmq, nats]
     .filter((product) => product !== null)
     .map(({ kind }) => kind.command(place).map((word) => word || "''"))
     .map((words) => words.join(" ").replaceAll(`${ROOT}/`, ""));

@@ -85,7 +85,10 @@ export async function run(
   return result;
 }
 
-/** The same for each in turn, `rounds` times, so that none has the better moment. Failed runs are left out. */
+/**
+ * The same for each in turn, `rounds` times and in both orders, so that none has the better moment. Failed runs are
+ * left out.
+ */
 export async function alternate(
   setting: Setting,
   contenders: Contender[],
@@ -93,7 +96,8 @@ export async function alternate(
 ): Promise<Measurement[][]> {
   const results = contenders.map((): Measurement[] => []);
   for (let round = 0; round < setting.amounts.rounds; round++) {
-    for (const [i, contender] of contenders.entries()) {
+    const order = [...contenders.entries()];
+    for (const [i, contender] of round % 2 === 0 ? order : order.reverse()) {
       const result = await run(setting, contender, task);
       if (result !== null) results[i]!.push(result);
     }

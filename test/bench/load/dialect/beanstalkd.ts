@@ -14,6 +14,7 @@ const CRLF = Buffer.from("\r\n");
 export function beanstalkd(_queue: string, body: Buffer): Encoder {
   const data = Buffer.concat([body, CRLF]);
   return {
+    greetings: [],
     set: Buffer.concat([Buffer.from(`put 0 0 120 ${body.length}\r\n`), data]),
     get: Buffer.from("reserve-with-timeout 0\r\n"),
     clear: null,

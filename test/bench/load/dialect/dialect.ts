@@ -17,8 +17,16 @@ export type Answer = {
  */
 export type ReadAnswer = (answer: Answer, bytes: Buffer, from: number, to: number) => number;
 
+/** What a connection says before it begins, and how the answer is read: as {@link ReadAnswer}, without an outcome. */
+export type Greeting = {
+  request: Buffer;
+  read: (bytes: Buffer, from: number, to: number) => number;
+};
+
 /** How one protocol appends a message to a queue, takes one, and drops the queue. */
 export type Encoder = {
+  /** In order; empty where a connection may begin at once. */
+  greetings: readonly Greeting[];
   set: Buffer;
   get: Buffer;
   readSet: ReadAnswer;

@@ -10,6 +10,7 @@ export function memcached(queue: string, body: Buffer): Encoder {
   const head = Buffer.from(`VALUE ${queue} 0 ${body.length}\r\n`);
   const value = Buffer.concat([head, body, crlf, END]);
   return {
+    greetings: [],
     set: Buffer.concat([Buffer.from(`set ${queue} 0 0 ${body.length}\r\n`), body, crlf]),
     get: Buffer.from(`get ${queue}\r\n`),
     clear: {

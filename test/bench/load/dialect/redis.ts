@@ -8,6 +8,7 @@ const NIL = Buffer.from("$-1\r\n");
 export function redis(queue: string, body: Buffer): Encoder {
   const value = bulk(body);
   return {
+    greetings: [],
     set: command("RPUSH", queue, body),
     get: command("LPOP", queue),
     clear: { command: command("DEL", queue), answered: /^:[01]$/ },

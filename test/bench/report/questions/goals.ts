@@ -1,154 +1,175 @@
 import { type Contender, fresh, ours, type Product } from "../../contender.ts";
-import { count, markdown, ratio } from "../../format.ts";
-import { BASE, type Operation } from "../../job.ts";
+import { count, markdown, ratio, shortBytes } from "../../format.ts";
+import { BASE, type Measurement, type Operation } from "../../job.ts";
 import { rate } from "../../measurement.ts";
 import type { Goal, Section } from "../section.ts";
-import { alternate, medianRate, quotient, type Setting } from "../setting.ts";
+import { alternate, median, medianRate, quotient, type Setting } from "../setting.ts";
 
-type Place = { connections: number; depth: number; operation: Operation };
-
-/** Rates of ours and the peer's at one place, medians; null when not measured. */
-type Pair = Place & {
-  own: number | null;
-  peer: number | null;
-  /** The ratios of the single rounds. */
-  rounds: number[];
+/** One load, and what ours must do of the peer's: of its rate at least, of its CPU time an operation at most. */
+type Place = {
+  connections: number;
+  depth: number;
+  size: number;
+  operation: Operation;
+  least: number;
+  mostCpu?: number;
 };
 
-/** What another server that is not to be had did, and the peer's rates beside it. */
-const MEMCACHEQ = { set: { own: 13.5, redis: 70 }, get: { own: 10.5, redis: 73 } };
-const DARNER = {
-  set: { shallow: 181, deep: 222, memcached: 278 },
-  get: { shallow: 152, deep: 194, memcached: 285 },
-};
+/** Both at one place. */
+type Pair = Place & { own: Measurement[]; peer: Measurement[] };
 
-const OPERATIONS: Operation[] = ["set", "get", "mixed"];
+/** Latencies, of the peer's at most. */
+const MOST_P99 = 1.1;
+const MOST_P999 = 1.5;
 
-/** The rates that are compared with those of other servers. */
+const DURABLE: Place[] = [
+  { ...place(1, 1, 100, "set", 1.05), mostCpu: 1.3 },
+  { ...place(1, 1, 100, "get", 1.05), mostCpu: 1.3 },
+  place(50, 1, 100, "set", 1.3),
+  place(50, 1, 100, "get", 1.3),
+  place(50, 1, 100, "mixed", 1.3),
+  place(200, 1, 100, "set", 1.2),
+  place(200, 1, 100, "get", 1.2),
+  place(50, 16, 100, "set", 1.3),
+  place(50, 16, 100, "get", 1.5),
+  place(20, 1, 1024, "set", 1.2),
+  place(20, 1, 1024, "get", 1.2),
+  place(20, 1, 16_384, "set", 0.85),
+  place(20, 1, 16_384, "get", 0.85),
+  place(10, 1, 1_048_576, "set", 0.95),
+  place(10, 1, 1_048_576, "get", 0.95),
+];
+
+const UNSYNCED: Place[] = [place(50, 1, 100, "set", 0.8), place(50, 1, 100, "get", 0.85)];
+
+/** One publisher confirm, or one answer, at a time. */
+const OTHERS: Place[] = [place(50, 1, 100, "set", 1), place(50, 1, 100, "get", 1)];
+
+function place(
+  connections: number,
+  depth: number,
+  size: number,
+  operation: Operation,
+  least: number,
+): Place {
+  return { connections, depth, size, operation, least };
+}
+
+/** The rates, tails and CPU time that are compared with those of other servers. */
 export async function goals(setting: Setting): Promise<Section> {
-  const { redisAlways, memcached } = setting.peers;
-  const durable = await compare(setting, ours("durable"), redisAlways, [
-    ...places(50, 1, OPERATIONS),
-    ...places(50, 16, OPERATIONS),
-    ...places(1, 1, OPERATIONS),
-  ]);
-  const unsynced = await compare(setting, ours("nosync"), memcached, [
-    ...places(50, 1, ["set", "get"]),
-    ...places(50, 16, ["set", "get"]),
-  ]);
+  const { redisAlways, memcached, rabbitmq, nats } = setting.peers;
+  const durable = await compare(setting, ours("durable"), redisAlways, DURABLE);
+  const unsynced = await compare(setting, ours("nosync"), memcached, UNSYNCED);
+  const besideRabbit = await compare(setting, ours("durable"), rabbitmq, OTHERS);
+  const besideNats = await compare(setting, ours("nosync"), nats, OTHERS);
+  const redisName = redisAlways?.name ?? "Redis, AOF always";
   return {
     title: "Side by side",
     text: [
-      `Operations a second, medians of ${setting.amounts.rounds}, one run of ours and one of the peer's in turn.`,
-      table("durable", redisAlways?.name ?? "Redis, AOF always", durable),
+      `Medians of ${setting.amounts.rounds} rounds. A round is one run of each, and every second one begins with the ` +
+        "peer. Latencies and CPU time (of the server, an operation) are ours by the peer's.",
+      table("durable", redisName, durable),
       table("`-N`", memcached?.name ?? "memcached", unsynced),
-      "MemcacheQ 0.2.1 and Darner 0.2 were measured once, on another day, beside Redis and memcached: MemcacheQ did " +
-        "13.5k sets and 10.5k gets a second where Redis with AOF always did 70k and 73k; Darner did 181k and 152k, " +
-        "and 16 deep 222k and 194k, where memcached did 278k and 285k (1 deep). The ratios to them are those of ours " +
-        "to Redis or memcached in this run, times these.",
+      "RabbitMQ has a durable queue, persistent messages and one publisher confirm at a time on each connection; its " +
+        "get acknowledges at once. NATS JetStream has a stream in files, and answers before a sync, so it stands beside `-N`; " +
+        "its get is a request and an acknowledgement, two trips.",
+      table("durable", rabbitmq?.name ?? "RabbitMQ", besideRabbit),
+      table("`-N`", nats?.name ?? "NATS JetStream", besideNats),
     ],
     charts: [],
-    goals: [...againstRedis(durable), ...againstMemcached(unsynced)],
+    goals: [
+      ...durable.flatMap((pair) => goalsOf("durable", "Redis, AOF always", pair)),
+      ...unsynced.map((pair) => rateGoal("`-N`", "memcached", pair)),
+    ],
   };
-}
-
-function places(connections: number, depth: number, operations: Operation[]): Place[] {
-  return operations.map((operation) => ({ connections, depth, operation }));
 }
 
 async function compare(
   setting: Setting,
   product: Product,
   peer: Product | null,
-  where: Place[],
+  places: Place[],
 ): Promise<Pair[]> {
   const contenders: Contender[] = [fresh(product), ...(peer === null ? [] : [fresh(peer)])];
   const pairs: Pair[] = [];
-  for (const place of where) {
-    const task = { ...BASE, ...place, seconds: setting.amounts.seconds };
+  for (const where of places) {
+    const { connections, depth, size, operation } = where;
+    const { seconds } = setting.amounts;
+    const task = { ...BASE, connections, depth, size, operation, seconds };
     const [own = [], others = []] = await alternate(setting, contenders, task);
-    const rounds = own.flatMap((mine, i) => {
-      const theirs = others[i];
-      return theirs === undefined ? [] : [rate(mine) / rate(theirs)];
-    });
-    pairs.push({ ...place, own: medianRate(own), peer: medianRate(others), rounds });
+    pairs.push({ ...where, own, peer: others });
   }
   return pairs;
 }
 
 function table(mode: string, peer: string, pairs: Pair[]): string {
   return markdown(
-    ["clients", "deep", "", `ours, ${mode}`, peer, "ours / peer", "in single rounds"],
-    pairs.map(({ connections, depth, operation, own, peer: other, rounds }) => [
-      String(connections),
-      String(depth),
-      operation,
-      count(own),
-      count(other),
-      ratio(quotient(own, other)),
-      rounds.length === 0 ? "" : `${ratio(Math.min(...rounds))} to ${ratio(Math.max(...rounds))}`,
+    [
+      ...["clients", "deep", "bytes", "", `ours, ${mode}`, peer, "ours / peer", "in single rounds"],
+      ...["p99", "p99.9", "CPU"],
+    ],
+    pairs.map((pair) => [
+      String(pair.connections),
+      String(pair.depth),
+      shortBytes(pair.size),
+      pair.operation,
+      count(medianRate(pair.own)),
+      count(medianRate(pair.peer)),
+      ratio(rates(pair)),
+      roundsOf(pair),
+      ...[p99Of, p999Of, cpuOf].map((figure) => ratio(compared(pair, figure))),
     ]),
-    3,
+    4,
   );
 }
 
-function againstRedis(pairs: Pair[]): Goal[] {
-  const goal = (what: string, limit: number, connections: number, depth: number): Goal[] =>
-    OPERATIONS.map((operation) => {
-      const { own, peer } = pairAt(pairs, { connections, depth, operation });
-      return atLeast(`${what} ${operation} against Redis, AOF always`, limit, quotient(own, peer));
-    });
+const p99Of = ({ p99 }: Measurement): number => p99;
+const p999Of = ({ p999 }: Measurement): number => p999;
+const cpuOf = ({ serverCpu, ops }: Measurement): number => (serverCpu ?? NaN) / ops;
+
+function rates({ own, peer }: Pair): number | null {
+  return quotient(medianRate(own), medianRate(peer));
+}
+
+function compared({ own, peer }: Pair, figure: (one: Measurement) => number): number | null {
+  return quotient(median(own.map(figure)), median(peer.map(figure)));
+}
+
+/** The least and the most of the rates' ratios. */
+function roundsOf({ own, peer }: Pair): string {
+  const ratios = own.flatMap((mine, i) => {
+    const theirs = peer[i];
+    return theirs === undefined ? [] : [rate(mine) / rate(theirs)];
+  });
+  if (ratios.length === 0) return "";
+  return `${ratio(Math.min(...ratios))} to ${ratio(Math.max(...ratios))}`;
+}
+
+function goalsOf(mode: string, peer: string, pair: Pair): Goal[] {
+  const what = (figure: string): string => `${figure} of ${mode} ${nameOf(pair)} against ${peer}`;
+  const most = (figure: string, limit: number, measured: (one: Measurement) => number): Goal => ({
+    what: what(figure),
+    limit,
+    is: "most",
+    measured: compared(pair, measured),
+    unit: "",
+  });
+  const { mostCpu } = pair;
   return [
-    ...goal("durable", 1.4, 50, 1),
-    ...(["set", "get"] as const).map((operation) => {
-      const { own, peer } = pairAt(pairs, { connections: 50, depth: 1, operation });
-      const { own: theirs, redis } = MEMCACHEQ[operation];
-      const measured = times(quotient(own, peer), redis / theirs);
-      return atLeast(`durable ${operation} against MemcacheQ 0.2.1`, 8, measured);
-    }),
-    ...goal("durable, 16 deep,", 1.1, 50, 16),
-    ...goal("durable, one connection,", 1.2, 1, 1),
+    rateGoal(mode, peer, pair),
+    most("p99", MOST_P99, p99Of),
+    most("p99.9", MOST_P999, p999Of),
+    ...(mostCpu === undefined ? [] : [most("CPU an operation", mostCpu, cpuOf)]),
   ];
 }
 
-function againstMemcached(pairs: Pair[]): Goal[] {
-  const kinds = ["set", "get"] as const;
-  const at = (operation: Operation, depth: number): Pair =>
-    pairAt(pairs, { connections: 50, depth, operation });
-  const limits = { set: { darner: 1.1, deep: 3.5 }, get: { darner: 1.3, deep: 4.5 } };
-  // Darner's 16 deep too was set beside memcached 1 deep.
-  const darner = (operation: "set" | "get", depth: number, theirs: number): number | null => {
-    const measured = quotient(at(operation, depth).own, at(operation, 1).peer);
-    return times(measured, DARNER[operation].memcached / theirs);
-  };
-  return [
-    ...kinds.map((operation) => {
-      const { own, peer } = at(operation, 1);
-      return atLeast(`\`-N\` ${operation} against memcached`, 0.75, quotient(own, peer));
-    }),
-    ...kinds.map((operation) => {
-      const measured = darner(operation, 1, DARNER[operation].shallow);
-      return atLeast(`\`-N\` ${operation} against Darner 0.2`, limits[operation].darner, measured);
-    }),
-    ...kinds.map((operation) => {
-      const measured = darner(operation, 16, DARNER[operation].deep);
-      const what = `\`-N\`, 16 deep, ${operation} against Darner 0.2`;
-      return atLeast(what, limits[operation].deep, measured);
-    }),
-  ];
+function rateGoal(mode: string, peer: string, pair: Pair): Goal {
+  const what = `${mode} ${nameOf(pair)} against ${peer}`;
+  return { what, limit: pair.least, is: "least", measured: rates(pair), unit: "" };
 }
 
-function pairAt(pairs: Pair[], { connections, depth, operation }: Place): Pair {
-  const found = pairs.find(
-    (pair) =>
-      pair.connections === connections && pair.depth === depth && pair.operation === operation,
-  );
-  return found ?? { connections, depth, operation, own: null, peer: null, rounds: [] };
+function nameOf({ connections, depth, size, operation }: Place): string {
+  const clients = connections === 1 ? "1 client" : `${connections} clients`;
+  const deep = depth === 1 ? "" : `, ${depth} deep`;
+  return `${operation}, ${clients}${deep}, ${shortBytes(size)}B`;
 }
-
-function atLeast(what: string, limit: number, measured: number | null): Goal {
-  return { what, limit, is: "least", measured, unit: "" };
-}
-
-const times = (value: number | null, factor: number): number | null =>
-  value === null ? null : value * factor;
