@@ -11,7 +11,7 @@ import { type LocalOptions, openLocal } from "../queues/local/local.ts";
 import { makeHome, openHome } from "../store/directory.ts";
 import { openStore, type StoreOptions } from "../store/sqlite.ts";
 import { systemClock } from "../util/clock.ts";
-import { warn } from "../util/log.ts";
+import { info, warn } from "../util/log.ts";
 import { version } from "../util/version.ts";
 import { readQueueRules } from "./queue_rules.ts";
 
@@ -28,7 +28,7 @@ export function composeEngine(options: Options, user: User | undefined): Engine 
   makeHome(options.home, user);
   // After the lock of the directory: a server that runs on it keeps its PID file.
   const home = openHome(options.home);
-  if (options.daemon && pidFile !== undefined) writePidFile(pidFile, user);
+  if (pidFile !== undefined) writePidFile(pidFile, user);
   if (user !== undefined) becomeUser(user);
   const pageCache = Math.floor(options.memory * PAGE_CACHE_SHARE);
   const store = openStore(storeOptions(options, pageCache), home);
@@ -79,6 +79,6 @@ function storeOptions(options: Options, cache: number): StoreOptions {
     shrinkLog: options.removeLogs,
     lockWait: options.lockWait,
     extentPages: options.extentPages,
-    progress: warn,
+    progress: info,
   };
 }

@@ -9,7 +9,7 @@ import { setVerbosity } from "../util/log.ts";
 import { program } from "../util/version.ts";
 import { composeEngine } from "./compose.ts";
 import { exitWithFailure } from "./failure.ts";
-import { type Shutdown, stopOnSignals } from "./signals.ts";
+import { handleSignals, type SignalActions } from "./signals.ts";
 
 /**
  * Brings over the messages of the server at `address`, and ends the process.
@@ -21,13 +21,13 @@ export async function bringOver(
   channel: StarterChannel,
 ): Promise<never> {
   setVerbosity(options.verbosity);
-  const shutdown = stopOnSignals();
-  shutdown.begin = async () => exitWithFailure(channel, "stopped before anything was moved");
+  const signals = handleSignals();
+  signals.stop = async () => exitWithFailure(channel, "stopped before anything was moved");
   const user = lookUpUser(options.user);
   const source = await openSource(address);
   const engine = composeEngine(withoutLimits(options), user);
   try {
-    const moved = await moveAll(engine, source, options.queues, shutdown);
+    const moved = await moveAll(engine, source, options.queues, signals);
     tell(`moved ${moved} messages from ${source.name}`);
   } finally {
     source.end();
@@ -39,7 +39,7 @@ export async function bringOver(
 /** A message that the other server gave has its place here, whatever the limits. */
 function withoutLimits(options: Options): Options {
   const limits = { maxMessages: Infinity, maxBytes: Infinity, queue: [], queuesFile: undefined };
-  return { ...options, socket: undefined, ...limits };
+  return { ...options, socket: undefined, pidFile: undefined, ...limits };
 }
 
 /** @returns how many messages were moved */
@@ -47,11 +47,11 @@ function moveAll(
   { backend }: Engine,
   source: Source,
   queues: readonly string[] | undefined,
-  shutdown: Shutdown,
+  signals: SignalActions,
 ): Promise<number> {
   let stopped = false;
   // The drain ends by itself, between two commits.
-  shutdown.begin = () => {
+  signals.stop = () => {
     stopped = true;
     return new Promise(() => undefined);
   };

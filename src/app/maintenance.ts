@@ -1,7 +1,7 @@
 import type { Options } from "../config/options.ts";
 import { type Clients, evictStalled } from "../net/clients.ts";
 import { type Backend, BackendError } from "../queues/backend.ts";
-import { verbosity, warn } from "../util/log.ts";
+import { info, verbosity, warn } from "../util/log.ts";
 import { limitGarbage } from "./garbage.ts";
 
 /** Milliseconds before the queues' backend is asked for work again: after it had none, and between two portions of work. */
@@ -55,9 +55,9 @@ function logQueues(backend: Backend): void {
   let listed = 0;
   for (const { name, sets, gets } of backend.summaries()) {
     if (++listed > MAX_LISTED) break;
-    warn(`queue ${name} ${sets}/${gets}`);
+    info(`queue ${name} ${sets}/${gets}`);
   }
-  if (listed > MAX_LISTED) warn(`${backend.usage().queues - MAX_LISTED} more queues`);
+  if (listed > MAX_LISTED) info(`${backend.usage().queues - MAX_LISTED} more queues`);
 }
 
 /** For work whose result no client waits for. */

@@ -15,10 +15,12 @@ import {
 import { raiseCoreFiles, raiseOpenFiles } from "../os/limits.ts";
 import { notify } from "../os/notify.ts";
 import { lookUpUser } from "../os/user.ts";
-import { setVerbosity, warn } from "../util/log.ts";
+import { info, setVerbosity } from "../util/log.ts";
+import { program, version } from "../util/version.ts";
 import { composeEngine } from "./compose.ts";
 import { startMaintenance } from "./maintenance.ts";
-import { stopOnSignals } from "./signals.ts";
+import { listReloadables, newReload } from "./reload.ts";
+import { handleSignals } from "./signals.ts";
 import { closeListeners, type Stoppable, stopServer } from "./stop.ts";
 
 /** Descriptors that the server needs beside those of its clients: files, listeners, the runtime's own. */
@@ -46,19 +48,21 @@ function withDaemonPaths(options: Options): Options {
 
 async function serve(options: Options, channel: StarterChannel): Promise<void> {
   setVerbosity(options.verbosity);
-  const shutdown = stopOnSignals();
+  const signals = handleSignals();
+  signals.reload = newReload(listReloadables());
+  info(`${program} ${version} starts as process ${process.pid}`);
   raiseLimits(options);
   const user = lookUpUser(options.user);
   const queueListeners = await listen(options);
   const web = options.http === undefined ? [] : [listenHttp(options.http)];
   const listeners: Stoppable[] = [...queueListeners, ...web];
-  shutdown.begin = async () => closeListeners(options, listeners);
+  signals.stop = async () => closeListeners(options, listeners);
   try {
     const clients = newClients(composeEngine(options, user), options.connections);
     for (const listener of queueListeners) listener.serve(clients);
     for (const listener of web) listener.serve({ clients, options });
     const endMaintenance = startMaintenance(options, clients);
-    shutdown.begin = () => stopServer(options, clients, listeners, endMaintenance);
+    signals.stop = () => stopServer(options, clients, listeners, endMaintenance);
   } catch (error) {
     closeListeners(options, listeners);
     throw error;
@@ -85,7 +89,7 @@ async function listen(options: Options): Promise<Listener[]> {
 /** Tells the log, the process that started a daemon, and the service manager. */
 function announce(listeners: readonly Stoppable[], channel: StarterChannel): void {
   const places = listeners.map(({ place }) => place);
-  for (const place of places) warn(`listening on ${place}`);
+  for (const place of places) info(`listening on ${place}`);
   reportReady(channel);
   notify("READY=1", `STATUS=listening on ${places.join(", ")}`);
 }

@@ -31,12 +31,9 @@ export async function stopServer(
 }
 
 /** Accepts no more clients, and removes the socket file and the PID file. */
-export function closeListeners(
-  { daemon, pidFile }: Options,
-  listeners: readonly Stoppable[],
-): void {
+export function closeListeners({ pidFile }: Options, listeners: readonly Stoppable[]): void {
   for (const listener of listeners) listener.stop();
-  if (daemon && pidFile !== undefined) removePidFile(pidFile);
+  if (pidFile !== undefined) removePidFile(pidFile);
 }
 
 /** Ends each connection when the client has its replies, and gives up when no client reads any more. */

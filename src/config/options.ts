@@ -117,10 +117,13 @@ export const optionTable: OptionTable = {
     integer("the connections are a number", 1, 1_000_000),
     "1024",
   ),
-  verbosity: counter("-v", "log warnings and statistics; -vv: log every command and reply too"),
+  verbosity: counter(
+    "-v",
+    "log warnings, start, stop and statistics; -vv: log every command and reply too",
+  ),
   pidFile: optional(
     "-P <file>",
-    "with -d, write the process id here, and remove the file at exit",
+    "write the process id here, and remove the file at exit",
     text("a path"),
   ),
   threads: withDefault(

@@ -1,6 +1,6 @@
 import type { Backend } from "../queues/backend.ts";
 import { newOperation, type Operation } from "../queues/operation.ts";
-import { reasonIn } from "../store/store.ts";
+import { reasonIn } from "../util/reason.ts";
 import { DrainError } from "./peer.ts";
 import type { MovedMessage, Source } from "./source.ts";
 

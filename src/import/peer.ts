@@ -1,5 +1,5 @@
 import type { Address } from "../config/address.ts";
-import { reasonIn } from "../store/store.ts";
+import { reasonIn } from "../util/reason.ts";
 
 /** A connection to the other server. A byte of a text is a character from U+0000 to U+00FF. */
 export interface Peer {

@@ -28,6 +28,13 @@ export const unlimited = darwin ? 0x7fff_ffff_ffff_ffffn : 0xffff_ffff_ffff_ffff
 
 const resources: Record<Resource, number> = { openFiles: darwin ? 8 : 7, coreFiles: 4 };
 
+/** Handlers of signals that are no function, and where in struct sigaction the handler is. */
+const SIG_DFL = 0n;
+const SIG_IGN = 1;
+const HANDLER_OFFSET = 0;
+/** struct sigaction takes no more on any system served here. */
+const SIGACTION_BYTES = 256;
+
 const POLLOUT = 4;
 const LOCK_EX_NB = 2 | 4;
 const PR_SET_DUMPABLE = 4;
@@ -50,6 +57,10 @@ const functions = {
   getpwnam: { args: ["cstring"], returns: "ptr" },
   setsockopt: { args: ["i32", "i32", "i32", "buffer", "u32"], returns: "i32" },
   initgroups: { args: ["cstring", "u32"], returns: "i32" },
+  sigaction: { args: ["i32", "ptr", "buffer"], returns: "i32" },
+  signal: { args: ["i32", "u64"], returns: "u64" },
+  dup2: { args: ["i32", "i32"], returns: "i32" },
+  _exit: { args: ["i32"], returns: "void" },
 } as const satisfies Record<string, FFIFunction>;
 
 // Apart, because a library that lacks one of the wanted functions cannot be opened, and only Linux has these.
@@ -102,6 +113,33 @@ export function lockFile(fd: number): boolean {
 export function canWrite(fd: number): boolean {
   // struct pollfd: the descriptor, and 16 bits each for the events asked for and those found.
   return libc().poll(new Int32Array([fd, POLLOUT]), 1, 0) !== 0;
+}
+
+/** What the process does at a signal: what is usual, nothing, or something of its own. */
+export type Disposition = "default" | "ignored" | "handled";
+
+/** What the process does at the signal of that number. */
+export function dispositionOf(signal: number): Disposition {
+  const action = Buffer.alloc(SIGACTION_BYTES);
+  if (libc().sigaction(signal, null, action) !== 0) return "handled";
+  const handler = action.readBigUInt64LE(HANDLER_OFFSET);
+  if (handler === SIG_DFL) return "default";
+  return handler === BigInt(SIG_IGN) ? "ignored" : "handled";
+}
+
+/** From now on the process does nothing at the signal of that number. */
+export function ignoreSignal(signal: number): void {
+  libc().signal(signal, SIG_IGN);
+}
+
+/** Makes `target` a second descriptor of the open file `fd`, in place of what it was. False when the system refuses it. */
+export function replaceDescriptor(fd: number, target: number): boolean {
+  return libc().dup2(fd, target) >= 0;
+}
+
+/** Ends the process at once: nothing more of this program runs. */
+export function endProcess(code: number): void {
+  libc()._exit(code);
 }
 
 /** This process's limit of a resource. */

@@ -1,9 +1,10 @@
 import { constants, Database, SQLiteError } from "bun:sqlite";
 import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
 
+import { reasonIn } from "../util/reason.ts";
 import { databaseInode, type Home, lockDatabase } from "./directory.ts";
 import { APPLICATION, createTables, hasTables, VERSION } from "./schema.ts";
-import { reasonIn, StoreError } from "./store.ts";
+import { StoreError } from "./store.ts";
 import { isOld, type Progress, upgrade } from "./upgrade.ts";
 
 export interface DatabaseOptions {

@@ -10,7 +10,8 @@ import {
 import { dirname, join } from "node:path";
 
 import { lockFile } from "../os/libc.ts";
-import { reasonIn, StoreError } from "./store.ts";
+import { reasonIn } from "../util/reason.ts";
+import { StoreError } from "./store.ts";
 
 /** The directory of the database, which is locked until this process ends. */
 export interface Home {

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 
 import { type Clock, systemClock } from "../util/clock.ts";
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
+import { reasonIn } from "../util/reason.ts";
 import type { Batch } from "./batch.ts";
 import {
   autoCheckpoint,
@@ -39,7 +40,7 @@ import {
 import { MAX_QUEUES } from "./schema.ts";
 import { arrivedAt, insertSegments, measure, readSegments, recheckSuspects } from "./segments.ts";
 import { prepare, type Statements } from "./statements.ts";
-import { type Extent, reasonIn, type Store, StoreError } from "./store.ts";
+import { type Extent, type Store, StoreError } from "./store.ts";
 import { giveSpaceBack, newVacuum, type Vacuum } from "./vacuum.ts";
 import { hasUncountedCommit } from "./wal.ts";
 

@@ -93,9 +93,3 @@ export class StoreError extends Error {
     this.outcome = outcome;
   }
 }
-
-/** Why something failed, in one line, without the path that the runtime adds: the caller names the path. */
-export function reasonIn(error: unknown): string {
-  const [line = ""] = (error as Error).message.split("\n", 1);
-  return line.replace(/, \w+ '.*'$/, "");
-}

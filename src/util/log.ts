@@ -43,7 +43,7 @@ export function openLog(canWrite: CanWrite): void {
   log.canWrite = canWrite;
 }
 
-/** 0 logs errors only, 1 warnings too, 2 also every command and reply. */
+/** 0 logs errors only, 1 warnings and information too, 2 also every command and reply. */
 export function setVerbosity(level: number): void {
   log.level = level;
 }
@@ -60,6 +60,11 @@ export function error(text: string): void {
 /** Logs what an operator should look at, from level 1. One line; never throws, never waits. */
 export function warn(text: string): void {
   if (log.level >= 1) write("warn", text);
+}
+
+/** Logs what happened as it should, from level 1. One line; never throws, never waits. */
+export function info(text: string): void {
+  if (log.level >= 1) write("info", text);
 }
 
 /** Logs requests and replies, from level 2. One line; never throws, never waits. */

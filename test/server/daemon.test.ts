@@ -178,11 +178,12 @@ describe("a daemon that can't start: the parent says why and leaves with 1", () 
   });
 });
 
-test("-P without -d writes no file", async () => {
+test("-P without -d is the same", async () => {
   const file = join(scratch(), "pid");
   const server = await start(["-P", file]);
-  expect(existsSync(file)).toBe(false);
+  expect(readFileSync(file, "utf8")).toBe(`${server.pid}\n`);
   await server.stop();
+  expect(existsSync(file)).toBe(false);
 });
 
 /** From scripts and manuals; the paths and ports are replaced. `max` is the -B of each. */

@@ -175,7 +175,7 @@ test("a log that nobody reads stops nobody; what is missing in it is told", asyn
   // The first of them may be the answer to the verbosity.
   expect(Number(dropped) + shown).toBe(2 * rounds);
   for (const line of log.split("\n").slice(0, -1))
-    expect(line).toMatch(/^\S{24} (warn|error|trace) /);
+    expect(line).toMatch(/^\S{24} (info|warn|error|trace) /);
   server.kill("SIGTERM");
   expect(await server.exit()).toMatchObject({ code: 0 });
   closeSync(reader);

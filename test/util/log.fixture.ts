@@ -6,7 +6,7 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 
 import { canWrite } from "../../src/os/libc.ts";
-import { error, openLog, setVerbosity, trace, verbosity, warn } from "../../src/util/log.ts";
+import { error, info, openLog, setVerbosity, trace, verbosity, warn } from "../../src/util/log.ts";
 
 const STDERR = 2;
 
@@ -30,6 +30,7 @@ for (const level of [0, 1, 2]) {
   setVerbosity(level);
   error(`an error at ${verbosity()}`);
   warn(`a warning at ${verbosity()}`);
+  info(`what happened at ${verbosity()}`);
   trace(`a command at ${verbosity()}`);
 }
 error("forged\n2026-01-01T00:00:00.000Z error \x1b[2J\r\0\x7f\u0085\u2028 naïve \\x0a 队列");

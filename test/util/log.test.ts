@@ -17,8 +17,10 @@ test.each([
     "error an error at 0",
     "error an error at 1",
     "warn a warning at 1",
+    "info what happened at 1",
     "error an error at 2",
     "warn a warning at 2",
+    "info what happened at 2",
     "trace a command at 2",
     "error forged\\x0a2026-01-01T00:00:00.000Z error " +
       "\\x1b[2J\\x0d\\x00\\x7f\\x85\\u2028 naïve \\x0a 队列",
