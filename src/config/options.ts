@@ -225,7 +225,7 @@ export const optionTable: OptionTable = {
     "serve a page to look at the queues, /metrics for Prometheus and /healthz over HTTP; without an address only to this machine",
     listenAddress(),
   ),
-  httpAdmin: toggle("--http-admin", "let the page of --http flush and delete queues"),
+  httpAdmin: toggle("--http-admin", "let the page of --http pause, flush and delete queues"),
   drainFrom: optional(
     "--drain-from <server>",
     "bring over the messages of the server at host:port, and end; safe to stop and run again",

@@ -6,6 +6,7 @@ import { addFlushAll, addList, replyFlushAll, replyList } from "./all_queues.ts"
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addGet, replyGet } from "./get.ts";
 import { addEntry } from "./group.ts";
+import { pauseEnd, pauseLeft } from "./pause.ts";
 import { keepRecord } from "./records.ts";
 import {
   isTracing,
@@ -36,6 +37,8 @@ export const commands: Record<RequestKind, Command> = {
     add: adding("flush", LOOK, true),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "flushed")),
   },
+  pause: { add: addPause, reply: finishing(replyPause) },
+  resume: { add: adding("resume", LOOK, true), reply: finishing(replyPause) },
   flush_all: { add: addFlushAll, reply: replyFlushAll },
   stats: {
     add: adding("none", LOOK, false),
@@ -150,10 +153,21 @@ function replyDelete(engine: Engine, entry: Entry): void {
   keepRecord(engine, entry.request);
 }
 
+function addPause(engine: Engine, session: Session, request: Request): void {
+  const entry = addEntry(engine, "pause", session, request, LOOK);
+  entry.queue = request.name;
+  entry.until = pauseEnd(engine, request.seconds);
+  engine.gathering.changes++;
+}
+
+function replyPause(engine: Engine, entry: Entry): void {
+  replyOutcome(engine, entry, entry.outcome === "done" ? "done" : "not found");
+}
+
 function replyDetails(engine: Engine, entry: Entry): void {
   const { details, queue } = entry;
   if (details === undefined) return replyStatistics(engine, entry, []);
-  const { messages, bytes, open, sets, gets, age, memory, openAge, dropped } = details;
+  const { messages, bytes, open, sets, gets, age, memory, openAge, paused, dropped } = details;
   const waiters = countWaiters(engine, queue);
   replyStatistics(engine, entry, [
     ["messages", messages],
@@ -165,6 +179,7 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["age", age],
     ["memory", memory],
     ["open_age", openAge],
+    ["paused", pauseLeft(engine, paused)],
     ["dropped", dropped],
   ]);
 }

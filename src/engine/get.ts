@@ -4,6 +4,7 @@ import { keyCount, keyOf, type Request } from "../protocol/request.ts";
 import { sendRun } from "./delivery.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
+import { pauseEnd } from "./pause.ts";
 import { keepRecord } from "./records.ts";
 import {
   isTracing,
@@ -146,7 +147,10 @@ function addKey(
   const key = keyOf(request, index);
   const { before, action } = key;
   if (key.wait > 0) engine.gathering.sought.add(key.queue);
-  if (before !== undefined) addOperation(engine, before, session, request, key, index);
+  if (before !== undefined) {
+    const entry = addOperation(engine, before, session, request, key, index);
+    if (before === "pause") entry.until = pauseEnd(engine, key.seconds);
+  }
   if (action === "none") return;
   const entry = addOperation(engine, action, session, request, key, index);
   entry.fits = room?.(key.text.length);
@@ -154,7 +158,7 @@ function addKey(
 
 function addOperation(
   engine: Engine,
-  kind: "close" | "abort" | "take" | "open" | "peek",
+  kind: NonNullable<Key["before"]> | "take" | "open" | "peek",
   session: Session,
   request: Request,
   key: Key,

@@ -52,6 +52,7 @@ function newEntry(session: Session, request: Request): Entry {
     start: 0,
     end: 0,
     queueId: 0,
+    until: 0,
     keyIndex: 0,
     queue: "",
     session,

@@ -1,4 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
+import { pauseLeft } from "../engine/pause.ts";
 import type { Stats } from "../engine/stats.ts";
 import { countWaiters } from "../engine/waiters.ts";
 import type { QueueSummary } from "../queues/summary.ts";
@@ -53,6 +54,12 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     kind: "counter",
     help: "Messages that are gone for good: taken, closed or flushed.",
     value: ({ gets }) => gets,
+  },
+  {
+    name: "memcacheq_queue_paused",
+    kind: "gauge",
+    help: "1 while the queue is paused, and delivers nothing.",
+    value: ({ paused }, { runtime }) => (pauseLeft({ runtime }, paused) === 0 ? 0 : 1),
   },
   {
     name: "memcacheq_queue_dropped_total",

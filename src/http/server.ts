@@ -142,7 +142,7 @@ async function answerPage(monitor: Monitor, { path, query }: Target): Promise<Re
   return refuse(404, "there is nothing of that name");
 }
 
-/** Flushes or deletes a queue. Only the page may ask for that. */
+/** Flushes, deletes, pauses or resumes a queue. Only the page may ask for that. */
 async function answerAdmin(
   { engine, options }: Monitor,
   request: Request,
@@ -150,7 +150,7 @@ async function answerAdmin(
   host: Host,
 ): Promise<Response> {
   const queue = query.get("queue") ?? "";
-  const command = /^\/admin\/(flush|delete)$/.exec(path)?.[1];
+  const command = /^\/admin\/(flush|delete|pause|resume)$/.exec(path)?.[1];
   if (!options.httpAdmin) return refuse(403, "that needs --http-admin");
   if (request.method !== "POST") return refuse(405, "only POST is allowed");
   const rejection = rejectOrigin(request, host);
@@ -159,7 +159,7 @@ async function answerAdmin(
   if (command === undefined || engine.backend.summary(queue) === undefined) {
     return refuse(404, "there is no such queue");
   }
-  const said = await runCommand(engine, `${command} ${queue}`);
+  const said = await runCommand(engine, `${command} ${queue}${command === "pause" ? " 0" : ""}`);
   return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json({ said });
 }
 

@@ -1,4 +1,4 @@
-import { BAD_FORMAT, SLASH } from "./errors.ts";
+import { BAD_FORMAT, BAD_PAUSE, SLASH } from "./errors.ts";
 
 /**
  * What a `get` names: a queue, and options after slashes that say how to take from it. A key never changes, so the keys
@@ -11,7 +11,9 @@ export interface Key {
   /** Without options. */
   readonly plain: boolean;
   /** What happens first to the message that this client has open. */
-  readonly before: "close" | "abort" | undefined;
+  readonly before: "close" | "abort" | "pause" | "resume" | undefined;
+  /** pause: how long; 0 is until the queue is resumed. */
+  readonly seconds: number;
   readonly action: Action;
   /** How long to wait for a message when there is none, in milliseconds; -1 when nothing is waited for. */
   readonly wait: number;
@@ -20,7 +22,7 @@ export interface Key {
 }
 
 /** What the options of a key say. */
-type Options = Pick<Key, "before" | "action" | "wait" | "problem">;
+type Options = Pick<Key, "before" | "seconds" | "action" | "wait" | "problem">;
 
 /** What the client wants with a message: have it, keep it open until it says close, look at it, or nothing. */
 export type Action = "take" | "open" | "peek" | "none";
@@ -34,6 +36,8 @@ export interface KeyTable {
 /** The longest queue name, in bytes. */
 export const MAX_NAME = 250;
 
+const WAIT = "t=";
+const PAUSE = "pause=";
 const SPACE = 32;
 /** An error repeats this many bytes of a wrong option. */
 const MOST_TOLD = 64;
@@ -111,8 +115,8 @@ function parseKey(text: string): Key {
   const queue = text.slice(0, slash);
   const options = optionsOf(text.slice(slash + 1));
   const problem = queueProblem(queue) ?? options.problem;
-  const { before, action, wait } = options;
-  return { text, queue, plain: false, before, action, wait, problem };
+  const { before, seconds, action, wait } = options;
+  return { text, queue, plain: false, before, seconds, action, wait, problem };
 }
 
 /** A line can have thousands of keys, and with options that take time to parse; but there are few combinations. */
@@ -130,18 +134,28 @@ function optionsOf(text: string): Options {
 function parseOptions(options: string[]): Options {
   const has = (option: string) => options.includes(option);
   const wait = options.findLast((option) => option.startsWith("t="))?.slice(2) ?? "-1";
-  const before = has("close") ? "close" : has("abort") ? "abort" : undefined;
+  const pause = options.findLast((option) => option.startsWith(PAUSE))?.slice(PAUSE.length);
+  const before = beforeOf(has, pause);
   let action: Action = before === undefined ? "take" : "none";
   if (has("open")) action = "open";
   if (has("peek")) action = "peek";
   // Some clients add t= to every get, also to one that only closes: there is nothing to wait for.
   const waitMs = action === "none" ? -1 : Number(wait);
-  return { before, action, wait: waitMs, problem: optionsProblem(options) };
+  const problem = optionsProblem(options);
+  return { before, seconds: Number(pause ?? 0), action, wait: waitMs, problem };
+}
+
+function beforeOf(has: (option: string) => boolean, pause: string | undefined): Key["before"] {
+  if (has("close")) return "close";
+  if (has("abort")) return "abort";
+  if (has("resume")) return "resume";
+  return pause === undefined ? undefined : "pause";
 }
 
 function plainKey(text: string): Key {
   const problem = queueProblem(text);
-  return { text, queue: text, plain: true, before: undefined, action: "take", wait: -1, problem };
+  const rest = { before: undefined, seconds: 0, action: "take", wait: -1 } as const;
+  return { text, queue: text, plain: true, ...rest, problem };
 }
 
 /** In a line of text a name can't contain a space or a line end; in the other dialects it could. */
@@ -155,11 +169,12 @@ function optionsProblem(options: string[]): string | undefined {
   const names = new Set<string>();
   for (const option of options) {
     if (option === "") continue;
-    const name = option.startsWith("t=") ? "t=" : option;
+    const name = nameOf(option);
     const told = option.slice(0, MOST_TOLD);
-    if (!["t=", "open", "close", "abort", "peek"].includes(name)) {
-      return `unknown option ${told}, known are t=<ms>, open, close, abort, peek`;
+    if (!["t=", "open", "close", "abort", "peek", PAUSE, "resume"].includes(name)) {
+      return `unknown option ${told}, known are t=<ms>, open, close, abort, peek, pause=<seconds>, resume`;
     }
+    if (name === PAUSE && !isWait(option.slice(PAUSE.length))) return `${told}: ${BAD_PAUSE}`;
     if (name === "t=" && !isWait(option.slice(2))) {
       return `bad value in ${told}, milliseconds from 0 to ${LONGEST_WAIT} are accepted`;
     }
@@ -170,6 +185,11 @@ function optionsProblem(options: string[]): string | undefined {
   return combinationProblem(names);
 }
 
+/** The name of an option, with the = behind it where it has a value. */
+function nameOf(option: string): string {
+  return [WAIT, PAUSE].find((name) => option.startsWith(name)) ?? option;
+}
+
 function isWait(value: string): boolean {
   return /^[0-9]{1,10}$/.test(value) && Number(value) <= LONGEST_WAIT;
 }
@@ -177,7 +197,9 @@ function isWait(value: string): boolean {
 function combinationProblem(names: Set<string>): string | undefined {
   const clash = (option: string) =>
     `option ${option} does not go with ${[...names].filter((name) => name !== option).join(", ")}`;
-  if (names.has("abort") && names.size > 1) return clash("abort");
+  for (const lonely of ["abort", PAUSE, "resume"]) {
+    if (names.has(lonely) && names.size > 1) return clash(lonely);
+  }
   if (names.has("peek") && (names.has("open") || names.has("close"))) return clash("peek");
   return undefined;
 }

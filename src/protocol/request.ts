@@ -15,6 +15,8 @@ export type RequestKind =
   | "delete"
   | "flush"
   | "flush_all"
+  | "pause"
+  | "resume"
   | "stats"
   | "stats queue"
   | "stats queues"
@@ -50,6 +52,8 @@ export interface Request extends ReplyContext {
   bodyAlone: boolean;
   /** verbosity: the level. */
   level: number;
+  /** pause: how long; 0 is until the queue is resumed. */
+  seconds: number;
   /** error: what kind of error, and the reason in words for the client. */
   error: ErrorKind;
   reason: string;
@@ -78,6 +82,7 @@ export function newRequest(): Request {
     bodyEnd: 0,
     bodyAlone: false,
     level: 0,
+    seconds: 0,
     tokens: [],
     opcode: 0,
     opaque: 0,

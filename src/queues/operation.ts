@@ -21,6 +21,8 @@ import type { QueueDetails } from "./summary.ts";
  * | flush all | the same for all queues, a part at a time | done, more |
  * | list | the counters of all queues, a part at a time | done, more |
  * | details | everything that is known about one queue | done, absent |
+ * | pause | the queue delivers nothing until a time, or until it is resumed | done, absent |
+ * | resume | the queue delivers again | done, absent |
  * | checkpoint | the log is copied into the database | done |
  * | archive | the same, and the log is emptied | done |
  *
@@ -44,6 +46,8 @@ export type OperationKind =
   | "flush all"
   | "list"
   | "details"
+  | "pause"
+  | "resume"
   | "checkpoint"
   | "archive";
 
@@ -116,6 +120,8 @@ export interface Operation {
   number: number;
   /** The queue's id. Out: take. In: restore, so that no later queue of the same name gets the message. */
   queueId: number;
+  /** pause: when it ends, in milliseconds since 1970; 0: when the queue is resumed. */
+  until: number;
   /** list: a part of the queues. */
   counts: QueueCounts | undefined;
   details: QueueDetails | undefined;
@@ -145,6 +151,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     cursor: undefined,
     number: 0,
     queueId: 0,
+    until: 0,
     counts: undefined,
     details: undefined,
     outcome: "pending",

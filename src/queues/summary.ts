@@ -12,6 +12,11 @@ export interface QueueSummary extends Readonly<Tally> {
   openedAt: number | undefined;
   sets: number;
   gets: number;
+  /**
+   * Nothing is delivered until then, in milliseconds since 1970, which may be over; 0 is until it is resumed, undefined
+   * is not paused.
+   */
+  paused: number | undefined;
 }
 
 /** What became of messages that no client got, since the start of the server. */

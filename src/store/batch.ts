@@ -34,6 +34,12 @@ export interface NamedQueue {
   name: string;
 }
 
+/** A queue that delivers nothing until then, in milliseconds since 1970: 0 is until it is resumed, undefined not paused. */
+export interface Pause {
+  queue: number;
+  until: number | undefined;
+}
+
 /** The changes since the last commit: all of them are committed at once, or none. */
 export interface Batch {
   dropped: number[];
@@ -45,8 +51,18 @@ export interface Batch {
   /** Messages that are held from now on, and those that no longer are. */
   held: HeldMessage[];
   released: HeldMessage[];
+  /** Undefined when no queue was paused or resumed. */
+  paused?: Pause[] | undefined;
 }
 
 export function newBatch(): Batch {
-  return { dropped: [], created: [], segments: [], positions: [], held: [], released: [] };
+  return {
+    dropped: [],
+    created: [],
+    segments: [],
+    positions: [],
+    held: [],
+    released: [],
+    paused: undefined,
+  };
 }

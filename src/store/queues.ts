@@ -15,11 +15,15 @@ export function storedQueues({ queues, held }: Statements): StoredQueue[] {
   return queues.all().map((row) => storedQueue(row, numbers.get(row.id)));
 }
 
-function storedQueue({ id, name, ...position }: QueueRow, held: number[] | undefined): StoredQueue {
+function storedQueue(
+  { id, name, paused, ...position }: QueueRow,
+  held: number[] | undefined,
+): StoredQueue {
   return {
     queue: id,
     name: Buffer.from(name).toString("latin1"),
     ...position,
+    paused: paused ?? undefined,
     held: held ?? (NONE as number[]),
   };
 }

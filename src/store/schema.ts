@@ -29,7 +29,7 @@ import { HEAD } from "./batch.ts";
  *                 held: in the queue, too
  *
  * Some columns and tables are there for later versions, so that files need not change again. This version leaves them
- * NULL or empty: `paused` (nothing is delivered until then, 0 is until resumed), `lost` (messages lost to damage),
+ * NULL or empty: `lost` (messages lost to damage),
  * `expiry`, every `kind` but 0, `deliveries`, `due` (end of a lease or a delay), `lease` (its length), `moved` and
  * `token`. An unused table costs a page; a column of `segment` would cost each message of 100 bytes 3 % of its space.
  */

@@ -237,6 +237,8 @@ function write({ open, clock }: Sqlite, batch: Batch): Progress {
     statements.moveQueue.run(queue, head, tail, bytes);
     removeIfDue(removal, queue, progress);
   }
+  for (const { queue, until } of batch.paused ?? [])
+    statements.pauseQueue.run(queue, until ?? null);
   // Comes last: a message that is released here may be put back later, so its segment must not be removed above.
   for (const { queue, number } of batch.released) statements.release.run(queue, number);
   return progress;

@@ -11,6 +11,7 @@ export interface QueueRow {
   head: number;
   tail: number;
   bytes: number;
+  paused: number | null;
 }
 
 /** Whether another connection prevented it, pages in the log, and how many of them are in the database already. */
@@ -78,7 +79,7 @@ function forLog(database: Database) {
 function forQueues(database: Database) {
   return {
     queues: database.prepare<QueueRow, []>(
-      "SELECT id, name, head, tail, bytes FROM queue ORDER BY id",
+      "SELECT id, name, head, tail, bytes, paused FROM queue ORDER BY id",
     ),
     createQueue: database.prepare<void, [number, Uint8Array]>(
       "INSERT INTO queue (id, name, head, tail, bytes) VALUES (?1, ?2, 1, 1, 0)",
@@ -87,6 +88,9 @@ function forQueues(database: Database) {
       "UPDATE queue SET head = ?2, tail = ?3, bytes = ?4 WHERE id = ?1",
     ),
     dropQueue: database.prepare<void, [number]>("DELETE FROM queue WHERE id = ?1"),
+    pauseQueue: database.prepare<void, [number, number | null]>(
+      "UPDATE queue SET paused = ?2 WHERE id = ?1",
+    ),
     noteDropped: database.prepare<void, [number]>("INSERT INTO dropped (queue) VALUES (?1)"),
     held: database.prepare<{ queue: number; number: number }, []>(
       `SELECT key >> ${NUMBER_BITS} AS queue, ${NUMBER} AS number FROM held ORDER BY key`,

@@ -5,6 +5,8 @@ import type { Batch, NamedQueue, Position, StoredSegment } from "./batch.ts";
 export interface StoredQueue extends NamedQueue, Position {
   /** Numbers of the held messages, ascending. Queues without any share one empty array. */
   held: number[];
+  /** Until when it is paused: see `Pause` in batch.ts. */
+  paused?: number | undefined;
 }
 
 /** The sizes of the files in bytes, and the free pages of the database, each of `pageSize` bytes. */

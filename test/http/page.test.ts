@@ -312,7 +312,7 @@ describe("a foreign name for this address", () => {
 describe("--http-admin", () => {
   const proof = { "x-memcacheq": "page" };
 
-  test("flushes and deletes, and answers once that is committed", async () => {
+  test("pauses, flushes and deletes, and answers once that is committed", async () => {
     const server = await startWeb(["--http-admin"]);
     const client = await server.connect();
     const name = "caf\xc3\xa9&=%";
@@ -323,6 +323,12 @@ describe("--http-admin", () => {
     expect([flushed.status, await flushed.json()]).toEqual([200, { said: "END" }]);
     expect(await client.take(name)).toBeUndefined();
     await client.put(name, "x");
+    const paused = await server.get(path("pause"), { method: "POST", headers: proof });
+    expect([paused.status, await paused.json()]).toEqual([200, { said: "OK" }]);
+    expect((await overview(server)).queues).toMatchObject([{ paused: -1 }]);
+    expect(await client.take(name)).toBeUndefined();
+    expect((await server.get(path("resume"), { method: "POST", headers: proof })).status).toBe(200);
+    expect((await overview(server)).queues).toMatchObject([{ paused: 0 }]);
     const deleted = await server.get(path("delete"), { method: "POST", headers: proof });
     expect([deleted.status, await deleted.json()]).toEqual([200, { said: "DELETED" }]);
     expect(await client.ask("stats queue")).toBe("END");

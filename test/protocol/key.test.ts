@@ -110,11 +110,20 @@ test.each([
   ["q/open/open", { queue: "q", action: "open", before: undefined, wait: -1 }],
   ["q/close/close/t=0", { queue: "q", action: "none", before: "close", wait: -1 }],
   ["q/", { queue: "q", action: "take", before: undefined, wait: -1 }],
+  ["q/pause=5", { queue: "q", action: "none", before: "pause", seconds: 5, wait: -1 }],
+  ["q/pause=0/t=9", { queue: "q", action: "none", before: "pause", seconds: 0, wait: -1 }],
+  ["q/resume", { queue: "q", action: "none", before: "resume", wait: -1 }],
   ["q/open/", { queue: "q", action: "open", before: undefined, wait: -1 }],
   ["q//peek//", { queue: "q", action: "peek", before: undefined, wait: -1 }],
   ["\xff\0/peek/t=5", { queue: "\xff\0", action: "peek", before: undefined, wait: 5 }],
 ])("the options of %j", (text, expected) => {
-  expect(read(text)).toEqual({ ...expected, text, plain: false, problem: undefined } as never);
+  expect(read(text)).toEqual({
+    seconds: 0,
+    ...expected,
+    text,
+    plain: false,
+    problem: undefined,
+  } as never);
 });
 
 test("keys in a table are the same as those read one by one", () => {

@@ -257,6 +257,7 @@ describe("stats queue with a name", () => {
         "age",
         "memory",
         "open_age",
+        "paused",
         "dropped",
       ].map((name) => `STAT ${name}`),
       "END",

@@ -1,3 +1,4 @@
+import { pauseLeft } from "../../engine/pause.ts";
 import { countWaiters } from "../../engine/waiters.ts";
 import type { QueueSummary } from "../../queues/summary.ts";
 import { awaitedNames } from "../awaited.ts";
@@ -25,6 +26,8 @@ export interface QueueRow {
   open: number;
   /** How long a message has been open at most, in milliseconds; 0 when none is. */
   openAge: number;
+  /** Milliseconds that are left of its pause; -1 until it is resumed, 0 when it is not paused. */
+  paused: number;
   /** Of the bodies. */
   bytes: number;
   sets: number;
@@ -122,6 +125,7 @@ function rowOf({ engine, history }: Monitor, queue: QueueSummary, shown: string)
     waiters,
     open,
     openAge,
+    paused: pauseLeft(engine, queue.paused),
     bytes,
     sets,
     gets,
@@ -137,6 +141,7 @@ function absentRow({ engine }: Monitor, name: string, shown: string): QueueRow {
     age: 0,
     open: 0,
     openAge: 0,
+    paused: 0,
     bytes: 0,
     sets: 0,
     gets: 0,

@@ -13,6 +13,8 @@ const RARE = [
   "delete",
   "flush",
   "flush_all",
+  "pause",
+  "resume",
   "stats",
   "verbosity",
   "incr",

@@ -1,6 +1,6 @@
 import { takeBody } from "../body.ts";
 import { newBytes, writeBytes } from "../buffer.ts";
-import { BAD_FORMAT, NO_DELAY, ONE_WAIT, TOO_LARGE, TOO_LONG } from "../errors.ts";
+import { BAD_FORMAT, BAD_PAUSE, NO_DELAY, ONE_WAIT, TOO_LARGE, TOO_LONG } from "../errors.ts";
 import { BODY_END, dropChunk, type Input, MAX_BYTES, MAX_FLAGS, refuseForGood } from "../input.ts";
 import { type Key, keyAt, newKeyTable } from "../key.ts";
 import { isMeta, parseMeta } from "../meta/decoder.ts";
@@ -20,6 +20,8 @@ import { foldWord, isSignedNumber, isWord, splitWords, wordNumber, type Words } 
 
 /** The longest line, its end included, in bytes. */
 export const MAX_LINE = 65_536;
+/** Seconds. */
+const MAX_PAUSE = 2 ** 31 - 1;
 const CR = 13;
 const LF = 10;
 
@@ -88,6 +90,10 @@ function parseRareLine(input: Input): boolean {
       return parseFlush(request, words);
     case "flush_all":
       return parseFlushAll(request, words);
+    case "pause":
+      return parsePause(request, words);
+    case "resume":
+      return parseResume(request, words);
     case "stats":
       return parseStats(request, words);
     case "verbosity":
@@ -231,6 +237,21 @@ function parseFlush(request: Request, words: Words): boolean {
   const rest = parseOnQueue(request, words);
   if (rest > 0) return refuseBad(request, BAD_FORMAT);
   return rest < 0 || accept(request, "flush");
+}
+
+/** `pause <queue> <seconds> [noreply]` */
+function parsePause(request: Request, words: Words): boolean {
+  const rest = parseOnQueue(request, words);
+  if (rest < 0) return true;
+  request.seconds = rest === 1 ? wordNumber(words, 2, MAX_PAUSE) : -1;
+  return request.seconds < 0 ? refuseBad(request, BAD_PAUSE) : accept(request, "pause");
+}
+
+/** `resume <queue> [noreply]` */
+function parseResume(request: Request, words: Words): boolean {
+  const rest = parseOnQueue(request, words);
+  if (rest > 0) return refuseBad(request, BAD_FORMAT);
+  return rest < 0 || accept(request, "resume");
 }
 
 /** The start of `delete` and `flush`: how many words follow the name, or -1 when the line is refused. */

@@ -43,7 +43,7 @@ export function commitChanges(local: Local): boolean {
   const { changes, cache, queues, store } = local;
   const savings = changes.touched.map(savingOf);
   const batch = batchOf(local, savings);
-  const isEmpty = batch.positions.length + batch.created.length + batch.dropped.length === 0;
+  const isEmpty = isEmptyBatch(batch);
   if (!isEmpty) store.commit(batch);
   for (let i = 0; i < savings.length; i++) {
     markSaved(changes.touched[i] as Queue, cache, savings[i] as Saving);
@@ -56,6 +56,10 @@ export function commitChanges(local: Local): boolean {
   return !isEmpty;
 }
 
+function isEmptyBatch({ positions, created, dropped, paused }: Batch): boolean {
+  return positions.length + created.length + dropped.length === 0 && paused === undefined;
+}
+
 function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
   const batch = newBatch();
   for (const { id } of changes.dropped) batch.dropped.push(id);
@@ -65,6 +69,10 @@ function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
     const saving = savings[i] as Saving;
     if (queues.get(queue.name) !== queue || isUnchanged(queue, saving)) continue;
     addToBatch(queue, saving, batch);
+  }
+  for (const { queue } of changes.paused) {
+    const { id, name, paused } = queue;
+    if (queues.get(name) === queue) (batch.paused ??= []).push({ queue: id, until: paused });
   }
   return batch;
 }

@@ -1,6 +1,7 @@
 import type { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
 import { abandonOpen } from "./held.ts";
+import { undoPauses } from "./pause.ts";
 import { noteFailedSync } from "./recovery.ts";
 import { rollBack } from "./rollback.ts";
 import { announceAvailable, forgetChanges, type Local } from "./state.ts";
@@ -76,6 +77,7 @@ export function undoChanges(local: Local): void {
     rollBack(queue, cache);
     if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
   }
+  undoPauses(local);
   takeBackTally(local);
   for (const queue of changes.recounted) local.recounts.add(queue);
   announceAvailable(local, changed);

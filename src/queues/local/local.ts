@@ -8,6 +8,7 @@ import { newConsumer } from "./consumer.ts";
 import { recountPortion } from "./damage.ts";
 import { executeGroup } from "./execute.ts";
 import { oldestNumber } from "./held.ts";
+import { endPauses } from "./pause.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
 import { type Limits, type Local, newLocal, setRules } from "./state.ts";
@@ -61,10 +62,10 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     probe: () => withBackendError(local, () => probe(local)),
     afterReply: () => withBackendError(local, () => store.autoCheckpoint()),
     maintain: () =>
-      withBackendError(
-        local,
-        () => local.failedSync === undefined && (store.maintain() || recount(local)),
-      ),
+      withBackendError(local, () => {
+        endPauses(local);
+        return local.failedSync === undefined && (store.maintain() || recount(local));
+      }),
     checkpoint: (how) =>
       withBackendError(local, () => checkpoint(local, how, options.tricklePercent)),
     close: () => store.close(),

@@ -14,8 +14,10 @@ import {
   keepOpen,
   putBack,
 } from "./held.ts";
+import { changePause } from "./pause.ts";
 import {
   countAvailable,
+  isPaused,
   type LocalConsumer,
   newQueue,
   noteAdded,
@@ -67,6 +69,9 @@ export function executeKind(local: Local, operation: Operation): void {
       return list(local, operation);
     case "details":
       return details(local, operation);
+    case "pause":
+    case "resume":
+      return pause(local, operation);
     case "checkpoint":
     case "archive":
       // It is made after the commit of the group, unless that fails.
@@ -137,6 +142,10 @@ function take(local: Local, operation: Operation): void {
     return;
   }
   if (queue === undefined || countAvailable(queue) === 0) {
+    operation.outcome = "absent";
+    return;
+  }
+  if (queue.paused !== undefined && kind !== "peek" && isPaused(queue, local.clock.calendar())) {
     operation.outcome = "absent";
     return;
   }
@@ -280,6 +289,16 @@ function flushQueue(local: Local, queue: Queue): void {
   touch(local, queue);
   empty(queue, local.cache);
   local.bytes += queue.bytes - before;
+}
+
+function pause(local: Local, operation: Operation): void {
+  const queue = find(local, operation);
+  if (queue === undefined) {
+    operation.outcome = "absent";
+    return;
+  }
+  operation.provisional = true;
+  changePause(local, queue, operation);
 }
 
 function list(local: Local, operation: Operation): void {

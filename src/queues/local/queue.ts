@@ -49,6 +49,11 @@ export interface Queue {
   unlisted: number[] | undefined;
   /** Messages that came back after they were gone, until the group is committed. */
   restored: RestoredMessage[] | undefined;
+  /**
+   * It delivers nothing until then, in milliseconds since 1970; 0 is until it is resumed, undefined is not paused. A time
+   * that is over stays: see {@link isPaused}.
+   */
+  paused: number | undefined;
   /** Bytes of the bodies of all messages in the queue, held ones too. */
   bytes: number;
   /** What the store has, as of the last commit. */
@@ -118,7 +123,7 @@ export function newMessage(): Message {
 }
 
 /** A queue as the store has it. */
-export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue): Queue {
+export function newQueue({ queue, name, head, tail, bytes, held, paused }: StoredQueue): Queue {
   return {
     id: queue,
     name,
@@ -135,6 +140,7 @@ export function newQueue({ queue, name, head, tail, bytes, held }: StoredQueue):
     listed: setOf(held),
     unlisted: undefined,
     restored: undefined,
+    paused,
     bytes,
     stored: { queue, head, tail, bytes },
     touched: false,
@@ -148,7 +154,12 @@ export function setOf(numbers: readonly number[]): Set<number> | undefined {
   return numbers.length === 0 ? undefined : new Set(numbers);
 }
 
-/** How many messages can be taken. */
+/** A queue that is paused stores messages, and delivers none. @param now milliseconds since 1970 */
+export function isPaused({ paused }: Queue, now: number): boolean {
+  return paused !== undefined && (paused === 0 || now < paused);
+}
+
+/** How many messages can be taken, unless it is paused. */
 export function countAvailable({ head, tail, returned }: Queue): number {
   return tail - head + (returned === undefined ? 0 : returned.length);
 }

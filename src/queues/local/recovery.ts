@@ -2,7 +2,8 @@ import { type StoredQueue, StoreError } from "../../store/store.ts";
 import { dropAll } from "./cache.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
-import { countAvailable, newQueue, type Queue, setOf } from "./queue.ts";
+import { setPaused } from "./pause.ts";
+import { countAvailable, isPaused, newQueue, type Queue, setOf } from "./queue.ts";
 import { restoreHeld } from "./rollback.ts";
 import type { Local } from "./state.ts";
 
@@ -47,6 +48,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   for (const each of stored) {
     const queue = known.get(each.queue) ?? newQueue(each);
     known.delete(each.queue);
+    setPaused(local, queue, each.paused);
     reset(local, queue, each);
     local.queues.set(queue.name, queue);
     local.bytes += queue.bytes;
@@ -57,7 +59,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   }
 }
 
-function reset({ cache, watcher }: Local, queue: Queue, stored: StoredQueue): void {
+function reset({ cache, watcher, clock }: Local, queue: Queue, stored: StoredQueue): void {
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
@@ -77,5 +79,6 @@ function reset({ cache, watcher }: Local, queue: Queue, stored: StoredQueue): vo
   }
   restoreHeld(queue);
   const messages = countAvailable(queue);
+  if (isPaused(queue, clock.calendar())) return;
   if (messages > 0 && watcher.isAwaited(queue.name)) watcher.ready(queue.name, messages);
 }

@@ -5,7 +5,7 @@ import type { Watcher } from "../backend.ts";
 import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from "../settings.ts";
 import type { Tally } from "../summary.ts";
 import { type Cache, newCache } from "./cache.ts";
-import { countAvailable, newQueue, type Queue } from "./queue.ts";
+import { countAvailable, isPaused, newQueue, type Queue } from "./queue.ts";
 
 /** All queues of one store, and what the group being executed has changed in them. */
 export interface Local {
@@ -24,6 +24,8 @@ export interface Local {
   checkpointAsked: "full" | "truncate" | undefined;
   /** Damaged queues whose bytes are being counted again. */
   recounts: Set<Queue>;
+  /** Queues whose pause ends by itself. */
+  pauses: Set<Queue>;
   /** Messages that were lost to damage since the start. */
   lost: number;
   /** Raised when the queues were read again from the store: lists that are not at their end fail then. */
@@ -51,6 +53,8 @@ export interface Changes {
   /** Messages that the group found to be lost, and queues whose bytes were corrected. */
   losses: Loss[];
   recounted: Queue[];
+  /** The queues that it paused or resumed, and how they were before. */
+  paused: { queue: Queue; before: number | undefined }[];
   /** What it counted. */
   tallied: Tallied[];
   /** Bytes that the group set, took or loaded. */
@@ -107,6 +111,7 @@ export function newLocal(
     bytes,
     changes: newChanges(),
     recounts: new Set(),
+    pauses: new Set([...queues.values()].filter(({ paused }) => (paused ?? 0) > 0)),
     checkpointAsked: undefined,
     lost: 0,
     epoch: 0,
@@ -122,6 +127,7 @@ function newChanges(): Changes {
     dropped: [],
     losses: [],
     recounted: [],
+    paused: [],
     tallied: [],
     bytes: 0,
     costly: 0,
@@ -158,16 +164,21 @@ export function forgetChanges({ changes }: Local): void {
   changes.dropped.length = 0;
   changes.losses.length = 0;
   changes.recounted.length = 0;
+  changes.paused.length = 0;
   changes.tallied.length = 0;
   changes.bytes = 0;
   changes.costly = 0;
 }
 
 /** Tells the engine of messages that clients wait for. */
-export function announceAvailable({ watcher, queues }: Local, changed: Iterable<Queue>): void {
+export function announceAvailable(
+  { watcher, queues, clock }: Local,
+  changed: Iterable<Queue>,
+): void {
   for (const queue of changed) {
     if (!watcher.isAwaited(queue.name) || queues.get(queue.name) !== queue) continue;
     const messages = countAvailable(queue);
+    if (isPaused(queue, clock.calendar())) continue;
     if (messages > 0) watcher.ready(queue.name, messages);
   }
 }

@@ -21,6 +21,7 @@ export function summaryOf(queue: Queue): QueueSummary {
     openedAt: longestOpen(queue)?.openedAt,
     sets,
     gets: sets - messages,
+    paused: queue.paused,
     ...(queue.tally ?? NO_TALLY),
   };
 }

@@ -106,7 +106,9 @@ const gets: Row[] = [
   [
     "a bad option",
     "mg q/wait\r\n",
-    no("CLIENT_ERROR unknown option wait, known are t=<ms>, open, close, abort, peek"),
+    no(
+      "CLIENT_ERROR unknown option wait, known are t=<ms>, open, close, abort, peek, pause=<seconds>, resume",
+    ),
   ],
   ["many spaces", "  mg   q   v  \r\n", mg("q", [], true)],
   ["LF alone", "mg q v\n", mg("q", [], true)],

@@ -44,7 +44,9 @@ export function fatal(answer: string): Found {
 
 const ERROR = refused("ERROR");
 const unknownOption = (option: string) =>
-  refused(`CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek`);
+  refused(
+    `CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek, pause=<seconds>, resume`,
+  );
 const meaningless = (verb: string) => `CLIENT_ERROR ${verb} has no meaning for a queue, use set`;
 
 /** Does harm when it is read as requests; 25 bytes. */

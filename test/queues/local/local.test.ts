@@ -117,8 +117,26 @@ test("usage and summaries tell what there is", () => {
   expect(backend.usage()).toMatchObject({ queues: 2, bytes: 6, cacheLimit: 1024 * 1024, lost: 0 });
   expect(backend.usage().cached).toBeGreaterThan(0);
   expect([...backend.summaries()].map(withoutTally).map(({ id: _id, ...rest }) => rest)).toEqual([
-    { name: "q", messages: 2, bytes: 3, open: 1, openedAt: expect.any(Number), sets: 2, gets: 0 },
-    { name: "r", messages: 1, bytes: 3, open: 0, openedAt: undefined, sets: 1, gets: 0 },
+    {
+      name: "q",
+      messages: 2,
+      bytes: 3,
+      open: 1,
+      openedAt: expect.any(Number),
+      sets: 2,
+      gets: 0,
+      paused: undefined,
+    },
+    {
+      name: "r",
+      messages: 1,
+      bytes: 3,
+      open: 0,
+      openedAt: undefined,
+      sets: 1,
+      gets: 0,
+      paused: undefined,
+    },
   ]);
   const ids = [...backend.summaries()].map(({ id }) => id);
   expect(new Set(ids).size).toBe(2);

@@ -57,6 +57,8 @@ const KINDS = [
   ["release", 3],
   ["flush", 1],
   ["delete", 1],
+  ["pause", 2],
+  ["resume", 4],
   ["details", 2],
   ["list", 1],
   ["flush all", 1 / 4],
@@ -97,6 +99,8 @@ function newOperationOf(trial: Trial): Operation {
     const body = Buffer.alloc(random.pick(SIZES), `${number};`);
     return operation(kind, name, { ...fields, body, flags: number, alone: false });
   }
+  // A time that is over is no pause.
+  if (kind === "pause") return operation(kind, name, { ...fields, until: random.below(2) });
   if (kind === "release") {
     consumers[at] = newConsumer();
     return operation(kind, "", { consumer });
@@ -131,8 +135,8 @@ function toldBy(one: Operation) {
     return { outcome, rows: names.map((name, i) => ({ name, sets: sets[i], gets: gets[i] })) };
   }
   if (kind !== "details" || details === undefined) return { outcome };
-  const { messages, bytes, open, sets, gets } = details;
-  return { outcome, rows: [{ name: details.name, messages, bytes, open, sets, gets }] };
+  const { messages, bytes, open, sets, gets, paused } = details;
+  return { outcome, rows: [{ name: details.name, messages, bytes, open, sets, gets, paused }] };
 }
 
 interface Prediction {
@@ -252,6 +256,7 @@ test.each(seeds)("seed %d", (seed) => {
   }
   expect(done).toBeGreaterThan(GROUPS * 10);
   for (const [name, { available }] of trial.model.queues) {
+    executeOne(trial.shop.local, operation("resume", name));
     expect(drain(trial.shop, name)).toEqual(available.map(({ body }) => body));
   }
 });

@@ -10,6 +10,7 @@ interface ModelQueue {
   /** What can be taken, by number. */
   available: Taken[];
   open: Map<LocalConsumer, Taken>;
+  paused: number | undefined;
 }
 
 /** A name that is there: what a client can be told of the queue. */
@@ -20,6 +21,7 @@ export interface Counters {
   open: number;
   sets: number;
   gets: number;
+  paused: number | undefined;
 }
 
 /** What an operation should tell. */
@@ -128,6 +130,10 @@ export class Model {
       case "delete":
         this.queues.delete(one.queue);
         break;
+      case "pause":
+      case "resume":
+        if (queue !== undefined) queue.paused = one.kind === "pause" ? one.until : undefined;
+        break;
       case "flush":
         if (queue !== undefined) queue.available = [];
         break;
@@ -174,7 +180,13 @@ export class Model {
   #put({ queue: name, flags, body, start, end }: Operation): void {
     let queue = this.queues.get(name);
     if (queue === undefined) {
-      queue = { serial: ++this.#serials, sets: 0, available: [], open: new Map() };
+      queue = {
+        serial: ++this.#serials,
+        sets: 0,
+        available: [],
+        open: new Map(),
+        paused: undefined,
+      };
       this.queues.set(name, queue);
     }
     const number = ++queue.sets;
@@ -208,9 +220,9 @@ function putBack(queue: ModelQueue | undefined, message: Taken | undefined): voi
 
 function copy(queues: Map<string, ModelQueue>): Map<string, ModelQueue> {
   return new Map(
-    [...queues].map(([name, { serial, sets, available, open }]) => [
+    [...queues].map(([name, queue]) => [
       name,
-      { serial, sets, available: [...available], open: new Map(open) },
+      { ...queue, available: [...queue.available], open: new Map(queue.open) },
     ]),
   );
 }
@@ -220,7 +232,7 @@ function listed(...queue: Parameters<typeof countersOf>): Partial<Counters> {
   return { name, sets, gets };
 }
 
-function countersOf(name: string, { sets, available, open }: ModelQueue): Counters {
+function countersOf(name: string, { sets, available, open, paused }: ModelQueue): Counters {
   const all = [...available, ...open.values()];
   return {
     name,
@@ -229,6 +241,7 @@ function countersOf(name: string, { sets, available, open }: ModelQueue): Counte
     open: open.size,
     sets,
     gets: sets - all.length,
+    paused,
   };
 }
 
@@ -240,7 +253,8 @@ function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expe
     case "open":
     case "peek": {
       if (one.kind === "open" && queue?.open.has(consumer)) return { outcome: "held" };
-      const message = queue?.available[0];
+      const isPaused = queue?.paused === 0 && one.kind !== "peek";
+      const message = isPaused ? undefined : queue?.available[0];
       if (message === undefined) return { outcome: "absent" };
       const isFit = one.fits?.(message.flags, message.body.length, message.number) ?? true;
       return isFit ? { outcome: "done", message } : { outcome: "too large" };
@@ -251,6 +265,8 @@ function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expe
     case "abort":
       return { outcome: queue?.open.has(consumer) ? "done" : "absent" };
     case "delete":
+    case "pause":
+    case "resume":
       return { outcome: queue === undefined ? "absent" : "done" };
     case "details":
       if (queue === undefined) return { outcome: "absent" };

@@ -29,6 +29,12 @@ function lossOfDelete({ messages }) {
   return `The queue${lost} and its counters are gone then.`;
 }
 
+/** Pauses the queue until it is resumed, or resumes it: nothing is lost by that, so there is no question. */
+function holdOrResume() {
+  const queue = last.chosen;
+  if (queue !== undefined) act(queue.paused === 0 ? "pause" : "resume", queue.name);
+}
+
 async function act(command, name) {
   const options = { method: "POST", headers: { "x-memcacheq": "page" } };
   const response = await fetch(`admin/${command}?queue=${encodeURIComponent(name)}`, options).catch(

@@ -53,6 +53,7 @@ $("more").firstElementChild.onclick = () => {
 $("close").onclick = () => choose(undefined);
 $("look").onclick = look;
 $("view").onchange = showMessages;
+$("hold").onclick = holdOrResume;
 $("flush").onclick = () => confirmFirst("flush");
 $("delete").onclick = () => confirmFirst("delete");
 $("no").onclick = () => $("sure").close();

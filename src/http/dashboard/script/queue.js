@@ -41,7 +41,10 @@ function showQueue() {
     }),
   );
   showOpen();
-  for (const id of ["flush", "delete"]) $(id).hidden = !last.server.admin || !queue?.exists;
+  for (const id of ["hold", "flush", "delete"]) {
+    $(id).hidden = !last.server.admin || !queue?.exists;
+  }
+  write($("hold"), queue?.paused ? "Resume delivery" : "Pause delivery");
   showListed();
 }
 
@@ -52,10 +55,16 @@ function factsOf(queue) {
     ["oldest", age(queue.age)],
     ["open", count(queue.open)],
     ["open the longest", age(queue.openAge)],
+    ["delivery", pauseOf(queue)],
     ["waiting", count(queue.waiters)],
     ["sets, ever", count(queue.sets)],
     ["gets, ever", count(queue.gets)],
   ];
+}
+
+function pauseOf({ paused }) {
+  if (paused === 0) return "goes on";
+  return paused < 0 ? "paused" : `paused for ${age(paused)}`;
 }
 
 /* The clients that have messages of the queue open. */
