@@ -5,6 +5,7 @@ import type { Options } from "../config/options.ts";
 import { parseQueueRules } from "../config/queue_rules.ts";
 import type { QueueRule } from "../config/queue_settings.ts";
 import type { Backend } from "../queues/backend.ts";
+import type { Reloadable } from "./reload.ts";
 
 /**
  * What the options say about single queues: the rules of the command line, and behind them those of the file.
@@ -31,7 +32,10 @@ function contentOf(path: string): string {
   }
 }
 
-/** Reads the file again. @throws OptionError when something is wrong with it: then all stays as it was */
-export function reloadQueueRules(options: Options, backend: Backend): void {
-  backend.setRules(readQueueRules(options));
+/** Reading the file again: when something is wrong with it, all stays as it was. Nothing without a file. */
+export function reloadableQueueRules(options: Options, backend: Backend): Reloadable[] {
+  const { queuesFile } = options;
+  if (queuesFile === undefined) return [];
+  const reload = () => backend.setRules(readQueueRules(options));
+  return [{ what: `the settings of queues in ${queuesFile}`, reload }];
 }

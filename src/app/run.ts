@@ -19,6 +19,7 @@ import { info, setVerbosity } from "../util/log.ts";
 import { program, version } from "../util/version.ts";
 import { composeEngine } from "./compose.ts";
 import { startMaintenance } from "./maintenance.ts";
+import { reloadableQueueRules } from "./queue_rules.ts";
 import { listReloadables, newReload } from "./reload.ts";
 import { handleSignals } from "./signals.ts";
 import { closeListeners, type Stoppable, stopServer } from "./stop.ts";
@@ -49,7 +50,8 @@ function withDaemonPaths(options: Options): Options {
 async function serve(options: Options, channel: StarterChannel): Promise<void> {
   setVerbosity(options.verbosity);
   const signals = handleSignals();
-  signals.reload = newReload(listReloadables());
+  const reloadables = listReloadables();
+  signals.reload = newReload(reloadables);
   info(`${program} ${version} starts as process ${process.pid}`);
   raiseLimits(options);
   const user = lookUpUser(options.user);
@@ -59,6 +61,7 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   signals.stop = async () => closeListeners(options, listeners);
   try {
     const clients = newClients(composeEngine(options, user), options.connections);
+    reloadables.push(...reloadableQueueRules(options, clients.engine.backend));
     for (const listener of queueListeners) listener.serve(clients);
     for (const listener of web) listener.serve({ clients, options });
     const endMaintenance = startMaintenance(options, clients);

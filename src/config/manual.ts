@@ -23,7 +23,7 @@ export function manual(): string {
     "takes the oldest one.",
     "What is answered STORED is on disk.",
     "The server runs until it gets SIGTERM, SIGINT or SIGQUIT, and then ends cleanly; stored messages are safe",
-    "whichever way it ends. At SIGHUP it opens its log file again; in a terminal it ends.",
+    "whichever way it ends. At SIGHUP it opens its log file and reads its other files again; in a terminal it ends.",
     ".SH OPTIONS",
     "What no flag says is taken from the variable of the environment that is named in brackets.",
     "Of a flag without a value it is 1 or 0.",

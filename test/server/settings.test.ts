@@ -64,6 +64,27 @@ test("stats settings shows what holds, in all dialects", async () => {
   await server.stop();
 });
 
+test("SIGHUP has the file read again; when something is wrong in it, all stays as it was", async () => {
+  const file = fileWith("q:max-messages=1\n");
+  const server = await start(["--queues-file", file, "--queue", "r:max-messages=1"]);
+  const client = await server.connect();
+  expect([await put(client, "q"), await put(client, "q")]).toEqual(["STORED", "NOT_STORED"]);
+  writeFileSync(file, "q:max-messages=2\nr:max-messages=2\n");
+  server.kill("SIGHUP");
+  await server.logged(/read again: the settings of queues in /);
+  expect([await put(client, "q"), await put(client, "q")]).toEqual(["STORED", "NOT_STORED"]);
+  expect([await put(client, "r"), await put(client, "r")]).toEqual(["STORED", "NOT_STORED"]);
+  writeFileSync(file, "q:max-messages=3\nr:max=2\n");
+  server.kill("SIGHUP");
+  await server.logged(/is as before: --queues-file \S+: line 2: "max=2" is no setting/);
+  expect(await put(client, "q")).toBe("NOT_STORED");
+  writeFileSync(file, "");
+  server.kill("SIGHUP");
+  await server.logged(/read again: the settings of queues in .*(.|\n)*read again: the settings/);
+  expect(await put(client, "q")).toBe("STORED");
+  await server.stop();
+});
+
 describe("the server does not start", () => {
   test.each([
     ["a:most=1", '"most=1" is no setting with a value'],
