@@ -43,9 +43,9 @@ async function finishConnections({ connections, engine }: Clients): Promise<void
   await nextLoopTurn();
   for (const connection of connections) endInput(connection);
   let written = stats.bytesWritten;
-  let progress = Date.now();
-  while ([...connections].some(isUnfinished) && Date.now() - progress < MAX_STALL) {
-    if (stats.bytesWritten !== written) progress = Date.now();
+  let progress = performance.now();
+  while ([...connections].some(isUnfinished) && performance.now() - progress < MAX_STALL) {
+    if (stats.bytesWritten !== written) progress = performance.now();
     written = stats.bytesWritten;
     await nextLoopTurn();
   }

@@ -8,7 +8,7 @@ export interface Commits {
   times: Histogram;
   /** Messages set and taken. */
   sizes: Histogram;
-  /** When the last one succeeded and failed, in milliseconds since 1970, or 0; and why it failed. */
+  /** When the last one succeeded and failed, in milliseconds of the monotonic clock; and why it failed. */
   succeededAt: number;
   failedAt: number;
   failure: string;
@@ -23,8 +23,8 @@ export function newCommits(): Commits {
   return {
     times: newHistogram(DURATIONS),
     sizes: newHistogram(SIZES),
-    succeededAt: 0,
-    failedAt: 0,
+    succeededAt: -Infinity,
+    failedAt: -Infinity,
     failure: "",
     failureLoggedAt: -Infinity,
   };
@@ -33,22 +33,22 @@ export function newCommits(): Commits {
 /** A group was committed. @param messages how many were set and taken in it */
 export function noteCommit(
   commits: Commits,
-  { calendar }: Runtime,
+  { monotonic }: Runtime,
   milliseconds: number,
   messages: number,
 ): void {
   observe(commits.times, milliseconds / 1000);
   observe(commits.sizes, messages);
-  commits.succeededAt = calendar();
+  commits.succeededAt = monotonic();
 }
 
 /** The commit of a group failed. @param reason in words for the client */
 export function noteFailure(commits: Commits, runtime: Runtime, reason: string): void {
-  commits.failedAt = runtime.calendar();
+  const now = runtime.monotonic();
+  commits.failedAt = now;
   commits.failure = reason;
   const text = `SERVER_ERROR ${reason}, to all requests of the group that saw or made a change`;
   trace(text);
-  const now = runtime.monotonic();
   if (now - commits.failureLoggedAt < LOG_EVERY_MS) return;
   commits.failureLoggedAt = now;
   error(text);

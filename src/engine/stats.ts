@@ -5,8 +5,9 @@ import type { Runtime } from "./runtime.ts";
 
 /** What the server counts about itself. The queues count their messages themselves. */
 export interface Stats {
-  /** Milliseconds since 1970. */
+  /** Milliseconds of the monotonic clock, and since 1970. */
   startedAt: number;
+  startDate: number;
   currentConnections: number;
   /** The values of the counters at the last `stats reset`. The counters themselves only grow, as metrics must. */
   resetAt: Partial<Record<Resettable, number>>;
@@ -54,9 +55,10 @@ export interface Counters {
   others: Partial<Record<RequestKind, number>>;
 }
 
-export function newStats({ calendar }: Pick<Runtime, "calendar">): Stats {
+export function newStats({ calendar, monotonic }: Pick<Runtime, "calendar" | "monotonic">): Stats {
   return {
-    startedAt: calendar(),
+    startedAt: monotonic(),
+    startDate: calendar(),
     currentConnections: 0,
     resetAt: {},
     totalConnections: 0,
@@ -90,16 +92,15 @@ export function resetStats(stats: Stats): void {
 /** The general statistics under their names in the protocol, in its order. */
 export function listStats(
   stats: Stats,
-  runtime: Pick<Runtime, "calendar" | "process">,
+  runtime: Pick<Runtime, "calendar" | "monotonic" | "process">,
   lost: number,
 ): [name: string, value: string | number][] {
-  const now = runtime.calendar();
   const { pid, user, system } = runtime.process();
   const sinceReset = (name: Resettable) => stats[name] - (stats.resetAt[name] ?? 0);
   return [
     ["pid", pid],
-    ["uptime", Math.floor((now - stats.startedAt) / 1000)],
-    ["time", Math.floor(now / 1000)],
+    ["uptime", Math.floor((runtime.monotonic() - stats.startedAt) / 1000)],
+    ["time", Math.floor(runtime.calendar() / 1000)],
     ["version", version],
     ["pointer_size", 64],
     ["rusage_user", seconds(user)],

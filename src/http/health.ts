@@ -7,7 +7,7 @@ const RECENT_MS = 1000;
 /** Why the server cannot commit; undefined when it can. A commit is tried unless there was one just now. */
 export function unhealthyReason({ stats, backend, runtime }: Engine): string | undefined {
   const { commits } = stats;
-  const now = runtime.calendar();
+  const now = runtime.monotonic();
   if (now - commits.failedAt < RECENT_MS && commits.failedAt >= commits.succeededAt) {
     return commits.failure;
   }

@@ -4,7 +4,7 @@ import { newRates, type Rates, recordRate } from "./rates.ts";
 import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
 
 /**
- * When, in milliseconds since 1970; how many messages there were; how many had ever been set, and how many of those were
+ * When, in milliseconds of the monotonic clock; how many messages there were; how many had ever been set, and how many of those were
  * gone for good.
  */
 export type Point = [at: number, messages: number, sets: number, gets: number];
@@ -39,8 +39,8 @@ export async function recordHistory(
 ): Promise<void> {
   const slice = beginSlice(slices);
   const missing = new Set(history.queues.keys());
-  const total: Point = [runtime.calendar(), 0, 0, 0];
   const now = runtime.monotonic();
+  const total: Point = [now, 0, 0, 0];
   const seconds = (now - history.recordedAt) / 1000;
   history.recordedAt = now;
   for (const summary of backend.summaries()) {
@@ -52,7 +52,7 @@ export async function recordHistory(
     recordRate(history.rates, summary, seconds);
     if (history.queues.size < MAX_QUEUES) seriesOf(history, summary);
     const series = history.queues.get(id);
-    if (series !== undefined) addPoint(series, [runtime.calendar(), messages, sets, gets]);
+    if (series !== undefined) addPoint(series, [runtime.monotonic(), messages, sets, gets]);
     if (isSliceOver(slice)) await nextSlice(slice);
   }
   for (const id of missing) history.queues.delete(id);

@@ -127,7 +127,7 @@ function processMetrics({ engine: { stats, settings } }: Monitor): string[] {
     gauge(
       "process_start_time_seconds",
       "When it started, in seconds since 1970.",
-      stats.startedAt / 1000,
+      stats.startDate / 1000,
     ),
     counter("process_cpu_seconds_total", "Processor time used.", cpuSeconds),
     gauge("process_resident_memory_bytes", "Memory that the process takes.", rss),

@@ -65,7 +65,7 @@ function displayName(queue: string): string {
 async function drainQueue(work: Drain, queue: string, before: number): Promise<number> {
   const { source, stopped, tell } = work;
   let moved = 0;
-  let toldAt = Date.now();
+  let toldAt = performance.now();
   for (let count = 1; ;) {
     if (stopped()) {
       throw new DrainError(`stopped after ${before + moved} messages; run it again for the rest`);
@@ -73,8 +73,8 @@ async function drainQueue(work: Drain, queue: string, before: number): Promise<n
     const messages = await move(work, queue, count);
     moved += messages.length;
     if (messages.length < count) return moved;
-    if (Date.now() - toldAt >= PROGRESS_MS) {
-      toldAt = Date.now();
+    if (performance.now() - toldAt >= PROGRESS_MS) {
+      toldAt = performance.now();
       tell(`${displayName(queue)}: ${moved} messages so far`);
     }
     const bytes = messages.reduce((sum, { body }) => sum + body.length, 0);

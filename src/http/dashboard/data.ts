@@ -63,7 +63,9 @@ async function describeServer(monitor: Monitor): Promise<object> {
     version: settings.version,
     pid: process.pid,
     now: runtime.calendar(),
-    startedAt: stats.startedAt,
+    // The clock of the points of each history.
+    monotonic: runtime.monotonic(),
+    uptime: runtime.monotonic() - stats.startedAt,
     admin: options.httpAdmin,
     ailment: unhealthyReason(engine),
     connections: { ...(await countActivities(monitor)), most: options.connections },

@@ -42,7 +42,7 @@ function chart(parent, title, series) {
   return { title, series, values, svg, paths, peak };
 }
 
-/** Each line is a list of [milliseconds since 1970, value]. */
+/** Each line is a list of [milliseconds of the server's monotonic clock, value]; `now` is of that clock, too. */
 function draw({ title, series, values, svg, paths, peak }, lines, show, now) {
   const top = Math.max(1e-9, ...lines.flat().map(([, value]) => value));
   lines.forEach((line, i) => {

@@ -25,14 +25,14 @@ async function refresh() {
 }
 
 function show(answer) {
-  const { now } = answer.server;
+  const { now, monotonic } = answer.server;
   last = answer;
   showServer(answer);
-  drawHistory(allCharts, answer.history, answer.messages, now);
+  drawHistory(allCharts, answer.history, answer.messages, monotonic);
   showTable();
   showQueue();
   if (chosen !== undefined)
-    drawHistory(queueCharts, answer.course, answer.chosen?.messages ?? 0, now);
+    drawHistory(queueCharts, answer.course, answer.chosen?.messages ?? 0, monotonic);
   write(
     $("updated"),
     `${new Date(now).toLocaleTimeString([], { hour12: false })}${paused ? ", paused" : ""}`,

@@ -6,7 +6,7 @@ function showServer({ server, messages, total }) {
     connections.ready + connections.waiting + connections.blocked + connections.ending;
   write(
     $("version"),
-    `${server.version} · up ${age(Math.max(1000, server.now - server.startedAt))} · pid ${server.pid}`,
+    `${server.version} · up ${age(Math.max(1000, server.uptime))} · pid ${server.pid}`,
   );
   $("health").classList.toggle("bad", server.ailment !== undefined);
   write($("health"), server.ailment === undefined ? "healthy" : `cannot commit: ${server.ailment}`);
