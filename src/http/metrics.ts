@@ -68,6 +68,12 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     value: ({ dropped }) => dropped,
   },
   {
+    name: "memcacheq_queue_dropped_total",
+    kind: "counter",
+    help: "Messages that went at a limit, because of drop-oldest.",
+    value: ({ dropped }) => dropped,
+  },
+  {
     name: "memcacheq_queue_open",
     kind: "gauge",
     help: "Messages that a consumer has open.",
@@ -134,11 +140,16 @@ function processMetrics({ engine: { stats, settings } }: Monitor): string[] {
   ];
 }
 
-function trafficMetrics({ engine: { stats }, options }: Monitor): string[] {
+function trafficMetrics({ engine: { stats }, clients, options }: Monitor): string[] {
   const { totalConnections, bytesRead, bytesWritten } = stats;
   return [
     counter("memcacheq_connections_total", "Connections ever accepted.", totalConnections),
     gauge("memcacheq_connections_limit", "Connections that -c allows.", options.connections),
+    counter(
+      "memcacheq_evicted_clients_total",
+      "Clients disconnected because they stalled while memory was short.",
+      clients.evicted,
+    ),
     metric("memcacheq_commands_total", "counter", "Commands by kind and result.", commands(stats)),
     counter("memcacheq_read_bytes_total", "Bytes read from clients.", bytesRead),
     counter("memcacheq_written_bytes_total", "Bytes written to clients.", bytesWritten),
@@ -183,7 +194,7 @@ function commitMetrics({ engine, loopDelays }: Monitor): string[] {
 }
 
 function storageMetrics({ engine: { backend } }: Monitor): string[] {
-  const { database, log, pageSize, freePages } = backend.disk();
+  const { database, log, pageSize, freePages, available } = backend.disk();
   const { queues, lost } = backend.usage();
   const free = "Space in the database file that is free.";
   const pages = "Pages of the database file that are free.";
@@ -198,6 +209,7 @@ function storageMetrics({ engine: { backend } }: Monitor): string[] {
     gauge("memcacheq_database_free_bytes", free, freePages * pageSize),
     gauge("memcacheq_database_free_pages", pages, freePages),
     gauge("memcacheq_log_bytes", "Size of the database's write-ahead log.", log),
+    gauge("memcacheq_disk_available_bytes", "What the file system of -H has left.", available),
   ];
 }
 

@@ -29,6 +29,8 @@ export interface Clients {
   maxConnections: number;
   /** The id of the connection that was accepted last. */
   lastId: number;
+  /** How many were disconnected because they stalled while memory was short. */
+  evicted: number;
 }
 
 /** One client over TCP or a Unix socket. What happens to it is in connection.ts. */
@@ -80,7 +82,7 @@ const MAX_UNSENT = 256 * 1024;
 
 export function newClients(engine: Engine, maxConnections: number, bounds?: Bounds): Clients {
   const usage = newBufferUsage<Connection>(bounds);
-  return { engine, connections: new Set(), usage, maxConnections, lastId: 0 };
+  return { engine, connections: new Set(), usage, maxConnections, lastId: 0, evicted: 0 };
 }
 
 /** Whether so much is unsent that the client must read before it is served further. */
@@ -153,12 +155,15 @@ function refuseInput(connection: Connection): void {
 }
 
 /** When memory is short, evicts clients that have stalled and make the server hold much. */
-export function evictStalled({ usage, connections, engine }: Clients): void {
+export function evictStalled(clients: Clients): void {
+  const { usage, connections, engine } = clients;
   const now = engine.runtime.monotonic();
   evictStalledClients(usage, connections, now, (connection, which) => {
     // A client that waits for a message gets the reply that its wait is over.
     const isTold = which === "incoming" && connection.session.wait !== undefined;
     if (which === "incoming") refuseInput(connection);
-    if (!isTold && connection[which].bytes > 0) connection.socket.terminate();
+    if (isTold || connection[which].bytes === 0) return;
+    clients.evicted++;
+    connection.socket.terminate();
   });
 }

@@ -93,6 +93,8 @@ export interface DiskUsage {
   pageSize: number;
   /** Pages of the database that are free. */
   freePages: number;
+  /** What the file system has left. */
+  available: number;
   /** How much of the log is in the database already, in percent. */
   checkpointed: number;
 }

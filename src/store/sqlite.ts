@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import { statSync } from "node:fs";
+import { statfsSync, statSync } from "node:fs";
 
 import { type Clock, systemClock } from "../util/clock.ts";
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
@@ -332,7 +332,14 @@ function extent({ home, open }: Sqlite): Extent {
     log: bytes(`${home.file}-wal`),
     pageSize: open.pageSize,
     freePages: open.statements.freePages.get()?.freelist_count ?? 0,
+    available: availableBytes(home.directory),
   };
+}
+
+/** What the file system of a directory has left for this user. */
+function availableBytes(directory: string): number {
+  const { bavail, bsize } = statfsSync(directory);
+  return bavail * bsize;
 }
 
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */

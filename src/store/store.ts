@@ -15,6 +15,8 @@ export interface Extent {
   log: number;
   pageSize: number;
   freePages: number;
+  /** What the file system has left. */
+  available: number;
 }
 
 /** Bytes of bodies, and the number of the message to go on with: 0 when there is no more. */

@@ -89,6 +89,7 @@ function describeDisk({ engine, options }: Monitor): object {
     log: disk?.log,
     pageSize: disk?.pageSize,
     freePages: disk?.freePages,
+    available: disk?.available,
     directory: options.home,
     checkpointed: disk?.checkpointed,
     synced: !options.noSync,

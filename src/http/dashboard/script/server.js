@@ -24,7 +24,11 @@ function showServer({ server, messages, total }) {
       commit,
       `${store.synced ? syncs : "not synced (-N)"}, ${count(store.commits)} so far`,
     ],
-    ["Database", size(store.database), `${size(store.freePages * store.pageSize)} of it free`],
+    [
+      "Database",
+      size(store.database),
+      `${size(store.freePages * store.pageSize)} of it free, ${size(store.available)} left on disk`,
+    ],
     ["Log", size(store.log), `${count(store.checkpointed)} % in the database`],
     [
       "Memory",
