@@ -1,6 +1,7 @@
 import license from "../LICENSE" with { type: "text" };
 import { bringOver } from "./app/drain.ts";
 import { exitWithFailure } from "./app/failure.ts";
+import { hashPassword } from "./app/hash_password.ts";
 import { ping } from "./app/ping.ts";
 import { run } from "./app/run.ts";
 import { top } from "./app/top/top.ts";
@@ -28,6 +29,7 @@ async function main(args: readonly string[]): Promise<void> {
 async function act(args: readonly string[], channel: StarterChannel): Promise<void> {
   const commandLine = parseCommandLine(args, process.env);
   if (commandLine.action === "help") return console.log(help());
+  if (commandLine.action === "hash-password") return await hashPassword();
   if (commandLine.action === "license") return console.log(`${program} ${version}\n\n${license}`);
   const { action, options } = commandLine;
   if (action === "ping") return await ping(options);

@@ -1,6 +1,5 @@
-import { readFileSync } from "node:fs";
-
 import { optionError } from "../config/error.ts";
+import { readOptionFile } from "../config/file.ts";
 import type { Options } from "../config/options.ts";
 import { parseQueueRules } from "../config/queue_rules.ts";
 import type { QueueRule } from "../config/queue_settings.ts";
@@ -13,23 +12,9 @@ import type { Reloadable } from "./reload.ts";
  */
 export function readQueueRules({ queue, queuesFile }: Options): readonly QueueRule[] {
   if (queuesFile === undefined) return queue;
-  const rules = parseQueueRules(contentOf(queuesFile));
+  const rules = parseQueueRules(readOptionFile("--queues-file", queuesFile).toString());
   if (typeof rules === "string") throw optionError(`--queues-file ${queuesFile}`, rules);
   return [...queue, ...rules];
-}
-
-function contentOf(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const { code = "unknown error" } = error as NodeJS.ErrnoException;
-    const reasons: Record<string, string> = {
-      ENOENT: "there is no such file",
-      EACCES: "it may not be read",
-      EISDIR: "it is a directory",
-    };
-    throw optionError(`--queues-file ${path}`, reasons[code] ?? `it cannot be read (${code})`);
-  }
 }
 
 /** Reading the file again: when something is wrong with it, all stays as it was. Nothing without a file. */

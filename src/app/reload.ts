@@ -1,5 +1,7 @@
+import { accessSync, constants } from "node:fs";
+
 import { findLogFile, reopenLogFile } from "../os/log_file.ts";
-import { error, info } from "../util/log.ts";
+import { error, info, warn } from "../util/log.ts";
 
 /** Something that a running server reads again at SIGHUP. */
 export interface Reloadable {
@@ -7,6 +9,17 @@ export interface Reloadable {
   what: string;
   /** @throws Error with the reason, in words for the user: what was in use before is in use then */
   reload: () => void | Promise<void>;
+}
+
+/** Warns of a file that the user that the server has become cannot read again. */
+export function warnUnlessReadable(path: string): void {
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    warn(
+      `${path} was read at the start, and cannot be read again at SIGHUP by the user that the server is now`,
+    );
+  }
 }
 
 /** All that is read again at SIGHUP, in this order. To be called at the start, when each file is the one in use. */

@@ -1,3 +1,5 @@
+import { resolve } from "node:path";
+
 import type { Options } from "../config/options.ts";
 import { listenHttp, MAX_HTTP_CONNECTIONS } from "../http/server.ts";
 import { newClients } from "../net/clients.ts";
@@ -17,6 +19,7 @@ import { notify } from "../os/notify.ts";
 import { lookUpUser } from "../os/user.ts";
 import { info, setVerbosity } from "../util/log.ts";
 import { program, version } from "../util/version.ts";
+import { demandAccounts, readAccounts, reloadableAccounts } from "./auth.ts";
 import { composeEngine } from "./compose.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { reloadableQueueRules } from "./queue_rules.ts";
@@ -37,9 +40,16 @@ export async function run(
   args: readonly string[],
   channel: StarterChannel,
 ): Promise<void> {
-  if (!options.daemon) await serve(options, channel);
-  else if (isAwaited(channel)) await serve(withDaemonPaths(options), channel);
+  if (!options.daemon) await serve(withAbsolutePaths(options), channel);
+  else if (isAwaited(channel)) await serve(withDaemonPaths(withAbsolutePaths(options)), channel);
   else process.exit(await startDaemon(args, options.verbosity > 0));
+}
+
+/** Files that are read again later mean what the user typed, wherever the process is then. */
+function withAbsolutePaths(options: Options): Options {
+  const { authFile, queuesFile } = options;
+  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
+  return { ...options, authFile: absolute(authFile), queuesFile: absolute(queuesFile) };
 }
 
 /** With -r the daemon stays in its directory, because core files go there. */
@@ -55,13 +65,17 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   info(`${program} ${version} starts as process ${process.pid}`);
   raiseLimits(options);
   const user = lookUpUser(options.user);
+  const accounts = readAccounts(options);
   const queueListeners = await listen(options);
   const web = options.http === undefined ? [] : [listenHttp(options.http)];
   const listeners: Stoppable[] = [...queueListeners, ...web];
   signals.stop = async () => closeListeners(options, listeners);
   try {
-    const clients = newClients(composeEngine(options, user), options.connections);
-    reloadables.push(...reloadableQueueRules(options, clients.engine.backend));
+    const engine = composeEngine(options, user);
+    if (accounts !== undefined) demandAccounts(engine, accounts);
+    const clients = newClients(engine, options.connections);
+    reloadables.push(...reloadableQueueRules(options, engine.backend));
+    reloadables.push(...reloadableAccounts(options, clients));
     for (const listener of queueListeners) listener.serve(clients);
     for (const listener of web) listener.serve({ clients, options });
     const endMaintenance = startMaintenance(options, clients);

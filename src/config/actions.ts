@@ -1,7 +1,7 @@
 import type { HelpText } from "./option.ts";
 
 /** Something to do in place of serving. */
-export type Action = "ping" | "top" | "help" | "license";
+export type Action = "ping" | "top" | "hash-password" | "help" | "license";
 
 /** The flag that asks for an action. */
 export interface ActionFlag {
@@ -21,6 +21,11 @@ export const actionFlags: readonly ActionFlag[] = [
     name: "--top",
     help: "show the queues of the server at -s, or -l and -p, again and again until q is typed; once where the output is no terminal",
     action: "top",
+  },
+  {
+    name: "--hash-password",
+    help: "read a password from standard input and print its hash for --auth-file",
+    action: "hash-password",
   },
   { name: "-h", help: "print this help", action: "help" },
   { name: "-i", help: "print the licence", action: "license" },

@@ -5,7 +5,10 @@ import { optionKeys, type Options, optionTable } from "./options.ts";
 
 /** What the command line asks for. */
 export type CommandLine =
-  { action: "run" | "ping" | "top"; options: Options } | { action: "help" } | { action: "license" };
+  | { action: "run" | "ping" | "top"; options: Options }
+  | { action: "hash-password" }
+  | { action: "help" }
+  | { action: "license" };
 
 const keyOfName = new Map(optionKeys.map((key) => [optionTable[key].name, key]));
 const actionOfName = new Map(actionFlags.map(({ name, action }) => [name, action]));
@@ -27,7 +30,9 @@ export function parseCommandLine(
     if (arg === "-" || !arg.startsWith("-")) operands.push(arg);
     else {
       const asked = readArgument(arg, rest, given);
-      if (asked === "help" || asked === "license") return { action: asked };
+      if (asked === "hash-password" || asked === "help" || asked === "license") {
+        return { action: asked };
+      }
       action = asked ?? action;
     }
   }
@@ -108,12 +113,16 @@ function fill<K extends keyof Options>(options: Options, key: K, environment: En
   options[key] = readVariable(environment, key) ?? optionTable[key].defaultValue;
 }
 
-function checkCombination({ http, httpAdmin, drainFrom, queues, daemon }: Options): void {
+function checkCombination(options: Options): void {
+  const { http, httpAdmin, drainFrom, queues, daemon, authFile, udpPort } = options;
   if (httpAdmin && http === undefined) throw optionError("--http-admin", "it needs --http");
   if (queues !== undefined && drainFrom === undefined) {
     throw optionError("--queues", "it needs --drain-from");
   }
   if (daemon && drainFrom !== undefined) {
     throw optionError("--drain-from", "it does not go with -d");
+  }
+  if (authFile !== undefined && udpPort !== 0) {
+    throw optionError("--auth-file", "it does not go with -U, whose datagrams cannot authenticate");
   }
 }

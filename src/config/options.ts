@@ -73,6 +73,8 @@ export interface Options {
   http: Address | undefined;
   /** The page can flush and delete queues. */
   httpAdmin: boolean;
+  /** The names that clients authenticate with, their secrets and rights; undefined: all clients may do everything. */
+  authFile: string | undefined;
   /** The server to bring messages over from, instead of serving. */
   drainFrom: Address | undefined;
   /** The queues to drain; undefined is all. A byte of a name is a character from U+0000 to U+00FF. */
@@ -226,6 +228,11 @@ export const optionTable: OptionTable = {
     listenAddress(),
   ),
   httpAdmin: toggle("--http-admin", "let the page of --http pause, flush and delete queues"),
+  authFile: optional(
+    "--auth-file <file>",
+    "clients authenticate first, as a name with a secret and rights: a line name:secret or name:secret:rights each; SIGHUP reads it again",
+    text("a path"),
+  ),
   drainFrom: optional(
     "--drain-from <server>",
     "bring over the messages of the server at host:port, and end; safe to stop and run again",

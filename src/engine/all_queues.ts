@@ -1,6 +1,7 @@
 import { type Bytes, writeBytes } from "../protocol/buffer.ts";
 import type { Request } from "../protocol/request.ts";
 import type { OperationKind, QueueCounts } from "../queues/operation.ts";
+import { type Account, maySee } from "./access/account.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { keepRecord } from "./records.ts";
@@ -37,7 +38,7 @@ export function replyList(engine: Engine, entry: Entry): void {
   const start = output.length;
   if (replyFailure(engine, entry)) return finish(engine, entry);
   if (session.draft !== undefined) writeBytes(output, session.draft, 0, session.draft.length);
-  if (counts !== undefined) writeCounts(output, request, counts);
+  if (counts !== undefined) writeCounts(output, request, session.account, counts);
   const isLast = entry.outcome !== "more";
   if (isLast) encoder.rowsEnd(output, request);
   if (!isWithinRoom(engine, entry, start)) return finish(engine, entry);
@@ -51,8 +52,14 @@ export function replyList(engine: Engine, entry: Entry): void {
   else continueLater(engine, entry);
 }
 
-function writeCounts(output: Bytes, request: Request, { names, sets, gets }: QueueCounts): void {
+function writeCounts(
+  output: Bytes,
+  request: Request,
+  account: Account | undefined,
+  { names, sets, gets }: QueueCounts,
+): void {
   for (let i = 0; i < names.length; i++) {
+    if (!maySee(account, names[i] ?? "")) continue;
     request.encoder.counts(output, request, names[i] ?? "", sets[i] ?? 0, gets[i] ?? 0);
   }
 }

@@ -3,6 +3,7 @@ import type { Request, RequestKind } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { setVerbosity } from "../util/log.ts";
 import { addFlushAll, addList, replyFlushAll, replyList } from "./all_queues.ts";
+import { addAuthenticate } from "./authenticate.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addGet, replyGet } from "./get.ts";
 import { addEntry } from "./group.ts";
@@ -83,6 +84,14 @@ export const commands: Record<RequestKind, Command> = {
   db_archive: {
     add: adding("archive", WIDE, true),
     reply: finishing((engine, entry) => replyOutcome(engine, entry, "done")),
+  },
+  authenticate: {
+    add: addAuthenticate,
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "authenticated")),
+  },
+  mechanisms: {
+    add: adding("none", PLAIN, false),
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "mechanisms")),
   },
   error: { add: adding("none", PLAIN, false), reply: finishing(replyRefused) },
   "error set": {

@@ -22,6 +22,7 @@ export function closeSession(session: Session): void {
   engine.sessions.delete(session);
   engine.runnable.delete(session);
   if (session.wait !== undefined) forgetWait(engine, session);
+  session.cancelCheck?.();
   if (session.pending > 0) {
     withdraw(engine.gathering, session, TAKING);
     if (!engine.executing) withdraw(engine.closed, session, TAKING);

@@ -4,6 +4,8 @@ import type { Key } from "../protocol/key.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Backend } from "../queues/backend.ts";
 import type { Consumer, Operation, Taker } from "../queues/operation.ts";
+import type { Access } from "./access/access.ts";
+import type { Account } from "./access/account.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import type { Stats } from "./stats.ts";
 
@@ -21,6 +23,7 @@ import type { Stats } from "./stats.ts";
  *   commands.ts        what each kind of request adds to the group, and how its outcome is replied
  *   group_closing.ts   the decision when a group is closed, and so committed
  *   disconnect.ts      what a disconnect does to a client's operations and open messages
+ *   authenticate.ts    how a client proves a name; access/ has the accounts, their checks, and the rights of requests
  *   waiters.ts         how a wait for a message begins and ends
  *   commits.ts         the histograms of commits
  *
@@ -39,6 +42,8 @@ export interface Engine {
   runtime: Runtime;
   backend: Backend;
   stats: Stats;
+  /** Undefined where all clients may do everything. */
+  access: Access | undefined;
   sessions: Set<Session>;
   /** Sessions that wait for a message, by the names of the queues. */
   waiters: Map<string, Line>;
@@ -78,6 +83,12 @@ export interface Session extends Taker {
   sink: Sink;
   input: Input;
   consumer: Consumer;
+  /** What it has authenticated as; undefined where everything is allowed without. */
+  account: Account | undefined;
+  /** Set while its name and secret are checked: nothing more is read. Called to give that up. */
+  cancelCheck: (() => void) | undefined;
+  /** Where the client is, in words for the log. */
+  address: () => string;
   /** Only a client with a connection can wait for messages, and have messages open. */
   hasConnection: boolean;
   /**

@@ -3,6 +3,7 @@ import { compactInput, isIncomplete, newInput } from "../protocol/input.ts";
 import { refuse, type Request, type RequestKind } from "../protocol/request.ts";
 import { text } from "../protocol/text/encoder.ts";
 import { trace } from "../util/log.ts";
+import { refuseForbidden } from "./authenticate.ts";
 import { commands } from "./commands.ts";
 import type { Deferred, Engine, Group, Session } from "./engine.ts";
 import { stepGet } from "./get.ts";
@@ -49,8 +50,9 @@ export function gather(engine: Engine, session: Session): void {
 }
 
 /** Whether there may be something to add, and nothing that must be replied to first. */
-function hasMore({ phase, wait, stepping, postponed, current, deferred }: Session): boolean {
-  if (wait !== undefined || stepping || postponed) return false;
+function hasMore(session: Session): boolean {
+  const { phase, wait, stepping, postponed, current, deferred, cancelCheck } = session;
+  if (wait !== undefined || stepping || postponed || cancelCheck !== undefined) return false;
   return phase === "open" || current !== undefined || deferred.length > 0;
 }
 
@@ -128,6 +130,7 @@ function endInput(engine: Engine, session: Session): void {
 /** Adds the request that the input has found; the input gets another record to fill. */
 export function addRequest(engine: Engine, session: Session): void {
   const request = takeRequest(engine, session);
+  if (session.account !== undefined) refuseForbidden(session, session.account, request);
   if (mustWait(session, request)) defer(engine, session, request);
   else commands[request.kind].add(engine, session, request);
   endAfter(session, request);

@@ -26,6 +26,7 @@ export function newEngine(
     settings,
     runtime,
     stats: newStats(runtime),
+    access: undefined,
     sessions: new Set(),
     waiters: new Map(),
     gathering: newGroup(),

@@ -1,5 +1,6 @@
 import { feed, newInput, rejectPartial } from "../protocol/input.ts";
 import { verbosity } from "../util/log.ts";
+import { lock } from "./authenticate.ts";
 import type { Engine, Session, Sink } from "./engine.ts";
 import { addRefusal, gather } from "./gather.ts";
 import { closeIfLarge } from "./group_closing.ts";
@@ -16,6 +17,8 @@ export interface Connectedness {
   hasConnection: boolean;
   /** Whether it speaks the binary dialect; undefined: its first byte says it. */
   binary: boolean | undefined;
+  /** Where the client is, in words for the log. */
+  address?: () => string;
   /** Bytes that came before its first request, and count as a part of it. */
   headerBytes?: number;
 }
@@ -28,6 +31,9 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     // The sender of a datagram may be forged: what is no request there is better not taken for one.
     input: newInput(engine.settings.maxBody, how.binary, how.hasConnection),
     consumer: engine.backend.newConsumer(sink.client),
+    account: undefined,
+    cancelCheck: undefined,
+    address: how.address ?? (() => "this process"),
     hasConnection: how.hasConnection,
     phase: "open",
     inputEnded: false,
@@ -50,7 +56,10 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     waitEnds: undefined,
   };
   session.input.request = takeRecord(engine);
-  if (how.hasConnection) engine.sessions.add(session);
+  if (how.hasConnection) {
+    engine.sessions.add(session);
+    lock(session);
+  }
   return session;
 }
 

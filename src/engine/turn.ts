@@ -165,8 +165,9 @@ function returnUndelivered(engine: Engine, entry: Entry): void {
 
 /** Ends the session when the client sends nothing more and has all its replies. */
 function endIfAnswered(session: Session): void {
-  const { phase, pending, current, deferred } = session;
-  if (phase === "ending" && pending === 0 && current === undefined && deferred.length === 0) {
+  const { phase, pending, current, deferred, cancelCheck } = session;
+  if (phase !== "ending" || cancelCheck !== undefined) return;
+  if (pending === 0 && current === undefined && deferred.length === 0) {
     session.phase = "answered";
     session.sink.end();
   }

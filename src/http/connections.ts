@@ -12,3 +12,15 @@ export async function countActivities(monitor: Monitor): Promise<Record<Activity
   }
   return counts;
 }
+
+/** How many connections each account has; "" is for those that have not authenticated. */
+export async function countNames(monitor: Monitor): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  const slice = beginSlice(monitor.slices);
+  for (const { session } of monitor.clients.connections) {
+    const name = session.account?.name ?? "";
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (isSliceOver(slice)) await nextSlice(slice);
+  }
+  return counts;
+}

@@ -1,10 +1,11 @@
+import { type Account, maySee } from "../engine/access/account.ts";
 import type { Engine } from "../engine/engine.ts";
 import { pauseLeft } from "../engine/pause.ts";
 import type { Stats } from "../engine/stats.ts";
 import { countWaiters } from "../engine/waiters.ts";
 import type { QueueSummary } from "../queues/summary.ts";
 import { awaitedNames } from "./awaited.ts";
-import { countActivities } from "./connections.ts";
+import { countActivities, countNames } from "./connections.ts";
 import {
   escapeLabel,
   heading,
@@ -99,17 +100,20 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
 ];
 
 /** All metrics, in pieces. With many queues there are pauses between them. @throws BackendError when the disk cannot be looked at */
-export async function* metrics(monitor: Monitor): AsyncGenerator<string> {
+export async function* metrics(
+  monitor: Monitor,
+  account: Account | undefined,
+): AsyncGenerator<string> {
   const { engine, slices } = monitor;
   yield serverMetrics(monitor);
   yield await connectionMetrics(monitor);
   for (const { name, kind, help, value } of QUEUE_METRICS) {
-    const lines = queueLines(engine, name, value);
+    const lines = queueLines(engine, account, name, value);
     yield* inPieces(slices, heading(name, kind, help), lines);
   }
   const waiters = "memcacheq_queue_waiters";
   const title = heading(waiters, "gauge", "Clients that wait for a message.");
-  yield* inPieces(slices, title, waiterLines(engine, waiters));
+  yield* inPieces(slices, title, waiterLines(engine, account, waiters));
 }
 
 function serverMetrics(monitor: Monitor): string {
@@ -226,29 +230,52 @@ function memoryMetrics({ engine: { backend }, options }: Monitor): string[] {
 async function connectionMetrics(monitor: Monitor): Promise<string> {
   const counts = Object.entries(await countActivities(monitor));
   const samples = counts.map(([state, count]): Sample => [{ state }, count]);
-  return metric("memcacheq_connections", "gauge", "Connections by what they do.", samples);
+  return [
+    metric("memcacheq_connections", "gauge", "Connections by what they do.", samples),
+    ...(await accountMetrics(monitor)),
+  ].join("");
+}
+
+/** Connections by what they have authenticated as, and failures to; nothing where no account is needed. */
+async function accountMetrics(monitor: Monitor): Promise<string[]> {
+  const { access } = monitor.engine;
+  if (access === undefined) return [];
+  const counts = await countNames(monitor);
+  const samples = [...counts].map(([name, count]): Sample => [{ name: displayName(name) }, count]);
+  const help = 'Connections by the name they have authenticated with, "" before that.';
+  return [
+    metric("memcacheq_connections_by_name", "gauge", help, samples),
+    counter(
+      "memcacheq_failed_authentications_total",
+      "Attempts to authenticate with a wrong name or password.",
+      access.failures,
+    ),
+  ];
 }
 
 function* queueLines(
   engine: Engine,
+  account: Account | undefined,
   name: string,
   valueOf: QueueMetric["value"],
 ): Generator<string> {
   const now = engine.runtime.calendar();
   for (const queue of engine.backend.summaries()) {
-    const value = valueOf(queue, engine, now);
+    const value = maySee(account, queue.name) ? valueOf(queue, engine, now) : undefined;
     yield value === undefined ? "" : queueLine(name, queue.name, value);
   }
 }
 
 /** Clients may also wait for a queue that is not there yet. */
-function* waiterLines(engine: Engine, metric: string): Generator<string> {
-  for (const { name } of engine.backend.summaries()) {
-    yield queueLine(metric, name, countWaiters(engine, name));
-  }
-  for (const name of awaitedNames(engine)) {
-    yield queueLine(metric, name, countWaiters(engine, name));
-  }
+function* waiterLines(
+  engine: Engine,
+  account: Account | undefined,
+  metric: string,
+): Generator<string> {
+  const lineOf = (name: string) =>
+    maySee(account, name) ? queueLine(metric, name, countWaiters(engine, name)) : "";
+  for (const { name } of engine.backend.summaries()) yield lineOf(name);
+  for (const name of awaitedNames(engine)) yield lineOf(name);
 }
 
 /** Written without a record of labels: there may be a million lines. */

@@ -1,10 +1,13 @@
 import type { Address } from "../config/address.ts";
 import type { Options } from "../config/options.ts";
+import { type Account, isAdmin, mayPeek } from "../engine/access/account.ts";
 import type { Clients } from "../net/clients.ts";
 import type { Listener } from "../net/listener.ts";
 import { explainListenError, placeName } from "../net/place.ts";
 import { freeDescriptor } from "../os/limits.ts";
+import { NOT_ALLOWED } from "../protocol/errors.ts";
 import { runCommand } from "./admin.ts";
+import { identify, type Identity } from "./basic.ts";
 import { oldestMessages, overview } from "./dashboard/data.ts";
 import { page, PAGE_HEADERS } from "./dashboard/page.ts";
 import { readTableQuery } from "./dashboard/table.ts";
@@ -90,20 +93,36 @@ function limitConnections({ monitor, http, filesAtStart }: HttpServer): void {
 }
 
 function answer(server: HttpServer, request: Request): Response | Promise<Response> {
-  const { monitor, http, address } = server;
+  const { monitor, http } = server;
   const target = readTarget(request);
   if (target === undefined) return refuse(400, "the request has no path");
-  const { path, host } = target;
+  const { path } = target;
   const isRead = request.method === "GET" || request.method === "HEAD";
   if (path === "/healthz" && isRead) return answerHealth(monitor);
   if (http.pendingRequests > MAX_HTTP_CONNECTIONS) return refuse(503, "too many are asking");
-  if (path === "/metrics" && isRead) return answerMetrics(monitor);
+  const identity = identify(monitor.engine, request, http.requestIP(request)?.address);
+  const go = (known: Identity) => answerKnown(server, request, target, known);
+  return identity instanceof Promise ? identity.then(go) : go(identity);
+}
+
+/** Answers a request of which it is known whose it is. */
+function answerKnown(
+  { monitor, address }: HttpServer,
+  request: Request,
+  target: Target,
+  identity: Identity,
+): Response | Promise<Response> {
+  if (identity instanceof Response) return identity;
+  const { account } = identity;
+  const { path, host } = target;
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (path === "/metrics" && isRead) return answerMetrics(monitor, account);
   if (host === undefined) return refuse(400, "the page needs the header Host with a host's name");
   const rejection = rejectHost(host, address.hostname);
   if (rejection !== undefined) return refuse(403, rejection);
-  if (path.startsWith("/admin/")) return answerAdmin(monitor, request, target, host);
+  if (path.startsWith("/admin/")) return answerAdmin(monitor, request, target, host, account);
   if (!isRead) return refuse(405, "only GET is allowed");
-  return answerPage(monitor, target);
+  return answerPage(monitor, target, account);
 }
 
 function answerHealth({ engine }: Monitor): Response {
@@ -111,8 +130,8 @@ function answerHealth({ engine }: Monitor): Response {
   return reason === undefined ? new Response("ok\n") : refuse(503, reason);
 }
 
-function answerMetrics(monitor: Monitor): Response {
-  const pieces = metrics(monitor);
+function answerMetrics(monitor: Monitor, account: Account | undefined): Response {
+  const pieces = metrics(monitor, account);
   const encoder = new TextEncoder();
   // A piece is made when it is read: a client that does not read takes no memory.
   const body = new ReadableStream<Uint8Array>({
@@ -126,16 +145,21 @@ function answerMetrics(monitor: Monitor): Response {
   return new Response(body, { headers: { "content-type": CONTENT_TYPE } });
 }
 
-async function answerPage(monitor: Monitor, { path, query }: Target): Promise<Response> {
+async function answerPage(
+  monitor: Monitor,
+  { path, query }: Target,
+  account: Account | undefined,
+): Promise<Response> {
   const queue = query.get("queue") ?? undefined;
   if (path === "/") return new Response(page, { headers: PAGE_HEADERS });
   if (path === "/data/overview") {
     const table = readTableQuery(query);
     return typeof table === "string"
       ? refuse(400, table)
-      : json(await overview(monitor, table, queue));
+      : json(await overview(monitor, account, table, queue));
   }
   if (path === "/data/messages" && queue !== undefined) {
+    if (!mayPeek(account, queue)) return refuse(403, NOT_ALLOWED);
     const found = oldestMessages(monitor.engine.backend, queue);
     return found === undefined ? refuse(404, "there is no such queue") : json(found);
   }
@@ -148,10 +172,12 @@ async function answerAdmin(
   request: Request,
   { path, query }: Target,
   host: Host,
+  account: Account | undefined,
 ): Promise<Response> {
   const queue = query.get("queue") ?? "";
   const command = /^\/admin\/(flush|delete|pause|resume)$/.exec(path)?.[1];
   if (!options.httpAdmin) return refuse(403, "that needs --http-admin");
+  if (account !== undefined && !isAdmin(account)) return refuse(403, NOT_ALLOWED);
   if (request.method !== "POST") return refuse(405, "only POST is allowed");
   const rejection = rejectOrigin(request, host);
   if (rejection !== undefined) return refuse(403, rejection);

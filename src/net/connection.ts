@@ -15,7 +15,7 @@ import {
   updateInputUsage,
 } from "./clients.ts";
 import { sendOrKeep, sendUnsent } from "./output.ts";
-import { placeName } from "./place.ts";
+import { clientAddress, placeName } from "./place.ts";
 import { noteReceived, noteSent } from "./silence.ts";
 
 /** A client is not read from while more than so many of its bytes are not gathered yet. */
@@ -40,7 +40,12 @@ export function openConnection(clients: Clients, socket: ClientSocket): Connecti
   const id = ++clients.lastId;
   const connection: Connection = {
     clients,
-    session: newSession(engine, sink, { id, hasConnection: true, binary: undefined }),
+    session: newSession(engine, sink, {
+      id,
+      hasConnection: true,
+      binary: undefined,
+      address: () => clientAddress(socket.remoteAddress),
+    }),
     socket,
     phase: "served",
     unsent: [],

@@ -26,3 +26,22 @@ export function explainListenError(error: unknown): string {
       return errorCode(error) ?? "no such address";
   }
 }
+
+/** Groups of 16 bits of an IPv6 address that belong to one network, whose owner has all addresses in it. */
+const NETWORK_GROUPS = 4;
+
+/**
+ * Where a client is: its IPv4 address, or the network of its IPv6 address, since one client has as many of those as it
+ * likes.
+ * @param address undefined for a Unix socket
+ */
+export function clientAddress(address: string | undefined): string {
+  if (address === undefined || address === "") return "the Unix socket";
+  const bare = address.replace(/^::ffff:(?=\d+\.)/i, "");
+  if (!bare.includes(":") || bare === "::1") return bare;
+  const [start = "", end = ""] = bare.split("::");
+  const before = start === "" ? [] : start.split(":");
+  const after = end === "" ? [] : end.split(":");
+  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0");
+  return `${[...before, ...zeros, ...after].slice(0, NETWORK_GROUPS).join(":")}::/64`;
+}

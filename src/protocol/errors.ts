@@ -4,6 +4,10 @@ export type ErrorKind =
   | "unknown statistics"
   | "bad request"
   | "too large"
+  /** The client has not authenticated, or not as an account. */
+  | "unauthenticated"
+  /** The client's account has not the right. */
+  | "not allowed"
   /** Nothing is wrong with the request: the server could not do it. */
   | "failure";
 
@@ -17,3 +21,6 @@ export const SLASH = "a slash has no place in the name here, it begins the optio
 export const ONE_WAIT = "option t= is allowed with a single queue only";
 export const BAD_PAUSE = "a pause is a number of seconds from 0 to 2147483647, 0 is until resume";
 export const NO_DELAY = "a delay other than 0 is not possible";
+export const UNAUTHENTICATED = "unauthenticated";
+export const AUTHENTICATION_FAILED = "authentication failure";
+export const NOT_ALLOWED = "not allowed";

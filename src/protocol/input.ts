@@ -25,6 +25,11 @@ export interface Input {
   request: Request;
   /** The largest body accepted, in bytes. */
   maxBody: number;
+  /**
+   * none: there are no commands to authenticate. needed: a `set` of the text dialect brings the client's name and secret.
+   * done: the client has authenticated.
+   */
+  authentication: "none" | "needed" | "done";
   /** Whether the client speaks the binary dialect; its first byte decides. */
   binary: boolean | undefined;
   /** The names of commands may be written in capitals. */
@@ -75,6 +80,7 @@ export function newInput(maxBody: number, binary?: boolean, anyCase = true): Inp
   return {
     request: newRequest(),
     maxBody,
+    authentication: "none",
     binary,
     anyCase,
     keepLines: false,

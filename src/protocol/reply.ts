@@ -13,7 +13,16 @@ export interface Value {
 
 /** The result of a request, where one word says all of it. */
 export type Outcome =
-  "stored" | "not stored" | "deleted" | "not found" | "flushed" | "reset" | "done" | "alive";
+  | "stored"
+  | "not stored"
+  | "deleted"
+  | "not found"
+  | "flushed"
+  | "reset"
+  | "done"
+  | "alive"
+  | "authenticated"
+  | "mechanisms";
 
 /** One line of statistics. */
 export type Row = readonly [name: string, value: string | number];

@@ -27,6 +27,8 @@ export type RequestKind =
   | "noop"
   | "db_checkpoint"
   | "db_archive"
+  | "authenticate"
+  | "mechanisms"
   | "quit"
   | "error"
   | "error set";
@@ -46,7 +48,7 @@ export interface Request extends ReplyContext {
   wanted: Wanted;
   /** get: the keys, when there are too many for `keys`. */
   keyTable: KeyTable | undefined;
-  /** set: the body is the bytes of `body` from `bodyStart` up to `bodyEnd`; `body` may be a chunk of the input. */
+  /** set, authenticate: the body is the bytes of `body` from `bodyStart` up to `bodyEnd`; `body` may be a chunk of the input. */
   body: Buffer;
   /** set: `body` holds nothing but this body, and may be kept as it is. */
   bodyAlone: boolean;

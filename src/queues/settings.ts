@@ -1,4 +1,5 @@
 import { DEFAULT_SETTINGS, type QueueRule, type QueueSettings } from "../config/queue_settings.ts";
+import { matches } from "../util/pattern.ts";
 
 /** The rules that hold now. A reload makes new ones, so that what was found by the old ones shows its age. */
 export interface QueueRules {
@@ -38,21 +39,4 @@ export function newQueueRules(
 /** Looks for the settings of a queue: as long as there are rules, so keep what it finds. */
 export function findSettings({ found, defaults }: QueueRules, name: string): FoundSettings {
   return found.find(({ rule }) => rule !== undefined && matches(rule.parts, name)) ?? defaults;
-}
-
-/** Whether the name has these parts in their order, the first in front and the last at its end. */
-function matches(parts: readonly string[], name: string): boolean {
-  const [first = ""] = parts;
-  if (parts.length === 1) return name === first;
-  const last = parts.at(-1) ?? "";
-  const end = name.length - last.length;
-  if (end < first.length || !name.startsWith(first) || !name.endsWith(last)) return false;
-  let at = first.length;
-  for (let i = 1; i < parts.length - 1; i++) {
-    const part = parts[i] as string;
-    const found = name.indexOf(part, at);
-    if (found < 0 || found + part.length > end) return false;
-    at = found + part.length;
-  }
-  return true;
 }

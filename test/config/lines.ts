@@ -36,6 +36,7 @@ export const defaults: Options = {
   queuesFile: undefined,
   http: undefined,
   httpAdmin: false,
+  authFile: undefined,
   drainFrom: undefined,
   queues: undefined,
 };

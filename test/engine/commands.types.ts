@@ -1,6 +1,7 @@
 /**
  * What must not compile. Nothing runs this file: `bun check` fails when one of these errors does not come.
  */
+import { NEEDS } from "../../src/engine/access/rights.ts";
 import { type Command, commands } from "../../src/engine/commands.ts";
 import { withoutReply } from "../../src/engine/replies.ts";
 import type { RequestKind } from "../../src/protocol/request.ts";
@@ -19,6 +20,16 @@ export const addsOnly: Command = { add: command.add };
 
 // @ts-expect-error: a command says what is added to the group.
 export const repliesOnly: Command = { reply: command.reply };
+
+const { flush: need, ...otherNeeds } = NEEDS;
+
+// @ts-expect-error: a kind of request needs a right, or says that it needs none.
+export const withoutNeed: typeof NEEDS = otherNeeds;
+
+// @ts-expect-error: a new kind of request does, too.
+export const withoutNewNeed: Record<RequestKind | "new", typeof need> = NEEDS;
+
+export const completeNeeds: typeof NEEDS = { ...otherNeeds, flush: need };
 
 export const complete: typeof commands = { ...otherCommands, flush: command };
 

@@ -1,5 +1,6 @@
 import type { Options } from "../../config/options.ts";
 import { MEGA } from "../../config/values.ts";
+import { type Account, isAdmin, maySee } from "../../engine/access/account.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Backend } from "../../queues/backend.ts";
 import type { Histogram } from "../../util/histogram.ts";
@@ -22,18 +23,21 @@ const MAX_PROMISED_BODY = MEGA;
 
 /**
  * Everything that the page shows, but for messages.
- * @param chosen the name of the queue that is shown by itself
+ * @param account decides which queues are shown; undefined: all are
+ * @param asked the name of the queue that is shown by itself
  */
 export async function overview(
   monitor: Monitor,
+  account: Account | undefined,
   query: TableQuery,
-  chosen: string | undefined,
+  asked: string | undefined,
 ): Promise<object> {
   const { history, engine } = monitor;
+  const chosen = asked !== undefined && maySee(account, asked) ? asked : undefined;
   const queue = chosen === undefined ? undefined : engine.backend.summary(chosen);
   return {
-    ...(await listQueues(monitor, query)),
-    server: await describeServer(monitor),
+    ...(await listQueues(monitor, account, query)),
+    server: await describeServer(monitor, account),
     history: history.all,
     chosen: chosen === undefined ? undefined : findRow(monitor, chosen),
     course: queue === undefined ? [] : seriesOf(history, queue),
@@ -55,7 +59,7 @@ export function oldestMessages(backend: Backend, name: string): object[] | undef
   return previews?.map((preview) => ({ ...preview, body: preview.body.toString("base64") }));
 }
 
-async function describeServer(monitor: Monitor): Promise<object> {
+async function describeServer(monitor: Monitor, account: Account | undefined): Promise<object> {
   const { engine, options } = monitor;
   const { stats, backend, settings, runtime } = engine;
   const { bytes, cached } = backend.usage();
@@ -66,7 +70,7 @@ async function describeServer(monitor: Monitor): Promise<object> {
     // The clock of the points of each history.
     monotonic: runtime.monotonic(),
     uptime: runtime.monotonic() - stats.startedAt,
-    admin: options.httpAdmin,
+    admin: options.httpAdmin && (account === undefined || isAdmin(account)),
     ailment: unhealthyReason(engine),
     connections: { ...(await countActivities(monitor)), most: options.connections },
     memory: { rss: process.memoryUsage().rss, promised: promisedMemory(options), messages: cached },

@@ -1,3 +1,4 @@
+import { type Account, maySee } from "../../engine/access/account.ts";
 import { pauseLeft } from "../../engine/pause.ts";
 import { countWaiters } from "../../engine/waiters.ts";
 import type { QueueSummary } from "../../queues/summary.ts";
@@ -36,7 +37,7 @@ export interface QueueRow {
 
 /** The rows that match the filter, as far as they are listed. */
 export interface QueueTable {
-  /** All queues, whether they match or not, and the messages in them. */
+  /** All queues that may be seen, whether they match or not, and the messages in them. */
   total: number;
   messages: number;
   /** Queues that match, and names that match and are only waited for. */
@@ -76,22 +77,27 @@ export function readTableQuery(parameters: URLSearchParams): TableQuery | string
   return { filter, sort, descending: order === "descending", limit };
 }
 
-/** The first rows of all queues that match, and of the names that match and are only waited for. */
-export async function listQueues(monitor: Monitor, query: TableQuery): Promise<QueueTable> {
+/** The first rows of all queues that match and may be seen, and of the names that match and are only waited for. */
+export async function listQueues(
+  monitor: Monitor,
+  account: Account | undefined,
+  query: TableQuery,
+): Promise<QueueTable> {
   const { engine, slices } = monitor;
   const slice = beginSlice(slices);
   const table: QueueTable = { total: 0, messages: 0, matching: 0, awaited: 0, queues: [] };
   const { filter } = query;
   for (const summary of engine.backend.summaries()) {
+    if (isSliceOver(slice)) await nextSlice(slice);
+    if (!maySee(account, summary.name)) continue;
     table.total++;
     table.messages += summary.messages;
     const shown = displayName(summary.name);
     if (shown.toLowerCase().includes(filter)) addRow(table, rowOf(monitor, summary, shown), query);
-    if (isSliceOver(slice)) await nextSlice(slice);
   }
   for (const name of awaitedNames(engine)) {
     const shown = displayName(name);
-    if (!shown.toLowerCase().includes(filter)) continue;
+    if (!maySee(account, name) || !shown.toLowerCase().includes(filter)) continue;
     table.awaited++;
     addRow(table, absentRow(monitor, name, shown), query);
   }

@@ -1,5 +1,6 @@
 import { takeBody } from "../body.ts";
-import { type Bytes, newBytes, writeBytes } from "../buffer.ts";
+import { type Bytes, newBytes, NOTHING, writeBytes } from "../buffer.ts";
+import { MAX_CREDENTIALS } from "../credentials.ts";
 import { NO_DELAY, TOO_LARGE } from "../errors.ts";
 import { dropChunk, type Input, MAX_BYTES, refuseForGood } from "../input.ts";
 import { keyAt } from "../key.ts";
@@ -72,14 +73,21 @@ function parsePacket(input: Input, buffer: Buffer, start: number): boolean {
     return refuseForGood(input, "bad request", "the lengths in the header do not agree");
   }
   request.encoder = binary;
-  const opcode = opcodeOf(request.opcode);
+  const opcode = knownOpcode(input, request.opcode);
   request.wanted = opcode?.wanted ?? "all";
   if (input.keepLines) request.line = `${opcodeName(request.opcode)} ${keyText(packet)}`.trimEnd();
   if (opcode?.kind === "set") return parseSet(input, opcode);
+  if (opcode?.kind === "authenticate") return parseCredentials(input, opcode);
   input.skip = packet.value;
   if (opcode === undefined) return refuseUnknown(request);
   const problem = shapeProblem(packet, opcode);
   return problem === undefined ? parse(request, packet, opcode.kind) : refuseBad(request, problem);
+}
+
+function knownOpcode({ authentication }: Input, number: number): Opcode | undefined {
+  const opcode = opcodeOf(number);
+  const isSasl = opcode?.kind === "authenticate" || opcode?.kind === "mechanisms";
+  return isSasl && authentication === "none" ? undefined : opcode;
 }
 
 /** What is wrong with the parts of the packet, in words for the client. */
@@ -106,6 +114,22 @@ function parseSet(input: Input, opcode: Opcode): boolean {
   input.skip = packet.value;
   if (problem !== undefined) return refuseBad(request, problem);
   return refuse(request, "too large", TOO_LARGE);
+}
+
+/** The key is the mechanism, and a value follows. What cannot be credentials becomes empty ones, which are wrong. */
+function parseCredentials(input: Input, opcode: Opcode): boolean {
+  const { request, packet } = input;
+  accept(request, "authenticate");
+  request.name = keyText(packet);
+  if (shapeProblem(packet, opcode) === undefined && packet.value <= MAX_CREDENTIALS) {
+    return takeBody(input, packet.value);
+  }
+  input.skip = packet.value;
+  request.name = "";
+  request.body = NOTHING;
+  request.bodyStart = 0;
+  request.bodyEnd = 0;
+  return true;
 }
 
 function parse(request: Request, packet: Packet, kind: RequestKind): boolean {

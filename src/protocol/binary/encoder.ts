@@ -19,6 +19,8 @@ export const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> 
   reset: [NO_ERROR, ""],
   done: [NO_ERROR, ""],
   alive: [NO_ERROR, ""],
+  authenticated: [NO_ERROR, "Authenticated"],
+  mechanisms: [NO_ERROR, "PLAIN"],
 };
 
 /** The text is used when there is no other reason. */
@@ -27,6 +29,8 @@ export const ERRORS: Record<ErrorKind, readonly [status: Status, text: string]> 
   "unknown statistics": [NOT_FOUND, "Not found"],
   "bad request": [0x04, "Invalid arguments"],
   "too large": [0x03, "Too large"],
+  unauthenticated: [0x20, "Auth failure"],
+  "not allowed": [0x24, "Not allowed"],
   failure: [0x84, "Internal error"],
 };
 

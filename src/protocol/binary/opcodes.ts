@@ -21,6 +21,7 @@ export interface Opcode {
 const GET = { extras: [0], key: "needed", value: false } as const;
 const SET = { extras: [8], key: "needed", value: true } as const;
 const BARE = { extras: [0], key: "impossible", value: false } as const;
+const SASL = { extras: [0], key: "possible", value: true } as const;
 const FLUSH = { ...BARE, extras: [0, 4] } as const;
 
 const opcodes = new Map<number, Opcode>([
@@ -39,6 +40,9 @@ const opcodes = new Map<number, Opcode>([
   [0x14, { ...GET, name: "deleteq", kind: "delete", wanted: "quiet" }],
   [0x17, { ...BARE, name: "quitq", kind: "quit", wanted: "quiet" }],
   [0x18, { ...FLUSH, name: "flushq", kind: "flush_all", wanted: "quiet" }],
+  [0x20, { ...BARE, name: "sasl list mechs", kind: "mechanisms", wanted: "all" }],
+  [0x21, { ...SASL, name: "sasl auth", kind: "authenticate", wanted: "all" }],
+  [0x22, { ...SASL, name: "sasl step", kind: "authenticate", wanted: "all" }],
   [0x1b, { ...BARE, extras: [4], name: "verbosity", kind: "verbosity", wanted: "all" }],
 ]);
 

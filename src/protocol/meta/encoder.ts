@@ -11,6 +11,8 @@ export const OUTCOMES: Record<Outcome, string> = {
   reset: "HD",
   done: "HD",
   alive: "MN",
+  authenticated: "HD",
+  mechanisms: "HD",
 };
 
 /** The part of a message that tokens tell. */

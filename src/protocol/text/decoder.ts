@@ -1,6 +1,15 @@
 import { takeBody } from "../body.ts";
 import { newBytes, writeBytes } from "../buffer.ts";
-import { BAD_FORMAT, BAD_PAUSE, NO_DELAY, ONE_WAIT, TOO_LARGE, TOO_LONG } from "../errors.ts";
+import { MAX_CREDENTIALS } from "../credentials.ts";
+import {
+  AUTHENTICATION_FAILED,
+  BAD_FORMAT,
+  BAD_PAUSE,
+  NO_DELAY,
+  ONE_WAIT,
+  TOO_LARGE,
+  TOO_LONG,
+} from "../errors.ts";
 import { BODY_END, dropChunk, type Input, MAX_BYTES, MAX_FLAGS, refuseForGood } from "../input.ts";
 import { type Key, keyAt, newKeyTable } from "../key.ts";
 import { isMeta, parseMeta } from "../meta/decoder.ts";
@@ -141,6 +150,8 @@ function swallowUnexpected(input: Input): boolean {
 function parseStorage(input: Input, verb: string, least: number): boolean {
   const { request, words } = input;
   const { count } = words;
+  if (input.authentication === "needed" && verb === "set" && count >= least)
+    return parseCredentials(input);
   const noreply = readNoreply(request, words, 2);
   const bytes = count > 4 ? wordNumber(words, 4, MAX_BYTES) : -1;
   if (count === least || (count === least + 1 && noreply)) {
@@ -154,6 +165,22 @@ function parseStorage(input: Input, verb: string, least: number): boolean {
   if (bytes >= 0) input.skip = bytes + BODY_END;
   else if (swallowUnexpected(input)) refuseUnknown(request);
   return true;
+}
+
+/**
+ * `set <any> <flags> <exptime> <bytes> [noreply]` of a client that has not authenticated: the body is its name and
+ * secret.
+ */
+function parseCredentials(input: Input): boolean {
+  const { request, words } = input;
+  const bytes = wordNumber(words, 4, MAX_BYTES);
+  readNoreply(request, words, 5);
+  if (bytes >= 0 && bytes <= MAX_CREDENTIALS) {
+    accept(request, "authenticate");
+    return takeBody(input, bytes);
+  }
+  if (bytes >= 0) input.skip = bytes + BODY_END;
+  return refuse(request, "unauthenticated", AUTHENTICATION_FAILED);
 }
 
 /** Reads the line of a set. @returns what is wrong with it, in words for the client */

@@ -17,6 +17,8 @@ export const OUTCOMES: Record<Outcome, string> = {
   reset: "RESET",
   done: "OK",
   alive: "OK",
+  authenticated: "STORED",
+  mechanisms: "PLAIN",
 };
 
 /** The first word of an error line. */
@@ -25,6 +27,8 @@ export const ERRORS: Record<ErrorKind, string> = {
   "unknown statistics": "ERROR",
   "bad request": "CLIENT_ERROR",
   "too large": "SERVER_ERROR",
+  unauthenticated: "CLIENT_ERROR",
+  "not allowed": "CLIENT_ERROR",
   failure: "SERVER_ERROR",
 };
 

@@ -338,13 +338,13 @@ test("for the log a request is its name and its key, without its value", () => {
     Buffer.concat([
       set("q", "secret"),
       request(opcodes.getkq, { key: "a/peek" }),
-      request(0x20),
+      request(0x55),
       request(opcodes.add, { key: "q", value: "secret" }),
     ]),
   );
   const lines: string[] = [];
   while (nextRequest(input)) lines.push(input.request.line);
-  expect(lines).toEqual(["set q", "getkq a/peek", "0x20", "0x02 q"]);
+  expect(lines).toEqual(["set q", "getkq a/peek", "0x55", "0x02 q"]);
 });
 
 describe.each(seeds)("seed %d", (seed) => {

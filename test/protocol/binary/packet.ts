@@ -18,6 +18,9 @@ export const opcodes = {
   quitq: 0x17,
   flushq: 0x18,
   verbosity: 0x1b,
+  saslListMechs: 0x20,
+  saslAuth: 0x21,
+  saslStep: 0x22,
 } as const;
 
 export const status = {
@@ -26,6 +29,8 @@ export const status = {
   tooLarge: 0x03,
   invalid: 0x04,
   notStored: 0x05,
+  unauthenticated: 0x20,
+  notAllowed: 0x24,
   unknown: 0x81,
   failed: 0x84,
 } as const;
