@@ -9,7 +9,8 @@ import { becomeUser, type User } from "../os/user.ts";
 import type { Watcher } from "../queues/backend.ts";
 import { type LocalOptions, openLocal } from "../queues/local/local.ts";
 import { makeHome, openHome } from "../store/directory.ts";
-import { openStore, type StoreOptions } from "../store/sqlite.ts";
+import type { StoreOptions } from "../store/opening.ts";
+import { openStore } from "../store/sqlite.ts";
 import { systemClock } from "../util/clock.ts";
 import { info, warn } from "../util/log.ts";
 import { version } from "../util/version.ts";
@@ -80,5 +81,6 @@ function storeOptions(options: Options, cache: number): StoreOptions {
     lockWait: options.lockWait,
     extentPages: options.extentPages,
     progress: info,
+    warn,
   };
 }

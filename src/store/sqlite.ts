@@ -1,33 +1,19 @@
-import type { Database } from "bun:sqlite";
 import { statfsSync, statSync } from "node:fs";
 
-import { type Clock, systemClock } from "../util/clock.ts";
-import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
+import { systemClock } from "../util/clock.ts";
+import { DURATIONS, newHistogram, observeTime } from "../util/histogram.ts";
 import { reasonIn } from "../util/reason.ts";
 import type { Batch } from "./batch.ts";
-import {
-  autoCheckpoint,
-  checkpoint,
-  checkpointed,
-  endThread,
-  logFrames,
-  type LogKeeper,
-  newLogKeeper,
-} from "./checkpoint.ts";
-import { newSuspects, type Suspects } from "./damage.ts";
-import {
-  closeKeepingLog,
-  type DatabaseOptions,
-  openDatabase,
-  pageSizeOf,
-  reopenDatabase,
-} from "./database.ts";
-import { closeHome, databaseInode, type Home, openHome } from "./directory.ts";
+import { autoCheckpoint, checkpoint, checkpointed, endThread, logFrames } from "./checkpoint.ts";
+import { newSuspects } from "./damage.ts";
+import { closeKeepingLog, openDatabase, reopenDatabase } from "./database.ts";
+import { closeHome, databaseInode, openHome } from "./directory.ts";
+import { removedLogFile } from "./log_files.ts";
+import { openingOf, type Sqlite, type StoreOptions } from "./opening.ts";
 import { storedQueues } from "./queues.ts";
 import {
   hasWork,
   newProgress,
-  newRemoval,
   noteDropped,
   noteMoved,
   noteProgress,
@@ -39,56 +25,11 @@ import {
 } from "./removal.ts";
 import { MAX_QUEUES } from "./schema.ts";
 import { arrivedAt, insertSegments, measure, readSegments, recheckSuspects } from "./segments.ts";
-import { prepare, type Statements } from "./statements.ts";
 import { type Extent, type Store, StoreError } from "./store.ts";
-import { giveSpaceBack, newVacuum, type Vacuum } from "./vacuum.ts";
+import { giveSpaceBack } from "./vacuum.ts";
 import { hasUncountedCommit } from "./wal.ts";
 
-export interface StoreOptions extends DatabaseOptions {
-  directory: string;
-  /** Give disk space back when this many pages are free; 0 is never. */
-  extentPages: number;
-  /** The system's when absent. */
-  clock?: Clock;
-}
-
-/** The state of a store over SQLite in WAL mode (https://sqlite.org/wal.html). */
-interface Sqlite {
-  home: Home;
-  options: StoreOptions;
-  clock: Clock;
-  /** The database file, and when it was last seen in its place, in milliseconds. */
-  inode: number | undefined;
-  seen: number;
-  /** See {@link Store.syncs}. */
-  syncs: Histogram;
-  /** What is made anew each time when the file is opened. */
-  open: Opening;
-  /** The outcome of a commit is unknown: no other commit is accepted before the file was recovered. */
-  mustRecover: boolean;
-  /** The database could not be opened again yet. */
-  isClosed: boolean;
-  /** After a checkpoint's sync failed: when the file is opened anew at the earliest, in milliseconds. */
-  rewriteAt: number;
-  lastId: number;
-  /** What could not be read, and may be damaged. */
-  suspects: Suspects;
-}
-
-/** One opening of the file. {@link Store.recover} ends it, and makes another. */
-interface Opening {
-  database: Database;
-  statements: Statements;
-  removal: Removal;
-  vacuum: Vacuum;
-  log: LogKeeper;
-  /** The ids of all queues, and of dropped queues that still have rows. */
-  ids: Set<number>;
-  /** Bytes. */
-  pageSize: number;
-}
-
-/** How often a commit makes sure that the file is still in its place, in milliseconds. */
+/** How often a commit makes sure that the files are still in their place, in milliseconds. */
 const CHECK_EVERY = 10;
 /** Milliseconds between two attempts to open the file anew after a checkpoint's sync failed. */
 const REWRITE_EVERY = 1000;
@@ -123,31 +64,6 @@ export function openStore(options: StoreOptions, home = openHome(options.directo
     });
   } catch (error) {
     closeHome(home);
-    throw error;
-  }
-}
-
-function openingOf(database: Database, home: Home, { extentPages }: StoreOptions): Opening {
-  try {
-    const statements = prepare(database);
-    const queues = statements.queues.all();
-    const removal = newRemoval(
-      statements,
-      queues.map(({ id, head, tail, bytes }) => ({ queue: id, head, tail, bytes })),
-    );
-    const pageSize = pageSizeOf(database);
-    const log = newLogKeeper(statements, home, pageSize);
-    return {
-      database,
-      statements,
-      removal,
-      vacuum: newVacuum(statements, log, extentPages),
-      log,
-      ids: new Set([...queues.map(({ id }) => id), ...removal.dropped.keys()]),
-      pageSize,
-    };
-  } catch (error) {
-    database.close();
     throw error;
   }
 }
@@ -187,7 +103,7 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {
-  if (sqlite.clock.monotonic() - sqlite.seen >= CHECK_EVERY) failIfMoved(sqlite);
+  if (sqlite.clock.monotonic() - sqlite.seen >= CHECK_EVERY) checkFiles(sqlite);
   const { removal, ids } = sqlite.open;
   const progress = skippingDamage(removal, () => transact(sqlite, () => write(sqlite, batch)));
   noteProgress(removal, progress);
@@ -215,8 +131,28 @@ function failIfMoved(sqlite: Sqlite): void {
   sqlite.seen = sqlite.clock.monotonic();
 }
 
-function probe(sqlite: Sqlite): void {
+function checkFiles(sqlite: Sqlite): void {
   failIfMoved(sqlite);
+  saveRemovedLog(sqlite);
+}
+
+/**
+ * Brings the log into the database if it was removed from the directory: it is in the open file only, and lost with this
+ * process. Then the file is opened anew, with a log that is there.
+ * @throws StoreError while that is not possible
+ */
+function saveRemovedLog(sqlite: Sqlite): void {
+  const { home, open, options, mustRecover } = sqlite;
+  if (mustRecover) return;
+  const removed = removedLogFile(home, open.logFiles);
+  if (removed === undefined) return;
+  checkpoint(open.log, "full");
+  reopenOrDoubt(sqlite);
+  options.warn?.(`${removed} was removed: what was in it has been saved into the database`);
+}
+
+function probe(sqlite: Sqlite): void {
+  checkFiles(sqlite);
   transact(sqlite, () => void sqlite.open.statements.changeNothing.run());
 }
 
@@ -316,6 +252,10 @@ function keepLogShort(sqlite: Sqlite): void {
   const now = sqlite.clock.monotonic();
   if (sqlite.mustRecover || now < sqlite.rewriteAt) return;
   sqlite.rewriteAt = now + REWRITE_EVERY;
+  reopenOrDoubt(sqlite);
+}
+
+function reopenOrDoubt(sqlite: Sqlite): void {
   try {
     reopen(sqlite);
   } catch (error) {
@@ -344,6 +284,8 @@ function availableBytes(directory: string): number {
 
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
 function maintain(sqlite: Sqlite): boolean {
+  // Without commits nothing else would notice it.
+  if (databaseInode(sqlite.home) === sqlite.inode) saveRemovedLog(sqlite);
   keepLogShort(sqlite);
   recheckSuspects(sqlite.open.statements, sqlite.suspects);
   if (removeGone(sqlite)) return true;

@@ -13,7 +13,8 @@ import {
   type StoredSegment,
 } from "../../src/store/batch.ts";
 import { makeHome } from "../../src/store/directory.ts";
-import { openStore, type StoreOptions } from "../../src/store/sqlite.ts";
+import type { StoreOptions } from "../../src/store/opening.ts";
+import { openStore } from "../../src/store/sqlite.ts";
 import { type Store, StoreError } from "../../src/store/store.ts";
 
 /** What a producer sends. */
