@@ -23,11 +23,12 @@ export function addFlushAll(engine: Engine, session: Session, request: Request):
   engine.gathering.changes++;
 }
 
-function addPart(engine: Engine, kind: OperationKind, session: Session, request: Request): void {
+function addPart(engine: Engine, kind: OperationKind, session: Session, request: Request): Entry {
   const entry = addEntry(engine, kind, session, request, WIDE);
   entry.cursor = session.cursor;
   session.current = request;
   session.stepping = true;
+  return entry;
 }
 
 /** Writes a part of the counters of all queues. */
@@ -67,6 +68,18 @@ function writeCounts(
 export function replyFlushAll(engine: Engine, entry: Entry): void {
   if (entry.outcome === "more") return continueLater(engine, entry);
   if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "done");
+  finish(engine, entry);
+}
+
+/** The flush of one queue is done in parts, too, since it may have very many delayed messages. */
+export function addFlush(engine: Engine, session: Session, request: Request): void {
+  addPart(engine, "flush", session, request).queue = request.name;
+  engine.gathering.changes++;
+}
+
+export function replyFlush(engine: Engine, entry: Entry): void {
+  if (entry.outcome === "more") return continueLater(engine, entry);
+  if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "flushed");
   finish(engine, entry);
 }
 

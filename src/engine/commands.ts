@@ -2,7 +2,14 @@ import { SETTINGS } from "../config/queue_settings.ts";
 import type { Request, RequestKind } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { setVerbosity } from "../util/log.ts";
-import { addFlushAll, addList, replyFlushAll, replyList } from "./all_queues.ts";
+import {
+  addFlush,
+  addFlushAll,
+  addList,
+  replyFlush,
+  replyFlushAll,
+  replyList,
+} from "./all_queues.ts";
 import { addAuthenticate } from "./authenticate.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addGet, replyGet } from "./get.ts";
@@ -34,10 +41,7 @@ export const commands: Record<RequestKind, Command> = {
   set: { add: addSet, reply: replySet },
   get: { add: addGet, reply: replyGet },
   delete: { add: adding("delete", LOOK, true), reply: replyDelete },
-  flush: {
-    add: adding("flush", LOOK, true),
-    reply: finishing((engine, entry) => replyOutcome(engine, entry, "flushed")),
-  },
+  flush: { add: addFlush, reply: replyFlush },
   pause: { add: addPause, reply: finishing(replyPause) },
   resume: { add: adding("resume", LOOK, true), reply: finishing(replyPause) },
   flush_all: { add: addFlushAll, reply: replyFlushAll },
@@ -129,9 +133,11 @@ function addSet(engine: Engine, session: Session, request: Request): void {
   entry.start = request.bodyStart;
   entry.end = request.bodyEnd;
   entry.alone = request.bodyAlone;
+  const { options } = request;
+  entry.delay = options === undefined ? 0 : options.delay;
   gathering.changes++;
   gathering.bytes += request.bodyEnd - request.bodyStart;
-  if (waiters.size > 0) offer(engine, request.name, 1);
+  if (waiters.size > 0 && entry.delay === 0) offer(engine, request.name, 1);
 }
 
 function replySet(engine: Engine, entry: Entry): void {
@@ -176,7 +182,8 @@ function replyPause(engine: Engine, entry: Entry): void {
 function replyDetails(engine: Engine, entry: Entry): void {
   const { details, queue } = entry;
   if (details === undefined) return replyStatistics(engine, entry, []);
-  const { messages, bytes, open, sets, gets, age, memory, openAge, paused, dropped } = details;
+  const { messages, bytes, open, delayed, sets, gets, age, memory, openAge, paused, dropped } =
+    details;
   const waiters = countWaiters(engine, queue);
   replyStatistics(engine, entry, [
     ["messages", messages],
@@ -190,6 +197,7 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["open_age", openAge],
     ["paused", pauseLeft(engine, paused)],
     ["dropped", dropped],
+    ["delayed", delayed],
   ]);
 }
 

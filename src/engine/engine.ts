@@ -26,6 +26,7 @@ import type { Stats } from "./stats.ts";
  *   authenticate.ts    how a client proves a name; access/ has the accounts, their checks, and the rights of requests
  *   waiters.ts         how a wait for a message begins and ends
  *   commits.ts         the histograms of commits
+ *   clockwork.ts       when delayed messages and leases are due
  *
  * and in others, by their names in src/:
  *
@@ -62,6 +63,7 @@ export interface Engine {
   run: Run;
   /** Records of answered requests, for later ones: see records.ts. */
   records: Request[];
+  due: DueTimer;
   /** A turn was asked for. */
   scheduled: boolean;
   /** When the gathering group began, and how long the last commit took, in milliseconds. */
@@ -73,6 +75,15 @@ export interface Engine {
   wroteMs: number | undefined;
   /** Asks for a turn: the gathering group is closed soon. */
   requestTurn: () => void;
+}
+
+/** The timer for what the queues do by the clock: see clockwork.ts. */
+export interface DueTimer {
+  /** When it fires, on the monotonic clock; Infinity when it is not set. */
+  at: number;
+  cancel: () => void;
+  /** It has fired. */
+  isAsked: boolean;
 }
 
 /** One client's state. */

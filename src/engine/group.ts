@@ -51,6 +51,7 @@ function newEntry(session: Session, request: Request): Entry {
     number: 0,
     start: 0,
     end: 0,
+    delay: 0,
     queueId: 0,
     until: 0,
     keyIndex: 0,

@@ -1,5 +1,6 @@
 import { newBytes } from "../protocol/buffer.ts";
 import type { Backend, Watcher } from "../queues/backend.ts";
+import { setDueTimer } from "./clockwork.ts";
 import { noteFailure } from "./commits.ts";
 import type { Engine } from "./engine.ts";
 import { newGroup } from "./group.ts";
@@ -37,6 +38,7 @@ export function newEngine(
     output: newBytes(64 * 1024),
     run: { session: undefined, start: 0, first: 0 },
     records: [],
+    due: { at: Infinity, cancel: () => undefined, isAsked: false },
     scheduled: false,
     begunAt: 0,
     closedFull: false,
@@ -45,5 +47,6 @@ export function newEngine(
     requestTurn: () => scheduleClosing(engine),
   };
   const engine: Engine = Object.assign(state, { backend: open(watcher) });
+  setDueTimer(engine);
   return engine;
 }

@@ -1,6 +1,7 @@
 import { clear } from "../protocol/buffer.ts";
 import { BackendError } from "../queues/backend.ts";
 import { logInternal, warn } from "../util/log.ts";
+import { doDue, setDueTimer } from "./clockwork.ts";
 import { commands } from "./commands.ts";
 import { noteCommit } from "./commits.ts";
 import { restore, restoreAgain, sendRun } from "./delivery.ts";
@@ -149,10 +150,10 @@ function returnUndelivered(engine: Engine, entry: Entry): void {
   if (outcome === "postponed" && request.kind !== "get") {
     return commands[request.kind].add(engine, session, request);
   }
-  // A flush of all queues goes on to its end.
-  if (kind === "flush all" && outcome === "more") {
+  // A flush goes on to its end.
+  if (outcome === "more" && (kind === "flush all" || kind === "flush")) {
     session.cursor = entry.cursor;
-    return commands.flush_all.add(engine, session, request);
+    return commands[request.kind].add(engine, session, request);
   }
   if (kind === "put" && outcome === "done") countStored(engine.stats);
   if (last && outcome !== "postponed") keepRecord(engine, request);
@@ -175,6 +176,8 @@ function endIfAnswered(session: Session): void {
 
 /** Gathers requests that were left for the next turn, and asks for it when there is anything to do in it. */
 function prepareNextTurn(engine: Engine): void {
+  doDue(engine);
+  setDueTimer(engine);
   offerReady(engine);
   gatherLeft(engine);
   if (!isDone(engine.closed) || engine.gathering.count > 0 || engine.runnable.size > 0) {

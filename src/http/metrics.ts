@@ -35,7 +35,7 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
   {
     name: "memcacheq_queue_messages",
     kind: "gauge",
-    help: "Messages in the queue, open ones too.",
+    help: "Messages in the queue, also those that are open or delayed.",
     value: ({ messages }) => messages,
   },
   {
@@ -86,6 +86,12 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     help: "How long a message has been open at most; 0 when none is.",
     value: ({ openedAt }, { runtime }) =>
       openedAt === undefined ? 0 : (runtime.monotonic() - openedAt) / 1000,
+  },
+  {
+    name: "memcacheq_queue_delayed",
+    kind: "gauge",
+    help: "Messages that wait for their time.",
+    value: ({ delayed }) => delayed,
   },
   {
     name: "memcacheq_queue_oldest_age_seconds",

@@ -1,7 +1,8 @@
 import { NOTHING } from "./buffer.ts";
 import type { ErrorKind } from "./errors.ts";
-import { type Key, keyInTable, type KeyTable, nameProblem } from "./key.ts";
+import { type Key, keyAt, keyInTable, type KeyTable, nameProblem } from "./key.ts";
 import type { Encoder, ReplyContext } from "./reply.ts";
+import { parseSetOptions, type SetOptions } from "./set_options.ts";
 import { text } from "./text/encoder.ts";
 
 /**
@@ -52,6 +53,8 @@ export interface Request extends ReplyContext {
   body: Buffer;
   /** set: `body` holds nothing but this body, and may be kept as it is. */
   bodyAlone: boolean;
+  /** set: what is said after the queue's name, if anything is. */
+  options: SetOptions | undefined;
   /** verbosity: the level. */
   level: number;
   /** pause: how long; 0 is until the queue is resumed. */
@@ -67,6 +70,7 @@ export interface Request extends ReplyContext {
 
 /** Up to this many keys are a list; more take less memory as a table. */
 export const MOST_LISTED = 16;
+const SLASH = 47;
 
 export function newRequest(): Request {
   return {
@@ -83,6 +87,7 @@ export function newRequest(): Request {
     bodyStart: 0,
     bodyEnd: 0,
     bodyAlone: false,
+    options: undefined,
     level: 0,
     seconds: 0,
     tokens: [],
@@ -129,6 +134,27 @@ export function setName(request: Request, key: Key): string | undefined {
   const problem = nameProblem(key);
   // A wrong name may be as long as a line.
   request.name = problem === undefined ? key.queue : "";
+  return problem;
+}
+
+/**
+ * Takes the bytes of `buffer` from `start` up to `end` as what a set names: `<queue>[/<option>…]`.
+ * @returns what is wrong with it, in words for the client
+ */
+export function setTarget(
+  request: Request,
+  buffer: Buffer,
+  start: number,
+  end: number,
+): string | undefined {
+  let slash = start;
+  while (slash < end && buffer[slash] !== SLASH) slash++;
+  request.options = undefined;
+  const problem = setName(request, keyAt(buffer, start, slash));
+  if (slash === end) return problem;
+  const options = parseSetOptions(buffer.toString("latin1", slash + 1, end));
+  if (typeof options === "string") return options;
+  request.options = options;
   return problem;
 }
 

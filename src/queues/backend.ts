@@ -23,6 +23,10 @@ export interface Backend {
    * @returns how many were executed
    */
   execute(operations: readonly Operation[], from: number, to: number): number | Promise<number>;
+  /** When {@link Backend.doDue} has something to do next, on the monotonic clock; Infinity when it has nothing. */
+  nextDue(): number;
+  /** Lets messages be delivered whose time has come. Call it between two groups. @throws BackendError */
+  doDue(): void;
   /** The queues, oldest first, as they are at the moment when each is read. */
   summaries(): Iterable<QueueSummary>;
   /** Undefined when there is no such queue. */

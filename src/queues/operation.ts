@@ -6,7 +6,7 @@ import type { QueueDetails } from "./summary.ts";
  * | kind | what happens | outcomes |
  * | --- | --- | --- |
  * | none | nothing: it has its place in the order | done |
- * | put | appends a message, and makes the queue if there is none | done (number), full |
+ * | put | appends a message, delayed or not, and makes the queue if there is none | done (number), full |
  * | take | the oldest message leaves the queue | done (message), absent, too large |
  * | open | the same, but it stays in the queue until its consumer closes it | as take, and held |
  * | peek | the oldest message is read, and stays | as take |
@@ -105,6 +105,8 @@ export interface Operation {
   body: Buffer;
   start: number;
   end: number;
+  /** put: so many milliseconds pass before the message can be delivered. */
+  delay: number;
   /**
    * It belongs to the same request as the operation before it, and is skipped when the outcome of that is failed,
    * skipped, held or too large.
@@ -145,6 +147,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     body: NOTHING,
     start: 0,
     end: 0,
+    delay: 0,
     chained: false,
     alone: false,
     fits: undefined,

@@ -10,6 +10,8 @@ export interface QueueSummary extends Readonly<Tally> {
   open: number;
   /** When the message that is open the longest was opened, in milliseconds on the monotonic clock; undefined: none is open. */
   openedAt: number | undefined;
+  /** Messages that wait for their time. */
+  delayed: number;
   sets: number;
   gets: number;
   /**

@@ -13,6 +13,12 @@ export interface StoredSegment {
   body: Uint8Array;
 }
 
+/** A segment to be stored. */
+export interface NewSegment extends StoredSegment {
+  /** When its messages were committed first, in milliseconds since 1970; undefined: with this commit. */
+  arrived?: number;
+}
+
 /** The messages of a queue: numbers from `head` to `tail - 1`, and held messages below `head`. */
 export interface Position {
   queue: number;
@@ -22,10 +28,36 @@ export interface Position {
   bytes: number;
 }
 
-/** A message below its queue's head that is still in the queue: it is open, or was put back. */
-export interface HeldMessage {
+/** A message of a queue. */
+export interface MessageKey {
   queue: number;
   number: number;
+}
+
+/** A message below its queue's head that is still in the queue: it is open, leased, or was put back. */
+export interface HeldMessage extends MessageKey {
+  /** How often it was delivered, a lease included; 0 when absent. */
+  deliveries?: number;
+  lease?: LeaseTerm;
+}
+
+/** When a lease ends, in milliseconds since 1970, and how many milliseconds it lasts. */
+export interface LeaseTerm {
+  due: number;
+  length: number;
+}
+
+/** A message that waits until it is due, in milliseconds since 1970. */
+export interface DelayedMessage extends MessageKey {
+  due: number;
+  deliveries: number;
+}
+
+/** How many rows `delayed` has of a queue, and how many of these are not below its head. */
+export interface DelayedCount {
+  queue: number;
+  delayed: number;
+  ahead: number;
 }
 
 export interface NamedQueue {
@@ -45,14 +77,23 @@ export interface Batch {
   dropped: number[];
   created: NamedQueue[];
   /** New segments. A message that was put back before it was ever stored has one of its own, below the head. */
-  segments: StoredSegment[];
+  segments: NewSegment[];
   /** Positions of all queues that have changed; a head never goes back. */
   positions: Position[];
-  /** Messages that are held from now on, and those that no longer are. */
+  /** Messages that are held from now on, or in another way than before, and those that no longer are. */
   held: HeldMessage[];
-  released: HeldMessage[];
+  released: MessageKey[];
   /** Undefined when no queue was paused or resumed. */
   paused?: Pause[] | undefined;
+  /** Undefined when no message waits for its time from now on, or waits no longer. */
+  delays?: Delays | undefined;
+}
+
+/** Messages that wait for their time from now on, those that no longer do, and the counts that change with them. */
+export interface Delays {
+  delayed: DelayedMessage[];
+  undelayed: MessageKey[];
+  counts: DelayedCount[];
 }
 
 export function newBatch(): Batch {
@@ -64,5 +105,6 @@ export function newBatch(): Batch {
     held: [],
     released: [],
     paused: undefined,
+    delays: undefined,
   };
 }

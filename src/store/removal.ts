@@ -1,4 +1,4 @@
-import type { HeldMessage, Position } from "./batch.ts";
+import type { MessageKey, Position } from "./batch.ts";
 import { isDamage } from "./damage.ts";
 import { NUMBER_MASK } from "./schema.ts";
 import { nextBehindDamage } from "./segments.ts";
@@ -305,7 +305,7 @@ function apply({ place, next, done, released }: Step): void {
 export function noteMoved(
   removal: Removal,
   positions: readonly Position[],
-  released: readonly HeldMessage[],
+  released: readonly MessageKey[],
 ): void {
   for (const { queue, head } of positions) {
     if (head === 1) continue;

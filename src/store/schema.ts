@@ -5,7 +5,7 @@ import { HEAD } from "./batch.ts";
 /*
  * The file, schema 2. All times are milliseconds since 1970, all lengths of time milliseconds.
  *
- *   queue     a row a queue           id | name  head  tail  bytes  paused  lost
+ *   queue     a row a queue           id | name  head  tail  bytes  paused  lost  delayed  ahead
  *   dropped   a row a deleted queue   queue             that still has rows in other tables
  *
  *   Everything about messages has a key that begins with the queue's id, so that a queue is a range of keys:
@@ -20,18 +20,22 @@ import { HEAD } from "./batch.ts";
  *               count > 1:  body is  length flags body  length flags body ...   (32 bits each, little-endian)
  *   expiry    a segment whose messages expire         key of the segment | expires
  *   held      a message below the head that is still in the queue     key | kind  deliveries  due  lease
+ *   delayed   a message that waits for its time, or waited            key | due  deliveries
  *   moved     a message that came from another queue                  key | origin  number  reason
  *   token     the ids that one commit brought to a queue              key of the first such message | arrived  hashes
  *
  *             1            head                  tail
  *   numbers   |--- gone ----|---- in the queue ----|--- not used yet
- *                 ^   ^
- *                 held: in the queue, too
+ *                 ^   ^          ^   ^
+ *                 held, delayed: |   delayed, `ahead` of the head: the head skips them
+ *                 in the queue, too
+ *
+ *   A server reads all of `held` when it starts, but of `delayed` only what is due: there may be millions. So the queue's
+ *   row has their number: `delayed`, and `ahead` of them are not below the head.
  *
  * Some columns and tables are there for later versions, so that files need not change again. This version leaves them
- * NULL or empty: `lost` (messages lost to damage),
- * `expiry`, every `kind` but 0, `deliveries`, `due` (end of a lease or a delay), `lease` (its length), `moved` and
- * `token`. An unused table costs a page; a column of `segment` would cost each message of 100 bytes 3 % of its space.
+ * NULL or empty: `lost` (messages lost to damage), `expiry`, `moved` and `token`. An unused table costs a page; a column
+ * of `segment` would cost each message of 100 bytes 3 % of its space.
  */
 
 /** "MCQ1": distinguishes our files from files of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
@@ -44,9 +48,12 @@ export const NUMBER_BITS = 43;
 export const NUMBER_MASK = 2 ** NUMBER_BITS - 1;
 /** Ids begin at 1. */
 export const MAX_QUEUES = 2 ** 20 - 1;
+/** The `kind` of a held message. */
+export const HELD = 0;
+export const LEASED = 1;
 
 /** The tables that have rows of a queue, besides `segment`: a dropped queue loses them, too. */
-export const MESSAGE_TABLES = ["held", "expiry", "moved", "token"] as const;
+export const MESSAGE_TABLES = ["held", "delayed", "expiry", "moved", "token"] as const;
 
 /** The four bytes at `at` of the packed `body`, little-endian: SQLite has no function for it. */
 function number32(at: string): string {
@@ -65,7 +72,9 @@ const QUEUE_TABLES = `
     tail   INTEGER NOT NULL,
     bytes  INTEGER NOT NULL,
     paused INTEGER,
-    lost   INTEGER
+    lost   INTEGER,
+    delayed INTEGER,
+    ahead  INTEGER
   );
   CREATE TABLE dropped (
     queue INTEGER PRIMARY KEY
@@ -79,7 +88,10 @@ const QUEUE_TABLES = `
   );
 `;
 
-/** The tables that schema 1 does not have. A held message's kind: 0 open or put back, 1 leased, 2 delayed, 3 waiting for a retry. */
+/**
+ * The tables that schema 1 does not have. A held message's kind: 0 open or put back, 1 leased. Then `due` is the end of the
+ * lease, and `lease` its length.
+ */
 export const LATER_TABLES = `
   CREATE TABLE expiry (
     key     INTEGER PRIMARY KEY,
@@ -92,6 +104,12 @@ export const LATER_TABLES = `
     due        INTEGER,
     lease      INTEGER
   );
+  CREATE TABLE delayed (
+    key        INTEGER PRIMARY KEY,
+    due        INTEGER NOT NULL,
+    deliveries INTEGER NOT NULL
+  );
+  CREATE INDEX delayed_due ON delayed (due);
   CREATE TABLE moved (
     key    INTEGER PRIMARY KEY,
     origin BLOB NOT NULL,
@@ -124,15 +142,19 @@ export const MESSAGE_VIEW = `
     )
     SELECT CAST(queue.name AS TEXT) AS queue, each.key & ${NUMBER_MASK} AS number, flags,
            datetime(arrived / 1000, 'unixepoch') AS arrived, body,
-           CASE coalesce(kind, -1) WHEN -1 THEN 'ready' WHEN 1 THEN 'leased' WHEN 2 THEN 'delayed'
-             WHEN 3 THEN 'retry' ELSE 'held' END AS state,
-           coalesce(deliveries, 0) AS deliveries, datetime(due / 1000, 'unixepoch') AS due, lease,
+           CASE WHEN kind = 1 THEN 'leased' WHEN kind = 0 THEN 'held'
+             WHEN delayed.due <= (julianday('now') - 2440587.5) * 86400000 THEN 'due'
+             WHEN delayed.deliveries > 0 THEN 'retry' WHEN delayed.key IS NOT NULL THEN 'delayed'
+             ELSE 'ready' END AS state,
+           coalesce(held.deliveries, delayed.deliveries, 0) AS deliveries,
+           datetime(coalesce(held.due, delayed.due) / 1000, 'unixepoch') AS due, lease,
            datetime(expires / 1000, 'unixepoch') AS expires,
            CAST(origin AS TEXT) AS origin, moved.number AS origin_number, reason
       FROM each JOIN queue ON queue.id = each.key >> ${NUMBER_BITS}
-        LEFT JOIN held ON held.key = each.key LEFT JOIN moved ON moved.key = each.key
+        LEFT JOIN held ON held.key = each.key LEFT JOIN delayed ON delayed.key = each.key
+        LEFT JOIN moved ON moved.key = each.key
         LEFT JOIN expiry ON expiry.key = each.segment
-      WHERE each.key & ${NUMBER_MASK} >= head OR kind IS NOT NULL;
+      WHERE each.key & ${NUMBER_MASK} >= head OR held.key IS NOT NULL OR delayed.key IS NOT NULL;
 `;
 
 /** Makes the tables in an empty file, in one transaction. @param pageSize bytes */

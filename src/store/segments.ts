@@ -1,4 +1,4 @@
-import { HEAD, type StoredSegment } from "./batch.ts";
+import { HEAD, type NewSegment, type StoredSegment } from "./batch.ts";
 import {
   failIfUnreadable,
   failUnlessLasting,
@@ -19,7 +19,7 @@ import { type Measure, ROW_BYTES, StoreError } from "./store.ts";
  */
 export function insertSegments(
   statements: Statements,
-  segments: readonly StoredSegment[],
+  segments: readonly NewSegment[],
   pageSize: number,
   now: number,
 ): void {
@@ -28,7 +28,7 @@ export function insertSegments(
       throw new StoreError(`messages from ${segment.first} on do not fit their segment`);
     }
     for (const { queue, first, count, flags, body } of rowsOf(segment, pageSize)) {
-      statements.insert.run(queue, first, now, count, flags, body);
+      statements.insert.run(queue, first, segment.arrived ?? now, count, flags, body);
     }
   }
 }

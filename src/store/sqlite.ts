@@ -7,27 +7,26 @@ import type { Batch } from "./batch.ts";
 import { autoCheckpoint, checkpoint, checkpointed, endThread, logFrames } from "./checkpoint.ts";
 import { newSuspects } from "./damage.ts";
 import { closeKeepingLog, openDatabase, reopenDatabase } from "./database.ts";
+import { dueMessages, firstFree } from "./delays.ts";
 import { closeHome, databaseInode, openHome } from "./directory.ts";
 import { removedLogFile } from "./log_files.ts";
 import { openingOf, type Sqlite, type StoreOptions } from "./opening.ts";
 import { storedQueues } from "./queues.ts";
 import {
   hasWork,
-  newProgress,
   noteDropped,
   noteMoved,
   noteProgress,
-  type Progress,
   type Removal,
-  removeIfDue,
   removePortion,
   skipDamage,
 } from "./removal.ts";
 import { MAX_QUEUES } from "./schema.ts";
-import { arrivedAt, insertSegments, measure, readSegments, recheckSuspects } from "./segments.ts";
+import { arrivedAt, measure, readSegments, recheckSuspects } from "./segments.ts";
 import { type Extent, type Store, StoreError } from "./store.ts";
 import { giveSpaceBack } from "./vacuum.ts";
 import { hasUncountedCommit } from "./wal.ts";
+import { writeBatch } from "./write.ts";
 
 /** How often a commit makes sure that the files are still in their place, in milliseconds. */
 const CHECK_EVERY = 10;
@@ -79,6 +78,16 @@ function storeOver(sqlite: Sqlite): Store {
       ),
     measure: (queue, from, rows) =>
       withStoreError(() => measure(sqlite.open.statements, queue, from, rows)),
+    due: (after, until, most) =>
+      withStoreError(() => dueMessages(sqlite.open.statements, after, until, most)),
+    nextDue: ({ queue, number, due }) =>
+      withStoreError(() => sqlite.open.statements.nextDue.get(queue, number, due)?.due),
+    delayedFrom: (queue, from, most) =>
+      withStoreError(() =>
+        sqlite.open.statements.delayedFrom.all(queue, from, most).map(({ number }) => number),
+      ),
+    firstFree: (queue, from) =>
+      withStoreError(() => firstFree(sqlite.open.statements, queue, from)),
     arrived: (queue, number) =>
       withStoreError(() => arrivedAt(sqlite.open.statements, queue, number)),
     autoCheckpoint: () => withStoreError(() => keepLogShort(sqlite)),
@@ -105,11 +114,14 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 function commit(sqlite: Sqlite, batch: Batch): void {
   if (sqlite.clock.monotonic() - sqlite.seen >= CHECK_EVERY) checkFiles(sqlite);
   const { removal, ids } = sqlite.open;
-  const progress = skippingDamage(removal, () => transact(sqlite, () => write(sqlite, batch)));
+  const progress = skippingDamage(removal, () =>
+    transact(sqlite, () => writeBatch(sqlite.open, batch, sqlite.clock.calendar())),
+  );
   noteProgress(removal, progress);
   for (const queue of batch.dropped) noteDropped(removal, queue);
   for (const { queue } of batch.created) ids.add(queue);
   noteMoved(removal, batch.positions, batch.released);
+  if (batch.delays !== undefined) noteMoved(removal, [], batch.delays.undelayed);
 }
 
 /** Repeats the work without removing damaged rows: a commit does not fail because of rows that it would only remove. */
@@ -154,30 +166,6 @@ function saveRemovedLog(sqlite: Sqlite): void {
 function probe(sqlite: Sqlite): void {
   checkFiles(sqlite);
   transact(sqlite, () => void sqlite.open.statements.changeNothing.run());
-}
-
-/** @returns what was removed on the way */
-function write({ open, clock }: Sqlite, batch: Batch): Progress {
-  const { statements, removal, pageSize } = open;
-  for (const queue of batch.dropped) {
-    statements.dropQueue.run(queue);
-    statements.noteDropped.run(queue);
-  }
-  for (const { queue, name } of batch.created) {
-    statements.createQueue.run(queue, Buffer.from(name, "latin1"));
-  }
-  insertSegments(statements, batch.segments, pageSize, clock.calendar());
-  for (const { queue, number } of batch.held) statements.hold.run(queue, number);
-  const progress = newProgress();
-  for (const { queue, head, tail, bytes } of batch.positions) {
-    statements.moveQueue.run(queue, head, tail, bytes);
-    removeIfDue(removal, queue, progress);
-  }
-  for (const { queue, until } of batch.paused ?? [])
-    statements.pauseQueue.run(queue, until ?? null);
-  // Comes last: a message that is released here may be put back later, so its segment must not be removed above.
-  for (const { queue, number } of batch.released) statements.release.run(queue, number);
-  return progress;
 }
 
 /** @param hasWritten whether the work changed something, so that the commit waits for the disk */

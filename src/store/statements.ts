@@ -1,6 +1,6 @@
 import type { Database, Statement } from "bun:sqlite";
 
-import type { StoredSegment } from "./batch.ts";
+import type { DelayedMessage, StoredSegment } from "./batch.ts";
 import { MESSAGE_TABLES, NUMBER_BITS, NUMBER_MASK, VERSION } from "./schema.ts";
 import type { Checkpoint } from "./store.ts";
 
@@ -12,6 +12,23 @@ export interface QueueRow {
   tail: number;
   bytes: number;
   paused: number | null;
+  delayed: number | null;
+  ahead: number | null;
+}
+
+/** Of the table `held`. */
+export interface HeldRow {
+  queue: number;
+  number: number;
+  kind: number;
+  deliveries: number;
+  due: number | null;
+  lease: number | null;
+}
+
+/** Of the table `delayed`, with the name of the queue, if it is there. */
+export interface DueRow extends DelayedMessage {
+  name: Uint8Array | null;
 }
 
 /** Whether another connection prevented it, pages in the log, and how many of them are in the database already. */
@@ -47,6 +64,7 @@ const keyOf = (queue: string, number: string) => `((${queue} << ${NUMBER_BITS}) 
 const KEY = keyOf("?1", "?2");
 const LAST_KEY = keyOf("?1", NUMBER_MASK.toString());
 const NUMBER = `(key & ${NUMBER_MASK})`;
+const QUEUE = `(key >> ${NUMBER_BITS})`;
 
 export function prepare(database: Database) {
   return {
@@ -58,6 +76,7 @@ export function prepare(database: Database) {
     changeNothing: database.prepare<void, []>(`PRAGMA user_version = ${VERSION}`),
     ...forLog(database),
     ...forQueues(database),
+    ...forDelayed(database),
     ...forSegments(database),
     ...forRemoval(database),
     ...forVacuum(database),
@@ -79,7 +98,7 @@ function forLog(database: Database) {
 function forQueues(database: Database) {
   return {
     queues: database.prepare<QueueRow, []>(
-      "SELECT id, name, head, tail, bytes, paused FROM queue ORDER BY id",
+      "SELECT id, name, head, tail, bytes, paused, delayed, ahead FROM queue ORDER BY id",
     ),
     createQueue: database.prepare<void, [number, Uint8Array]>(
       "INSERT INTO queue (id, name, head, tail, bytes) VALUES (?1, ?2, 1, 1, 0)",
@@ -92,11 +111,41 @@ function forQueues(database: Database) {
       "UPDATE queue SET paused = ?2 WHERE id = ?1",
     ),
     noteDropped: database.prepare<void, [number]>("INSERT INTO dropped (queue) VALUES (?1)"),
-    held: database.prepare<{ queue: number; number: number }, []>(
-      `SELECT key >> ${NUMBER_BITS} AS queue, ${NUMBER} AS number FROM held ORDER BY key`,
+    held: database.prepare<HeldRow, []>(
+      `SELECT ${QUEUE} AS queue, ${NUMBER} AS number, kind, deliveries, due, lease FROM held ORDER BY key`,
     ),
-    hold: database.prepare<void, [number, number]>(`INSERT INTO held (key) VALUES (${KEY})`),
+    hold: database.prepare<void, [number, number, number, number, number | null, number | null]>(
+      `INSERT OR REPLACE INTO held (key, kind, deliveries, due, lease) VALUES (${KEY}, ?3, ?4, ?5, ?6)`,
+    ),
     release: database.prepare<void, [number, number]>(`DELETE FROM held WHERE key = ${KEY}`),
+  };
+}
+
+function forDelayed(database: Database) {
+  return {
+    delay: database.prepare<void, [number, number, number, number]>(
+      `INSERT OR REPLACE INTO delayed (key, due, deliveries) VALUES (${KEY}, ?3, ?4)`,
+    ),
+    undelay: database.prepare<void, [number, number]>(`DELETE FROM delayed WHERE key = ${KEY}`),
+    countDelayed: database.prepare<void, [number, number, number]>(
+      "UPDATE queue SET delayed = ?2, ahead = ?3 WHERE id = ?1",
+    ),
+    /** Behind the place of message ?2 of queue ?1 that is due at ?3, up to ?4, at most ?5. */
+    due: database.prepare<DueRow, [number, number, number, number, number]>(
+      `SELECT queue.name, ${QUEUE} AS queue, ${NUMBER} AS number, due, deliveries
+        FROM delayed LEFT JOIN queue ON queue.id = ${QUEUE}
+        WHERE due <= ?4 AND (due, key) > (?3, ${KEY}) ORDER BY due, key LIMIT ?5`,
+    ),
+    nextDue: database.prepare<{ due: number }, [number, number, number]>(
+      `SELECT due FROM delayed WHERE (due, key) > (?3, ${KEY}) ORDER BY due, key LIMIT 1`,
+    ),
+    delayedFrom: database.prepare<{ number: number }, [number, number, number]>(
+      `SELECT ${NUMBER} AS number FROM delayed WHERE key >= ${KEY} AND key <= ${LAST_KEY} ORDER BY key LIMIT ?3`,
+    ),
+    /** From message ?2 on, before ?3. */
+    delayedWithin: database.prepare<{ count: number }, [number, number, number]>(
+      `SELECT count(*) AS count FROM delayed WHERE key >= ${KEY} AND key < ${keyOf("?1", "?3")}`,
+    ),
   };
 }
 
@@ -144,8 +193,11 @@ function forRemoval(database: Database) {
         FROM segment WHERE key >= ${KEY} AND key < ${keyOf("?1", "?3")}
           AND ${NUMBER} + count <= ?3 AND count > 0 ORDER BY key LIMIT ?4`,
     ),
-    nextHeld: database.prepare<{ number: number }, [number, number]>(
-      `SELECT ${NUMBER} AS number FROM held WHERE key >= ${KEY} AND key <= ${LAST_KEY} ORDER BY key LIMIT 1`,
+    nextHeld: database.prepare<{ number: number | null }, [number, number]>(
+      `SELECT (key & ${NUMBER_MASK}) AS number FROM (
+        SELECT min(key) AS key FROM (
+          SELECT min(key) AS key FROM held WHERE key >= ${KEY} AND key <= ${LAST_KEY}
+          UNION ALL SELECT min(key) FROM delayed WHERE key >= ${KEY} AND key <= ${LAST_KEY}))`,
     ),
     remove: database.prepare<void, [number, number, number]>(
       `DELETE FROM segment WHERE key >= ${KEY} AND key <= ${keyOf("?1", "?3")}`,
@@ -154,7 +206,8 @@ function forRemoval(database: Database) {
     removeHolder: database.prepare<void, [number, number, number]>(
       `DELETE FROM segment WHERE key = (SELECT max(key) FROM segment WHERE key <= ${KEY})
           AND key + count > ${KEY} AND ${NUMBER} + count <= ?3 
-          AND NOT EXISTS (SELECT 1 FROM held WHERE held.key >= segment.key AND held.key < segment.key + count)`,
+          AND NOT EXISTS (SELECT 1 FROM held WHERE held.key >= segment.key AND held.key < segment.key + count)
+          AND NOT EXISTS (SELECT 1 FROM delayed WHERE delayed.key >= segment.key AND delayed.key < segment.key + count)`,
     ),
   };
 }

@@ -1,13 +1,47 @@
 import type { Histogram } from "../util/histogram.ts";
-import type { Batch, NamedQueue, Position, StoredSegment } from "./batch.ts";
+import type {
+  Batch,
+  DelayedMessage,
+  LeaseTerm,
+  NamedQueue,
+  Position,
+  StoredSegment,
+} from "./batch.ts";
 
 /** A queue as the store has it. */
 export interface StoredQueue extends NamedQueue, Position {
-  /** Numbers of the held messages, ascending. Queues without any share one empty array. */
+  /** Numbers of the messages that are open or were put back, ascending. Queues without any share one empty array. */
   held: number[];
   /** Until when it is paused: see `Pause` in batch.ts. */
   paused?: number | undefined;
+  /** Undefined when no message of the queue is leased, waits for its time or was delivered before. */
+  delivery?: StoredDelivery | undefined;
 }
+
+/** What is known of the deliveries of a queue's messages. */
+export interface StoredDelivery {
+  /** How often each of the messages in `held` was delivered, where that is not 0. */
+  deliveries: Map<number, number>;
+  leases: StoredLease[];
+  /** How many messages wait for their time, and how many of these are not below the head. */
+  delayed: number;
+  ahead: number;
+}
+
+/** A message that is leased. */
+export interface StoredLease extends LeaseTerm {
+  number: number;
+  /** The lease included. */
+  deliveries: number;
+}
+
+/** A message that is due; the name is empty when its queue was deleted. */
+export interface DueMessage extends DelayedMessage {
+  name: string;
+}
+
+/** A place in the order of all delayed messages: by due time, then by queue and number. */
+export type DuePlace = Pick<DelayedMessage, "due" | "queue" | "number">;
 
 /** The sizes of the files in bytes, and the free pages of the database, each of `pageSize` bytes. */
 export interface Extent {
@@ -57,6 +91,14 @@ export interface Store {
    * alone: a segment of which only the body is damaged counts.
    */
   measure(queue: number, from: number, rows: number): Measure;
+  /** Delayed messages of all queues behind `after` that are due up to `until`, the earliest first, at most `most`. */
+  due(after: DuePlace, until: number, most: number): DueMessage[];
+  /** When the first delayed message behind `after` is due; undefined when there is none. */
+  nextDue(after: DuePlace): number | undefined;
+  /** Numbers of delayed messages of the queue from `from` on, ascending, at most `most`. */
+  delayedFrom(queue: number, from: number, most: number): number[];
+  /** The first number from `from` on that is not a delayed message's. */
+  firstFree(queue: number, from: number): number;
   /** When the message was committed, in milliseconds since 1970; undefined when it is not in the store. */
   arrived(queue: number, number: number): number | undefined;
   /** Keeps the log short. Call it after each commit; most of the time it costs almost nothing. */

@@ -27,6 +27,7 @@ test("tells of each queue", async () => {
     ["sets_total", 3],
     ["gets_total", 1],
     ["open", 1],
+    ["delayed", 0],
     ["waiters", 0],
   ];
   for (const [name, value] of expected) {

@@ -259,6 +259,7 @@ describe("stats queue with a name", () => {
         "open_age",
         "paused",
         "dropped",
+        "delayed",
       ].map((name) => `STAT ${name}`),
       "END",
       "",

@@ -112,7 +112,9 @@ test("what is kept of a message beside its body", () => {
   const key = (number: number) => `(${queue} << 43) + ${number}`;
   const shell = connect(directory);
   shell.run(`INSERT INTO held VALUES (${key(2)}, 1, 3, 1700000000000, 30000)`);
-  shell.run(`INSERT INTO held VALUES (${key(3)}, 2, 0, 1700000060000, NULL)`);
+  shell.run(`INSERT INTO delayed VALUES (${key(3)}, 4000000000000, 0)`);
+  shell.run(`INSERT INTO delayed VALUES (${key(4)}, 4000000000000, 2)`);
+  shell.run(`INSERT INTO delayed VALUES (${key(5)}, 1700000060000, 2)`);
   shell.run(`INSERT INTO moved VALUES (${key(3)}, CAST('jobs' AS BLOB), 77, 'deliveries')`);
   shell.run(`INSERT INTO expiry VALUES (${key(1)}, 1800000000000)`);
   shell.close();
@@ -132,13 +134,14 @@ test("what is kept of a message beside its body", () => {
   expect(found).toEqual([
     "1 held 0   2027-01-15 08:00:00   ",
     "2 leased 3 2023-11-14 22:13:20 30000 2027-01-15 08:00:00   ",
-    "3 delayed 0 2023-11-14 22:14:20  2027-01-15 08:00:00 jobs 77 deliveries",
-    "5 ready 0      ",
+    "3 delayed 0 2096-10-02 07:06:40  2027-01-15 08:00:00 jobs 77 deliveries",
+    "4 retry 2 2096-10-02 07:06:40  2027-01-15 08:00:00   ",
+    "5 due 2 2023-11-14 22:14:20     ",
   ]);
   // All of it goes with the queue.
   commit(store, { dropped: [queue] });
   maintainAll(store);
-  for (const table of ["segment", "held", "moved", "expiry", "dropped"]) {
+  for (const table of ["segment", "held", "delayed", "moved", "expiry", "dropped"]) {
     expect(rows(directory, `SELECT * FROM ${table}`)).toEqual([]);
   }
 });

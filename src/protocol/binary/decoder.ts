@@ -13,6 +13,7 @@ import {
   type Request,
   type RequestKind,
   setName,
+  setTarget,
 } from "../request.ts";
 import { binary } from "./encoder.ts";
 import { HEADER, type Opcode, opcodeName, opcodeOf } from "./opcodes.ts";
@@ -20,6 +21,7 @@ import { extrasNumber, hasCas, keyStart, keyText, measure, type Packet } from ".
 
 /** The first byte of each request. */
 export const MAGIC = 0x80;
+const NO_CAS = "cas has no meaning for a queue";
 
 /** Finds the next request in packets: false when more bytes are needed for it. */
 export function nextPacket(input: Input): boolean {
@@ -104,7 +106,7 @@ function shapeProblem(packet: Packet, { extras, key, value }: Opcode): string | 
 /** A value follows. */
 function parseSet(input: Input, opcode: Opcode): boolean {
   const { request, packet } = input;
-  const problem = shapeProblem(packet, opcode) ?? readName(request, packet);
+  const problem = shapeProblem(packet, opcode) ?? readTarget(request, packet);
   if (problem === undefined && packet.value <= input.maxBody) {
     request.flags = extrasNumber(packet);
     request.numbered = true;
@@ -175,9 +177,16 @@ function parseStat(request: Request, packet: Packet): boolean {
   return accept(request, isSettings ? "stats settings" : "stats queue");
 }
 
+/** Reads what is set. @returns what is wrong with it, in words for the client */
+function readTarget(request: Request, packet: Packet): string | undefined {
+  if (hasCas(packet)) return NO_CAS;
+  const start = keyStart(packet);
+  return setTarget(request, packet.buffer, start, start + packet.key);
+}
+
 /** Reads the name of a queue to change. @returns what is wrong with it, or with the change, in words for the client */
 function readName(request: Request, packet: Packet): string | undefined {
-  if (hasCas(packet)) return "cas has no meaning for a queue";
+  if (hasCas(packet)) return NO_CAS;
   const start = keyStart(packet);
   return setName(request, keyAt(packet.buffer, start, start + packet.key));
 }

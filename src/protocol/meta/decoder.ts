@@ -10,6 +10,7 @@ import {
   refuseUnknown,
   type Request,
   setName,
+  setTarget,
 } from "../request.ts";
 import {
   firstByte,
@@ -90,7 +91,7 @@ function parseSet(input: Input): boolean {
   if (bytes < 0) return refuseSet(input);
   request.flags = 0;
   request.numbered = false;
-  const problem = readFlags(request, words, 3, SET) ?? readName(request, words, 3);
+  const problem = readFlags(request, words, 3, SET) ?? readTarget(request, words, 3);
   if (problem === undefined && bytes <= input.maxBody) {
     accept(request, "set");
     return takeBody(input, bytes);
@@ -190,10 +191,23 @@ function readKey(words: Words, from: number): Key | undefined {
   if (!isEncoded(words, from)) {
     return keyAt(words.buffer, words.starts[1] as number, words.ends[1] as number);
   }
+  const bytes = decodeKey(words);
+  return bytes && keyAt(bytes, 0, bytes.length);
+}
+
+function decodeKey(words: Words): Buffer | undefined {
   const text = wordText(words, 1);
-  if (!BASE64.test(text)) return undefined;
-  const bytes = Buffer.from(text, "base64");
-  return keyAt(bytes, 0, bytes.length);
+  return BASE64.test(text) ? Buffer.from(text, "base64") : undefined;
+}
+
+/** Reads what is set. @returns what is wrong with it, in words for the client */
+function readTarget(request: Request, words: Words, from: number): string | undefined {
+  if (!isEncoded(words, from)) {
+    const { buffer, starts, ends } = words;
+    return setTarget(request, buffer, starts[1] as number, ends[1] as number);
+  }
+  const bytes = decodeKey(words);
+  return bytes === undefined ? BAD_KEY : setTarget(request, bytes, 0, bytes.length);
 }
 
 function isEncoded(words: Words, from: number): boolean {

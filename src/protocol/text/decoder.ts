@@ -21,6 +21,7 @@ import {
   refuseUnknown,
   type Request,
   setName,
+  setTarget,
 } from "../request.ts";
 import { rareCommand } from "./commands.ts";
 import { text } from "./encoder.ts";
@@ -190,7 +191,8 @@ function storageProblem(
   verb: string,
   bytes: number,
 ): string | undefined {
-  const problem = setName(request, wordKey(words, 1));
+  const { buffer, starts, ends } = words;
+  const problem = setTarget(request, buffer, starts[1] as number, ends[1] as number);
   request.kind = "set";
   request.numbered = false;
   request.flags = wordNumber(words, 2, MAX_FLAGS);

@@ -16,7 +16,7 @@ const RECOUNT_ROWS = 2000;
 export function skipLost(local: Local, queue: Queue, gap: Gap): string {
   const { first, end } = gap;
   const messages = end - first;
-  skip(queue, gap);
+  skip(queue, local.cache, gap);
   noteGone(queue, end - 1, 0);
   const which = messages === 1 ? `message ${first}` : `messages ${first} to ${end - 1}`;
   const reason = `the database is damaged: ${which} of this queue cannot be read`;

@@ -1,4 +1,5 @@
 import { type Cache, spendFront } from "./cache.ts";
+import { countWaiting } from "./delivery.ts";
 import { addOpen, countOpen, findOpen, listOpen, removeOpen } from "./open.ts";
 import { countAvailable, type LocalConsumer, type Message, noteGone, type Queue } from "./queue.ts";
 
@@ -59,28 +60,53 @@ export function putBack(queue: Queue, number: number): void {
   returned.splice(at, 0, number);
 }
 
+/** Makes many messages available again. @param numbers in any order, none of them available */
+export function putBackAll(queue: Queue, numbers: number[]): void {
+  numbers.sort((a, b) => a - b);
+  const returned = (queue.returned ??= []);
+  const before = returned.length;
+  returned.length += numbers.length;
+  // From the back: most of them are younger than all that are there.
+  let old = before - 1;
+  let next = numbers.length - 1;
+  for (let at = returned.length - 1; next >= 0; at--) {
+    const isOldLater = old >= 0 && (returned[old] as number) > (numbers[next] as number);
+    returned[at] = (isOldLater ? returned[old--] : numbers[next--]) as number;
+  }
+}
+
 /** The first of the returned messages is taken, or lost. */
 export function dropReturned(queue: Queue): void {
   queue.returned?.shift();
   if (queue.returned?.length === 0) queue.returned = undefined;
 }
 
-/** Drops all messages but the open ones. */
+/**
+ * Drops all messages that can be taken. Delayed ones are below the head then. Where there are such or leased ones, `bytes`
+ * still counts what was dropped.
+ */
 export function empty(queue: Queue, cache: Cache): void {
   while (queue.segments !== undefined) spendFront(cache, queue);
   for (const number of queue.returned ?? []) noteGone(queue, number, 0);
-  if (queue.head < queue.tail) noteGone(queue, queue.tail - 1, 0);
+  // Below the head, what is in the queue has a row.
+  if (queue.head < queue.tail && queue.gone < queue.tail - 1) queue.gone = queue.tail - 1;
   queue.returned = undefined;
   queue.head = queue.tail;
   queue.loaded = queue.tail;
+  queue.recount = undefined;
+  if (queue.delivery !== undefined) {
+    queue.delivery.ahead = 0;
+    return;
+  }
   queue.bytes = 0;
   for (const { length } of listOpen(queue)) queue.bytes += length;
-  queue.recount = undefined;
 }
 
-/** How many messages are in the queue, open ones too. */
+/** How many messages are in the queue, also those that are open, leased or wait for their time. */
 export function countMessages(queue: Queue): number {
-  return countAvailable(queue) + countOpen(queue);
+  const { delivery } = queue;
+  const leased = delivery === undefined ? 0 : delivery.leases.size;
+  return countAvailable(queue) + countOpen(queue) + leased + countWaiting(delivery);
 }
 
 /** Number of the oldest message in the queue, open ones too; 0 when it is empty. */

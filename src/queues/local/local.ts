@@ -6,6 +6,7 @@ import { findSettings } from "../settings.ts";
 import { finishGroup } from "./commit.ts";
 import { newConsumer } from "./consumer.ts";
 import { recountPortion } from "./damage.ts";
+import { doDue, nextDue } from "./due.ts";
 import { executeGroup } from "./execute.ts";
 import { oldestNumber } from "./held.ts";
 import { endPauses } from "./pause.ts";
@@ -34,6 +35,8 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
   return {
     newConsumer,
     execute: (operations, from, to) => executeGroup(local, operations, from, to),
+    nextDue: () => nextDue(local),
+    doDue: () => withBackendError(local, () => doDue(local)),
     summaries: () => local.queues.values().map(summaryOf),
     summary: (name) => inQueue(local, name, summaryOf),
     oldestArrival: (name) =>

@@ -4,13 +4,15 @@ import { findSettings } from "../settings.ts";
 import { append } from "./append.ts";
 import { dropAll, QUEUE_BYTES } from "./cache.ts";
 import { skipLost } from "./damage.ts";
+import { delayNew } from "./delays.ts";
+import { expectDue } from "./due.ts";
+import { type Flush, flushQueue } from "./flush.ts";
 import {
   abandonOpen,
   abortAll,
   abortOpen,
   closeOpen,
   countMessages,
-  empty,
   keepOpen,
   putBack,
 } from "./held.ts";
@@ -27,7 +29,7 @@ import {
 import { consumeHead, findReadable, peekHead } from "./reading.ts";
 import { dropOldest, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
-import { isChanged, type Local, settingsOf, touch } from "./state.ts";
+import { isChanged, type Local, now, settingsOf, touch } from "./state.ts";
 import { detailsOf } from "./summary.ts";
 
 /** A queue in a list counts as so many bytes of the budget, and its name. */
@@ -64,7 +66,9 @@ export function executeKind(local: Local, operation: Operation): void {
     case "flush":
       return flush(local, operation);
     case "flush all":
-      return visitQueues(local, operation, (queue) => flushQueue(local, queue));
+      return visitQueues(local, operation, (queue, cursor) => {
+        cursor.flush = flushQueue(local, queue, cursor.flush);
+      });
     case "list":
       return list(local, operation);
     case "details":
@@ -119,6 +123,11 @@ function put(local: Local, operation: Operation): void {
   operation.provisional = true;
   operation.number = queue.tail;
   append(queue, local.cache, flags, body, start, end, alone);
+  if (operation.delay > 0) {
+    const due = now(local) + operation.delay;
+    delayNew(queue, operation.number, due);
+    expectDue(local, due);
+  }
   local.bytes += length;
   changes.bytes += length;
 }
@@ -279,16 +288,9 @@ function deleteQueue(local: Local, operation: Operation): void {
 function flush(local: Local, operation: Operation): void {
   const queue = find(local, operation);
   operation.provisional = true;
-  if (queue !== undefined) flushQueue(local, queue);
-}
-
-/** Drops the queue's messages, but not open ones. Dropped messages count as taken. */
-function flushQueue(local: Local, queue: Queue): void {
-  if (countAvailable(queue) === 0) return;
-  const before = queue.bytes;
-  touch(local, queue);
-  empty(queue, local.cache);
-  local.bytes += queue.bytes - before;
+  const left = queue && flushQueue(local, queue, operation.cursor as Flush | undefined);
+  operation.cursor = left;
+  if (left !== undefined) operation.outcome = "more";
 }
 
 function pause(local: Local, operation: Operation): void {
@@ -319,24 +321,31 @@ interface Cursor {
   queues: Iterator<Queue>;
   /** Queues that are left to visit, counted at the beginning: so it ends even when queues are added all the time. */
   left: number;
+  /** A flush that has not come to the end of its queue. */
+  flush: Flush | undefined;
 }
 
 /** Visits the next queues, up to LIST_PART of them. */
-function visitQueues(local: Local, operation: Operation, visit: (queue: Queue) => void): void {
+function visitQueues(
+  local: Local,
+  operation: Operation,
+  visit: (queue: Queue, cursor: Cursor) => void,
+): void {
   const cursor = (operation.cursor ??= newCursor(local)) as Cursor;
   if (cursor.epoch !== local.epoch) throw new StoreError("the queues were read anew meanwhile");
   operation.provisional = true;
   local.changes.costly++;
-  for (let n = 0; n < LIST_PART; n++) {
+  if (cursor.flush !== undefined) visit(cursor.flush.queue, cursor);
+  for (let n = 0; n < LIST_PART && cursor.flush === undefined; n++) {
     const next = cursor.left-- > 0 ? cursor.queues.next() : undefined;
     if (next === undefined || next.done === true) return;
-    if (local.queues.get(next.value.name) === next.value) visit(next.value);
+    if (local.queues.get(next.value.name) === next.value) visit(next.value, cursor);
   }
   operation.outcome = "more";
 }
 
 function newCursor({ queues, epoch }: Local): Cursor {
-  return { epoch, queues: queues.values(), left: queues.size };
+  return { epoch, queues: queues.values(), left: queues.size, flush: undefined };
 }
 
 function details(local: Local, operation: Operation): void {

@@ -1,8 +1,17 @@
 import type { Position } from "../../store/batch.ts";
-import type { StoredQueue } from "../../store/store.ts";
+import type { StoredDelivery, StoredQueue } from "../../store/store.ts";
 import type { Consumer } from "../operation.ts";
 import { type FoundSettings, UNKNOWN_SETTINGS } from "../settings.ts";
 import type { Tally } from "../summary.ts";
+import {
+  type Delivery,
+  newDelivery,
+  type Row,
+  setCount,
+  setLease,
+  setRow,
+  takeStoredDelivery,
+} from "./delivery.ts";
 import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
 
 /**
@@ -13,9 +22,9 @@ import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
  *     |  gone         |  gone         |  on disk and  |  on disk      |  in segments  |
  *     |  or listed    |  or held      |  in segments  |  only         |  only         |
  *
- * - Below `head`, each message was taken once. It is gone, or held: a consumer has it `open`, or it was `returned` to the
- *   queue and is the next to be taken again.
- * - From `head` on, no message was ever taken. `segments` has messages from both ends: in front what was read from the
+ * - Below `head`, each message was taken once. It is gone, or held: a consumer has it `open`, it was `returned` to the
+ *   queue and is the next to be taken again, or it is leased or waits for its time (see delivery.ts).
+ * - From `head` on, no message was ever taken, and those that are not delayed are available. `segments` has messages from both ends: in front what was read from the
  *   store, at the back what the group being executed has set. When nothing is on disk only, `loaded` is `tail`.
  * - On disk the queue begins at `stored.head`. That moves only when messages are gone, so to open a message writes
  *   nothing. A held message that it has passed has a row of its own in the store: it is `listed`.
@@ -36,7 +45,7 @@ export interface Queue {
   segments: Segment[] | undefined;
   /** Segments whose last message the group has taken: it may come back until the group is committed. */
   spent: Segment[] | undefined;
-  /** Numbers of held messages that can be taken, ascending: they come before all others. */
+  /** Numbers of held messages that can be taken, ascending. Those below the head come before all others. */
   returned: number[] | undefined;
   /** Messages that consumers have open: see open.ts. */
   open: OpenMessages;
@@ -60,6 +69,8 @@ export interface Queue {
   stored: Position;
   /** The group uses it. */
   touched: boolean;
+  /** Undefined as long as no message was leased, delayed or delivered without success. */
+  delivery: Delivery | undefined;
   /** Its bytes are being counted again, because messages were lost. */
   recount: Recount | undefined;
   /** Undefined: nothing was counted. */
@@ -123,7 +134,8 @@ export function newMessage(): Message {
 }
 
 /** A queue as the store has it. */
-export function newQueue({ queue, name, head, tail, bytes, held, paused }: StoredQueue): Queue {
+export function newQueue(stored: StoredQueue): Queue {
+  const { queue, name, head, tail, bytes, held, paused, delivery } = stored;
   return {
     id: queue,
     name,
@@ -144,6 +156,7 @@ export function newQueue({ queue, name, head, tail, bytes, held, paused }: Store
     bytes,
     stored: { queue, head, tail, bytes },
     touched: false,
+    delivery: delivery && deliveryOf(delivery),
     recount: undefined,
     tally: undefined,
   };
@@ -159,9 +172,41 @@ export function isPaused({ paused }: Queue, now: number): boolean {
   return paused !== undefined && (paused === 0 || now < paused);
 }
 
+function deliveryOf(stored: StoredDelivery): Delivery {
+  const delivery = newDelivery();
+  takeStoredDelivery(delivery, stored);
+  return delivery;
+}
+
 /** How many messages can be taken, unless it is paused. */
-export function countAvailable({ head, tail, returned }: Queue): number {
-  return tail - head + (returned === undefined ? 0 : returned.length);
+export function countAvailable(queue: Queue): number {
+  const { returned } = queue;
+  return countAhead(queue) + (returned === undefined ? 0 : returned.length);
+}
+
+/** How many messages from the head on can be taken. */
+export function countAhead({ head, tail, delivery }: Queue): number {
+  return tail - head - (delivery === undefined ? 0 : delivery.ahead);
+}
+
+/** The table in which the store has a row of the message, as of the last commit, if the message is known in memory. */
+export function tableOf({ delivery, listed }: Queue, number: number): Row["table"] | undefined {
+  if (delivery?.brought.has(number) === true) return "delayed";
+  const isHeld = delivery?.leases.has(number) === true || listed?.has(number) === true;
+  return isHeld ? "held" : undefined;
+}
+
+/** Nothing more is known of the deliveries of a message that is gone. @returns whether it has or had a row in the store */
+function forgetDelivery(queue: Queue, number: number, table: Row["table"] | undefined): boolean {
+  const { delivery } = queue;
+  if (delivery === undefined) return false;
+  const isKnown = delivery.changes?.rows.has(number) === true;
+  const was = isKnown ? undefined : (table ?? tableOf(queue, number));
+  if (!isKnown && was === undefined) return false;
+  setRow(delivery, number, was, undefined);
+  setCount(delivery, number, 0);
+  if (delivery.leases.has(number)) setLease(delivery, number, undefined);
+  return true;
 }
 
 /** The message was added to the queue, or came back after it was gone. */
@@ -171,12 +216,13 @@ export function noteAdded(queue: Queue, number: number, length: number): void {
   if (recount !== undefined && number >= recount.next) recount.total += length;
 }
 
-/** The message has left the queue for good. */
-export function noteGone(queue: Queue, number: number, length: number): void {
+/** The message has left the queue for good. @param table in which it has a row, unless that is known in memory */
+export function noteGone(queue: Queue, number: number, length: number, table?: Row["table"]): void {
   queue.bytes -= length;
+  const hadRow = forgetDelivery(queue, number, table);
   if (number >= queue.stored.head) {
     if (number > queue.gone) queue.gone = number;
-  } else if (queue.listed?.has(number) === true) {
+  } else if (!hadRow && queue.listed?.has(number) === true) {
     (queue.unlisted ??= []).push(number);
   } else if (queue.restored !== undefined) {
     const others = queue.restored.filter((restored) => restored.number !== number);

@@ -1,6 +1,7 @@
 import type { StoredSegment } from "../../store/batch.ts";
 import type { Store } from "../../store/store.ts";
 import { addFront, type Cache, spendFront } from "./cache.ts";
+import { firstFree, moveHead, skipDelayed } from "./delays.ts";
 import { dropReturned } from "./held.ts";
 import { type Message, pointTo, type Queue } from "./queue.ts";
 import {
@@ -38,10 +39,11 @@ export function peekHead(
   message: Message,
 ): Gap | undefined {
   const returned = queue.returned?.[0];
-  if (returned !== undefined) {
+  if (returned !== undefined && comesFirst(queue, cache, store, returned)) {
     const isFound = findHeld(queue, store, returned, message);
     return isFound ? undefined : { first: returned, end: returned + 1 };
   }
+  if (queue.delivery !== undefined) skipDelayed(queue, cache, store);
   if (queue.segments?.[0]?.end === queue.head) spendFront(cache, queue);
   if (queue.head >= queue.loaded) {
     const gap = load(queue, cache, store);
@@ -52,6 +54,11 @@ export function peekHead(
   return undefined;
 }
 
+/** Whether the returned message comes before all from the head on: one that was delayed may stand behind the head. */
+function comesFirst(queue: Queue, cache: Cache, store: Store, returned: number): boolean {
+  return returned < queue.head || !skipDelayed(queue, cache, store) || returned < queue.head;
+}
+
 /** The segment that the message at the head is in, once it was found. */
 function frontOf({ segments }: Queue): Segment {
   return (segments as Segment[])[0] as Segment;
@@ -59,12 +66,19 @@ function frontOf({ segments }: Queue): Segment {
 
 /** Takes the message that {@link peekHead} found: it is no longer available. */
 export function consumeHead(queue: Queue, cache: Cache, message: Message): void {
-  if (message.number < queue.head) return dropReturned(queue);
+  if (message.number === queue.returned?.[0]) return consumeReturned(queue, cache, message.number);
   const front = frontOf(queue);
   front.cursor = message.end;
   queue.head++;
   // A queue that is emptied as fast as it fills goes on using the same segment.
   if (queue.head === front.end && queue.head !== queue.tail) spendFront(cache, queue);
+}
+
+/** The first of the returned messages is taken, or lost. */
+function consumeReturned(queue: Queue, cache: Cache, number: number): void {
+  dropReturned(queue);
+  // It was delayed, and so are all between the head and it: otherwise one of them would come first.
+  if (number >= queue.head) moveHead(queue, cache, number + 1);
 }
 
 /** Finds a held message: false when it is lost. @throws StoreError when the store cannot be read */
@@ -105,7 +119,8 @@ function load(queue: Queue, cache: Cache, store: Store): Gap | undefined {
   // From `stored.tail` on, messages are in memory: the group set them.
   const read = head < stored.tail ? store.read(queue.id, head, READ_AHEAD) : [];
   const first = read[0]?.first ?? stored.tail;
-  if (first > head) return { first: head, end: Math.min(first, stored.tail) };
+  const clear = queue.delivery === undefined ? Infinity : queue.delivery.clear;
+  if (first > head) return { first: head, end: Math.min(first, stored.tail, clear) };
   const segments = unpack(read);
   const front = segments[0] as Segment;
   front.cursor = placeOf(front, head);
@@ -120,7 +135,8 @@ export function findReadable(queue: Queue, store: Store, message: Message): bool
   for (const number of queue.returned ?? []) {
     if (findHeld(queue, store, number, message)) return true;
   }
-  const { head, stored, segments } = queue;
+  const { stored, segments } = queue;
+  const head = queue.delivery === undefined ? queue.head : firstFree(queue, store, queue.head);
   const [read] = head < stored.tail ? unpack(store.read(queue.id, head, 1)) : [];
   // What the group set is at the back of the segments.
   const segment = read ?? segments?.find(({ end }) => end > Math.max(head, stored.tail));
@@ -131,8 +147,8 @@ export function findReadable(queue: Queue, store: Store, message: Message): bool
 }
 
 /** Moves the head past messages that are lost. */
-export function skip(queue: Queue, { first, end }: Gap): void {
-  if (first < queue.head) return dropReturned(queue);
+export function skip(queue: Queue, cache: Cache, { first, end }: Gap): void {
+  if (first === queue.returned?.[0]) return consumeReturned(queue, cache, first);
   queue.head = end;
   queue.loaded = end === queue.stored.tail ? queue.tail : end;
 }

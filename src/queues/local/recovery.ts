@@ -1,5 +1,6 @@
-import { type StoredQueue, StoreError } from "../../store/store.ts";
+import { type Store, type StoredQueue, StoreError } from "../../store/store.ts";
 import { dropAll } from "./cache.ts";
+import { newDelivery, takeStoredDelivery } from "./delivery.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
 import { setPaused } from "./pause.ts";
@@ -45,6 +46,8 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   local.queues = new Map();
   local.bytes = 0;
   local.epoch++;
+  local.due.place = { due: 0, queue: 0, number: 0 };
+  local.due.nextDelayed = local.store.nextDue(local.due.place) ?? Infinity;
   for (const each of stored) {
     const queue = known.get(each.queue) ?? newQueue(each);
     known.delete(each.queue);
@@ -59,7 +62,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   }
 }
 
-function reset({ cache, watcher, clock }: Local, queue: Queue, stored: StoredQueue): void {
+function reset({ cache, store, watcher, clock }: Local, queue: Queue, stored: StoredQueue): void {
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
@@ -68,12 +71,12 @@ function reset({ cache, watcher, clock }: Local, queue: Queue, stored: StoredQue
   queue.opened = undefined;
   queue.restored = undefined;
   queue.recount = undefined;
+  resetDelivery(queue, stored);
   queue.gone = head - 1;
   queue.tail = tail;
   queue.bytes = bytes;
   for (const { number, consumer } of [...listOpen(queue)]) {
-    const isThere = (number >= head && number < tail) || queue.listed?.has(number) === true;
-    if (isThere) continue;
+    if (isInStore(store, queue, number)) continue;
     removeOpen(queue, number);
     consumer.open.delete(queue);
   }
@@ -81,4 +84,23 @@ function reset({ cache, watcher, clock }: Local, queue: Queue, stored: StoredQue
   const messages = countAvailable(queue);
   if (isPaused(queue, clock.calendar())) return;
   if (messages > 0 && watcher.isAwaited(queue.name)) watcher.ready(queue.name, messages);
+}
+
+/** Whether an open message is in the store. A row among the delayed ones is known from then on. */
+function isInStore(store: Store, queue: Queue, number: number): boolean {
+  const { stored, listed, delivery } = queue;
+  if (delivery !== undefined && store.delayedFrom(queue.id, number, 1)[0] === number) {
+    delivery.brought.add(number);
+    return true;
+  }
+  return (number >= stored.head && number < stored.tail) || listed?.has(number) === true;
+}
+
+function resetDelivery(queue: Queue, { delivery: stored }: StoredQueue): void {
+  if (queue.delivery === undefined && stored === undefined) return;
+  const delivery = (queue.delivery ??= newDelivery());
+  takeStoredDelivery(
+    delivery,
+    stored ?? { deliveries: new Map(), leases: [], delayed: 0, ahead: 0 },
+  );
 }

@@ -1,4 +1,5 @@
 import { type Cache, dropAll } from "./cache.ts";
+import { rollBackDelivery } from "./delivery.ts";
 import { findOpen, listOpen, removeOpen } from "./open.ts";
 import type { Queue } from "./queue.ts";
 
@@ -15,6 +16,7 @@ export function rollBack(queue: Queue, cache: Cache): void {
   queue.opened = undefined;
   queue.unlisted = undefined;
   queue.restored = undefined;
+  if (queue.delivery !== undefined) rollBackDelivery(queue.delivery);
   queue.gone = stored.head - 1;
   queue.tail = stored.tail;
   queue.bytes = stored.bytes;
@@ -30,13 +32,17 @@ export function restoreHeld(queue: Queue): void {
   queue.head = stored.head;
   for (const { number } of listOpen(queue)) queue.head = Math.max(queue.head, number + 1);
   const returned: number[] = [];
-  for (const number of queue.listed ?? []) {
-    if (findOpen(queue, number) === undefined) returned.push(number);
+  const { listed, delivery } = queue;
+  for (const numbers of [listed, delivery?.brought]) {
+    for (const number of numbers ?? []) {
+      if (findOpen(queue, number) === undefined) returned.push(number);
+    }
+  }
+  for (let number = stored.head; number < queue.head; number++) {
+    const hasRow = listed?.has(number) === true || delivery?.brought.has(number) === true;
+    if (!hasRow && findOpen(queue, number) === undefined) returned.push(number);
   }
   returned.sort((a, b) => a - b);
-  for (let number = stored.head; number < queue.head; number++) {
-    if (findOpen(queue, number) === undefined) returned.push(number);
-  }
   queue.returned = returned.length === 0 ? undefined : returned;
   queue.loaded = queue.head;
 }

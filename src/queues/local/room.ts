@@ -1,7 +1,9 @@
 import type { FoundSettings } from "../settings.ts";
 import { skipLost } from "./damage.ts";
+import { firstFree } from "./delays.ts";
+import { lengthOf } from "./flush.ts";
 import { countMessages } from "./held.ts";
-import { listOpen } from "./open.ts";
+import { countOpen, listOpen } from "./open.ts";
 import { countAvailable, newMessage, noteGone, type Queue } from "./queue.ts";
 import { consumeHead, peekHead } from "./reading.ts";
 import { type Local, touch } from "./state.ts";
@@ -27,19 +29,37 @@ export function hasRoom(
 export function dropOldest(local: Local, queue: Queue, length: number): boolean {
   const { limits } = local;
   const { maxMessages, maxBytes } = queue.settings;
-  let openBytes = 0;
-  for (const open of listOpen(queue)) openBytes += open.length;
-  // What would be left when all that can be taken was dropped.
-  const othersBytes = local.bytes - (queue.bytes - openBytes);
+  const missing = Math.max(queue.bytes + length - maxBytes, local.bytes + length - limits.bytes);
   const isEnough =
-    openBytes + length <= maxBytes &&
-    othersBytes + length <= limits.bytes &&
-    countMessages(queue) - countAvailable(queue) < maxMessages;
+    countMessages(queue) - countAvailable(queue) < maxMessages && canFree(local, queue, missing);
   if (!isEnough) return false;
   touch(local, queue);
   while (countAvailable(queue) > 0) {
     if (hasRoom(queue, queue.settings, length) && local.bytes + length <= limits.bytes) return true;
     dropOne(local, queue);
+  }
+  return true;
+}
+
+/** Whether the messages that can be taken have at least so many bytes. */
+function canFree(local: Local, queue: Queue, missing: number): boolean {
+  const { delivery } = queue;
+  if (delivery === undefined || countMessages(queue) === countAvailable(queue) + countOpen(queue)) {
+    let openBytes = 0;
+    for (const open of listOpen(queue)) openBytes += open.length;
+    return queue.bytes - openBytes >= missing;
+  }
+  // Leased and delayed messages are not in memory: so those that can be taken are counted, until it is enough.
+  let left = missing;
+  for (const number of queue.returned ?? []) {
+    if (left <= 0) return true;
+    left -= lengthOf(local, queue, number);
+  }
+  const { store } = local;
+  for (let number = queue.head; left > 0; number++) {
+    number = firstFree(queue, store, number);
+    if (number >= queue.tail) return false;
+    left -= lengthOf(local, queue, number);
   }
   return true;
 }

@@ -1,5 +1,6 @@
-import type { Batch, Position, StoredSegment } from "../../store/batch.ts";
+import type { Batch, Delays, Position, StoredSegment } from "../../store/batch.ts";
 import { type Cache, dropBack, dropSpent } from "./cache.ts";
+import type { Delivery } from "./delivery.ts";
 import { addHeld } from "./held.ts";
 import type { Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
@@ -18,15 +19,25 @@ export function savingOf(queue: Queue): Saving {
   const { id, tail, bytes, gone, stored } = queue;
   const head = Math.max(stored.head, gone + 1);
   const position = { queue: id, head, tail, bytes };
-  const listed: number[] = [];
+  let listed: number[] = [];
+  const { delivery } = queue;
   if (queue.returned === undefined && queue.open === undefined) return { position, listed };
   if (head > stored.head) addHeld(queue, stored.head, head, listed);
+  // These have, or get, another row.
+  if (delivery !== undefined) listed = listed.filter((number) => !hasOwnRow(delivery, number));
   for (const { number } of queue.restored ?? []) listed.push(number);
   return { position, listed };
 }
 
+function hasOwnRow({ brought, changes }: Delivery, number: number): boolean {
+  return brought.has(number) || changes?.rows.has(number) === true;
+}
+
 /** Whether there is nothing to save. */
-export function isUnchanged({ stored, unlisted, restored }: Queue, saving: Saving): boolean {
+export function isUnchanged(
+  { stored, unlisted, restored, delivery }: Queue,
+  saving: Saving,
+): boolean {
   const { head, tail, bytes } = saving.position;
   return (
     head === stored.head &&
@@ -34,7 +45,8 @@ export function isUnchanged({ stored, unlisted, restored }: Queue, saving: Savin
     bytes === stored.bytes &&
     saving.listed.length === 0 &&
     unlisted === undefined &&
-    restored === undefined
+    restored === undefined &&
+    delivery?.changes === undefined
   );
 }
 
@@ -42,14 +54,45 @@ export function isUnchanged({ stored, unlisted, restored }: Queue, saving: Savin
 export function addToBatch(queue: Queue, { position, listed }: Saving, batch: Batch): void {
   addUnsaved(queue, batch.segments);
   batch.positions.push(position);
-  for (const number of listed) batch.held.push({ queue: queue.id, number });
+  const { delivery } = queue;
+  for (const number of listed) {
+    const deliveries = delivery?.counts.get(number);
+    const key = { queue: queue.id, number };
+    batch.held.push(deliveries === undefined ? key : { ...key, deliveries });
+  }
   for (const number of queue.unlisted ?? []) batch.released.push({ queue: queue.id, number });
+  if (delivery !== undefined) addRows(queue.id, delivery, batch);
+}
+
+/** Adds the rows that the group changed in the tables of held and of delayed messages. */
+function addRows(queue: number, { changes, delayed, ahead, saved }: Delivery, batch: Batch): void {
+  const delays: Delays = { delayed: [], undelayed: [], counts: [] };
+  for (const [number, { was, now }] of changes?.rows ?? []) {
+    const key = { queue, number };
+    if (was === "held" && now?.table !== "held") batch.released.push(key);
+    if (was === "delayed" && now?.table !== "delayed") delays.undelayed.push(key);
+    if (now?.table === "held") {
+      const { deliveries, lease } = now;
+      batch.held.push({ ...key, deliveries, ...(lease && { lease }) });
+    } else if (now !== undefined) {
+      delays.delayed.push({ ...key, due: now.due, deliveries: now.deliveries });
+    }
+  }
+  if (delayed !== saved.delayed || ahead !== saved.ahead) {
+    delays.counts.push({ queue, delayed, ahead });
+  }
+  if (delays.delayed.length + delays.undelayed.length + delays.counts.length === 0) return;
+  const known = (batch.delays ??= { delayed: [], undelayed: [], counts: [] });
+  known.delayed.push(...delays.delayed);
+  known.undelayed.push(...delays.undelayed);
+  known.counts.push(...delays.counts);
 }
 
 /** Adds the messages that the group set, as far as they are still in the queue. */
 function addUnsaved(queue: Queue, into: StoredSegment[]): void {
-  const { segments, stored } = queue;
-  if (queue.returned !== undefined || queue.open !== undefined) addHeldUnsaved(queue, into);
+  const { segments, stored, delivery } = queue;
+  const mayHold = queue.returned !== undefined || queue.open !== undefined;
+  if (mayHold || delivery?.changes !== undefined) addHeldUnsaved(queue, into);
   if (segments === undefined) return;
   let index = segments.length;
   while (index > 0 && (segments[index - 1] as Segment).end > stored.tail) index--;
@@ -68,9 +111,15 @@ function addHeldUnsaved(queue: Queue, into: StoredSegment[]): void {
     if (segment !== undefined) into.push(slice(queue, segment, segment.first, segment.end, 0));
   }
   if (queue.head <= queue.stored.tail) return;
-  const numbers: number[] = [];
-  addHeld(queue, queue.stored.tail, queue.head, numbers);
-  for (const number of numbers.sort((a, b) => a - b)) {
+  const numbers = new Set<number>();
+  const held: number[] = [];
+  addHeld(queue, queue.stored.tail, queue.head, held);
+  for (const number of held) numbers.add(number);
+  for (const [number, { now }] of queue.delivery?.changes?.rows ?? []) {
+    const isNew = number >= queue.stored.tail && number < queue.head;
+    if (isNew && now !== undefined) numbers.add(number);
+  }
+  for (const number of [...numbers].sort((a, b) => a - b)) {
     const segment = inMemory(queue, number);
     into.push(slice(queue, segment, number, number + 1, placeOf(segment, number)));
   }
@@ -100,6 +149,7 @@ export function markSaved(queue: Queue, cache: Cache, { position, listed }: Savi
   queue.touched = false;
   queue.opened = undefined;
   queue.restored = undefined;
+  if (queue.delivery !== undefined) markDeliverySaved(queue, queue.delivery);
   dropSpent(cache, queue);
   if (queue.loaded < queue.tail) dropBeyond(queue, cache, queue.loaded);
   else if (queue.head === queue.tail) reuseSegment(queue, cache);
@@ -121,6 +171,19 @@ function changeListed(queue: Queue, listed: readonly number[]): void {
   for (const number of queue.unlisted ?? []) numbers.delete(number);
   if (numbers.size === 0) queue.listed = undefined;
   queue.unlisted = undefined;
+}
+
+function markDeliverySaved(queue: Queue, delivery: Delivery): void {
+  const { changes, delayed, ahead } = delivery;
+  delivery.saved = { delayed, ahead };
+  delivery.changes = undefined;
+  if (changes === undefined) return;
+  const listed = queue.listed ?? new Set();
+  for (const [number, { now }] of changes.rows) {
+    if (now?.table === "held" && now.lease === undefined) listed.add(number);
+    else listed.delete(number);
+  }
+  queue.listed = listed.size === 0 ? undefined : listed;
 }
 
 /** Drops what is behind messages that are on disk only: the segments must follow each other without a gap. */

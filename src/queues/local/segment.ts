@@ -165,6 +165,13 @@ export function placeOf(segment: Segment, number: number): number {
   return at;
 }
 
+/** Where message `to` starts, when message `from` starts at the cursor, or is the first. */
+export function placeFrom(segment: Segment, from: number, to: number): number {
+  let at = from === segment.first ? 0 : segment.cursor;
+  for (let n = from; n < to; n++) at = bodyAt(segment, at) + lengthAt(segment, at);
+  return at;
+}
+
 /** Bytes of the bodies from message `number` on. */
 export function bodyBytesFrom(segment: Segment, number: number): number {
   const { first, end, used, large } = segment;

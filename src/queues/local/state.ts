@@ -1,5 +1,5 @@
 import type { QueueRule } from "../../config/queue_settings.ts";
-import type { Store } from "../../store/store.ts";
+import type { DuePlace, Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Watcher } from "../backend.ts";
 import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from "../settings.ts";
@@ -32,8 +32,26 @@ export interface Local {
   epoch: number;
   /** Defined after a failed sync, until it is known what of the group is on disk: nothing is executed meanwhile. */
   failedSync: FailedSync | undefined;
+  due: Due;
   /** Writes to the operator's log. */
   warn: (text: string) => void;
+}
+
+/** What happens by the clock: see due.ts. Times are in milliseconds since 1970, as {@link now} tells them. */
+export interface Due {
+  /** The difference of the two clocks at the start. */
+  offset: number;
+  /** All delayed messages up to this place were brought into memory. */
+  place: DuePlace;
+  /** When the next one is due, or earlier; Infinity when there is none. */
+  nextDelayed: number;
+  /** After a failure, the earliest time of the next try, on the monotonic clock. */
+  retryAt: number;
+}
+
+/** Milliseconds since 1970, but by a clock that never goes back: times in the store are of this clock. */
+export function now({ clock, due }: Local): number {
+  return Math.floor(clock.monotonic() + due.offset);
 }
 
 /** How much may be in the queues. */
@@ -116,8 +134,15 @@ export function newLocal(
     lost: 0,
     epoch: 0,
     failedSync: undefined,
+    due: newDue(store, clock),
     warn,
   };
+}
+
+function newDue(store: Store, { calendar, monotonic }: Clock): Due {
+  const offset = calendar() - monotonic();
+  const place = { due: 0, queue: 0, number: 0 };
+  return { offset, place, nextDelayed: store.nextDue(place) ?? Infinity, retryAt: 0 };
 }
 
 function newChanges(): Changes {

@@ -1,4 +1,5 @@
 import type { MessagePreview, OpenMessage, QueueDetails, QueueSummary } from "../summary.ts";
+import { countWaiting } from "./delivery.ts";
 import { addHeld, countMessages, oldestNumber } from "./held.ts";
 import { countOpen, findOpen, listOpen, longestOpen } from "./open.ts";
 import { newMessage, type Queue } from "./queue.ts";
@@ -19,6 +20,7 @@ export function summaryOf(queue: Queue): QueueSummary {
     bytes: queue.bytes,
     open: countOpen(queue),
     openedAt: longestOpen(queue)?.openedAt,
+    delayed: countWaiting(queue.delivery),
     sets,
     gets: sets - messages,
     paused: queue.paused,

@@ -125,6 +125,7 @@ test("usage and summaries tell what there is", () => {
       openedAt: expect.any(Number),
       sets: 2,
       gets: 0,
+      delayed: 0,
       paused: undefined,
     },
     {
@@ -135,6 +136,7 @@ test("usage and summaries tell what there is", () => {
       openedAt: undefined,
       sets: 1,
       gets: 0,
+      delayed: 0,
       paused: undefined,
     },
   ]);

@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 
 import { newConsumer } from "../../../src/queues/local/consumer.ts";
+import { bringDue } from "../../../src/queues/local/due.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
 import { newRandom, type Random, seeds } from "../../protocol/random.ts";
@@ -97,7 +98,8 @@ function newOperationOf(trial: Trial): Operation {
   if (kind === "put") {
     const number = ++trial.count;
     const body = Buffer.alloc(random.pick(SIZES), `${number};`);
-    return operation(kind, name, { ...fields, body, flags: number, alone: false });
+    const delay = random.below(4) === 0 ? random.between(1, 3000) : 0;
+    return operation(kind, name, { ...fields, body, flags: number, alone: false, delay });
   }
   // A time that is over is no pause.
   if (kind === "pause") return operation(kind, name, { ...fields, until: random.below(2) });
@@ -135,8 +137,11 @@ function toldBy(one: Operation) {
     return { outcome, rows: names.map((name, i) => ({ name, sets: sets[i], gets: gets[i] })) };
   }
   if (kind !== "details" || details === undefined) return { outcome };
-  const { messages, bytes, open, sets, gets, paused } = details;
-  return { outcome, rows: [{ name: details.name, messages, bytes, open, sets, gets, paused }] };
+  const { messages, bytes, open, sets, gets, paused, delayed } = details;
+  return {
+    outcome,
+    rows: [{ name: details.name, messages, bytes, open, sets, gets, paused, delayed }],
+  };
 }
 
 interface Prediction {
@@ -207,6 +212,8 @@ function executeAll(trial: Trial, operations: Operation[], end: End): void {
       if (isDone) model.saveUntold();
       else model.undo();
     }
+    bringDue(shop.local);
+    model.bringDue();
     expectSame(trial);
     from = to;
   }
@@ -221,6 +228,8 @@ function killAndRestart(trial: Trial, operations: Operation[]): void {
   model.restart();
   trial.consumers = trial.consumers.map(() => newConsumer());
   trial.delivered = [];
+  bringDue(shop.local);
+  model.bringDue();
   expectSame(trial);
 }
 
@@ -252,9 +261,16 @@ test.each(seeds)("seed %d", (seed) => {
     if (end === "restarted") killAndRestart(trial, operations);
     else executeAll(trial, operations, end);
     if (random.below(3) === 0) trial.shop.store.maintain();
+    const passed = random.below(300);
+    trial.shop.now += passed;
+    trial.model.now += passed;
     done += size;
   }
   expect(done).toBeGreaterThan(GROUPS * 10);
+  trial.shop.now += 3000;
+  trial.model.now += 3000;
+  bringDue(trial.shop.local);
+  trial.model.bringDue();
   for (const [name, { available }] of trial.model.queues) {
     executeOne(trial.shop.local, operation("resume", name));
     expect(drain(trial.shop, name)).toEqual(available.map(({ body }) => body));

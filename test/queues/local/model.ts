@@ -11,6 +11,8 @@ interface ModelQueue {
   available: Taken[];
   open: Map<LocalConsumer, Taken>;
   paused: number | undefined;
+  /** What waits for its time, and until when. */
+  waiting: Map<Taken, number>;
 }
 
 /** A name that is there: what a client can be told of the queue. */
@@ -22,6 +24,7 @@ export interface Counters {
   sets: number;
   gets: number;
   paused: number | undefined;
+  delayed: number;
 }
 
 /** What an operation should tell. */
@@ -56,6 +59,8 @@ export class Model {
   #opened = new Set<Taken>();
   #settled = new Set<Taken>();
   #serials = 0;
+  /** Milliseconds. */
+  now = 0;
   readonly #limits: Readonly<Record<string, ModelLimit>>;
 
   /** @param limits by the names of the queues */
@@ -83,7 +88,7 @@ export class Model {
   #roomFor(queue: ModelQueue | undefined, { queue: name, start, end }: Operation) {
     const { messages, bytes, drops } = this.#limits[name] ?? NO_LIMIT;
     const available = queue?.available ?? [];
-    const open = [...(queue?.open.values() ?? [])];
+    const open = [...(queue?.open.values() ?? []), ...(queue?.waiting.keys() ?? [])];
     for (let dropped = 0; dropped <= (drops ? available.length : 0); dropped++) {
       const left = [...available.slice(dropped), ...open];
       const leftBytes = left.reduce((total, { body }) => total + body.length, 0);
@@ -135,13 +140,19 @@ export class Model {
         if (queue !== undefined) queue.paused = one.kind === "pause" ? one.until : undefined;
         break;
       case "flush":
-        if (queue !== undefined) queue.available = [];
+        if (queue !== undefined) flush(queue);
         break;
       case "flush all":
-        for (const each of this.queues.values()) each.available = [];
+        for (const each of this.queues.values()) flush(each);
         break;
       default:
     }
+  }
+
+  /** What is due by now can be taken. */
+  bringDue(): void {
+    for (const queue of this.queues.values()) bringDue(queue, this.now);
+    for (const queue of this.#saved.values()) bringDue(queue, this.now);
   }
 
   save(): void {
@@ -177,7 +188,7 @@ export class Model {
     this.#settled.clear();
   }
 
-  #put({ queue: name, flags, body, start, end }: Operation): void {
+  #put({ queue: name, flags, body, start, end, delay }: Operation): void {
     let queue = this.queues.get(name);
     if (queue === undefined) {
       queue = {
@@ -186,11 +197,14 @@ export class Model {
         available: [],
         open: new Map(),
         paused: undefined,
+        waiting: new Map(),
       };
       this.queues.set(name, queue);
     }
     const number = ++queue.sets;
-    queue.available.push({ flags, number, body: body.toString("latin1", start, end) });
+    const message = { flags, number, body: body.toString("latin1", start, end) };
+    if (delay > 0) queue.waiting.set(message, this.now + delay);
+    else queue.available.push(message);
   }
 
   #settle(queue: ModelQueue | undefined, consumer: LocalConsumer): Taken | undefined {
@@ -199,6 +213,19 @@ export class Model {
     queue?.open.delete(consumer);
     this.#settled.add(message);
     return message;
+  }
+}
+
+function flush(queue: ModelQueue): void {
+  queue.available = [];
+  queue.waiting.clear();
+}
+
+function bringDue(queue: ModelQueue, now: number): void {
+  for (const [message, due] of queue.waiting) {
+    if (due > now) continue;
+    queue.waiting.delete(message);
+    putBack(queue, message);
   }
 }
 
@@ -222,7 +249,12 @@ function copy(queues: Map<string, ModelQueue>): Map<string, ModelQueue> {
   return new Map(
     [...queues].map(([name, queue]) => [
       name,
-      { ...queue, available: [...queue.available], open: new Map(queue.open) },
+      {
+        ...queue,
+        available: [...queue.available],
+        open: new Map(queue.open),
+        waiting: new Map(queue.waiting),
+      },
     ]),
   );
 }
@@ -232,8 +264,11 @@ function listed(...queue: Parameters<typeof countersOf>): Partial<Counters> {
   return { name, sets, gets };
 }
 
-function countersOf(name: string, { sets, available, open, paused }: ModelQueue): Counters {
-  const all = [...available, ...open.values()];
+function countersOf(
+  name: string,
+  { sets, available, open, waiting, paused }: ModelQueue,
+): Counters {
+  const all = [...available, ...open.values(), ...waiting.keys()];
   return {
     name,
     messages: all.length,
@@ -242,6 +277,7 @@ function countersOf(name: string, { sets, available, open, paused }: ModelQueue)
     sets,
     gets: sets - all.length,
     paused,
+    delayed: waiting.size,
   };
 }
 

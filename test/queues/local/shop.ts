@@ -9,6 +9,7 @@ import { newConsumer } from "../../../src/queues/local/consumer.ts";
 import { recountPortion } from "../../../src/queues/local/damage.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
 import { undoChanges } from "../../../src/queues/local/failed_commit.ts";
+import { countMessages } from "../../../src/queues/local/held.ts";
 import { countOpen } from "../../../src/queues/local/open.ts";
 import { type LocalConsumer, type Queue } from "../../../src/queues/local/queue.ts";
 import { segmentCost } from "../../../src/queues/local/segment.ts";
@@ -44,6 +45,9 @@ export interface Shop {
   now: number;
 }
 
+/** The calendar when the monotonic clock was 0. */
+const STARTED = Date.now();
+
 export const NO_LIMITS: Limits = { messages: Infinity, bytes: Infinity };
 
 /** @param rules as `--queue` has them */
@@ -75,7 +79,7 @@ function localOf(shop: Omit<Shop, "local">): Local {
     isAwaited: (queue) => shop.awaited.has(queue),
     ready: (queue, messages) => void shop.ready.push(`${queue} ${messages}`),
   };
-  const clock = { monotonic: () => shop.now, calendar: Date.now };
+  const clock = { monotonic: () => shop.now, calendar: () => STARTED + shop.now };
   const warn = (text: string) => void shop.warnings.push(text);
   const { store, cacheLimit, limits, rules } = shop;
   return newLocal(store, cacheLimit, limits, watcher, clock, warn, rules);
@@ -347,10 +351,24 @@ export function faults({ local }: Shop): string[] {
 function faultOf(queue: Queue): string | undefined {
   if (queue.head > queue.tail) return `head ${queue.head} beyond tail ${queue.tail}`;
   if (queue.bytes < 0) return `${queue.bytes} bytes`;
-  if (countOpen(queue) === 0 && queue.returned === undefined && queue.head === queue.tail) {
+  if (countMessages(queue) === 0) {
     if (queue.bytes !== 0 && queue.recount === undefined) return `${queue.bytes} bytes, and empty`;
   }
   return undefined;
+}
+
+/** What is counted of the deliveries is what is there. */
+function faultsOfDelivery({ name, delivery, head, tail }: Queue): string[] {
+  if (delivery === undefined) return [];
+  const { ahead, delayed, brought, changes, leases } = delivery;
+  const found: string[] = [];
+  if (ahead < 0 || ahead > delayed || ahead > tail - head) found.push(`${name}: ${ahead} ahead`);
+  if (brought.size > delayed) found.push(`${name}: ${brought.size} brought of ${delayed}`);
+  if (changes !== undefined) found.push(`${name}: changes behind a group`);
+  for (const number of leases.keys()) {
+    if (number >= head) found.push(`${name}: ${number} is leased beyond the head`);
+  }
+  return found;
 }
 
 /** Held messages lie below the head, each of them once. */
@@ -366,7 +384,10 @@ function faultsOfHeld(queue: Queue): string[] {
   if (loaded < head || loaded > tail) found.push(`${name}: loaded up to ${loaded}`);
   if (open.length !== countOpen(queue)) found.push(`${name}: ${countOpen(queue)} open`);
   if (new Set(held).size < held.length) found.push(`${name}: held twice`);
-  if (held.some((number) => number >= head)) found.push(`${name}: held beyond the head`);
+  const isBeyond = (number: number) =>
+    number >= head && queue.delivery?.brought.has(number) !== true;
+  if (held.some(isBeyond)) found.push(`${name}: held beyond the head`);
+  found.push(...faultsOfDelivery(queue));
   if (returned.some((number, at) => at > 0 && number < (returned[at - 1] as number))) {
     found.push(`${name}: returned in disorder`);
   }

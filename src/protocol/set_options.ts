@@ -1,0 +1,53 @@
+import { SLASH } from "./errors.ts";
+
+/** What a `set` says beside its queue: options after slashes, `<queue>/<option>…`. */
+export interface SetOptions {
+  /** Milliseconds in which the message is not delivered; 0 without that option. */
+  delay: number;
+}
+
+/** Reads the value of one option. @returns what values are accepted, when it is a wrong one */
+type Reader = (options: SetOptions, value: string) => string | undefined;
+
+/** The options by their names, each with the form that errors tell. */
+const OPTIONS: Readonly<Record<string, { form: string; read: Reader }>> = {
+  delay: { form: "delay=<ms>", read: readDelay },
+};
+
+/** Milliseconds. */
+const LONGEST_DELAY = 2 ** 31 - 1;
+/** An error repeats this many bytes of a wrong option. */
+const MOST_TOLD = 64;
+
+/** @param text what comes after the first slash @returns what is wrong with it, in words for the client */
+export function parseSetOptions(text: string): SetOptions | string {
+  const options: SetOptions = { delay: 0 };
+  for (const option of text.split("/")) {
+    const problem = readOption(options, option);
+    if (problem !== undefined) return problem;
+  }
+  return options;
+}
+
+function readOption(options: SetOptions, option: string): string | undefined {
+  const equals = option.indexOf("=");
+  // Each option has a value: this is a name with a slash in it.
+  if (equals < 0) return SLASH;
+  const told = option.slice(0, MOST_TOLD);
+  const name = option.slice(0, equals);
+  const known = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+  if (known === undefined) {
+    const forms = Object.values(OPTIONS).map(({ form }) => form);
+    return `unknown option ${told} of a set, known are ${forms.join(", ")}`;
+  }
+  const accepted = known.read(options, option.slice(equals + 1));
+  return accepted === undefined ? undefined : `bad value in ${told}, ${accepted}`;
+}
+
+function readDelay(options: SetOptions, value: string): string | undefined {
+  if (!/^[0-9]{1,10}$/.test(value) || Number(value) > LONGEST_DELAY) {
+    return `milliseconds from 0 to ${LONGEST_DELAY} are accepted`;
+  }
+  options.delay = Number(value);
+  return undefined;
+}
