@@ -6,8 +6,9 @@ import { ping } from "./app/ping.ts";
 import { run } from "./app/run.ts";
 import { top } from "./app/top/top.ts";
 import { parseCommandLine } from "./config/command_line.ts";
+import { unknownVariables } from "./config/environment.ts";
 import { help } from "./config/help.ts";
-import { openStarterChannel, type StarterChannel } from "./os/daemon.ts";
+import { isAwaited, openStarterChannel, type StarterChannel } from "./os/daemon.ts";
 import { canWrite } from "./os/libc.ts";
 import { logInternal, openLog } from "./util/log.ts";
 import { program, version } from "./util/version.ts";
@@ -30,10 +31,19 @@ async function act(args: readonly string[], channel: StarterChannel): Promise<vo
   const commandLine = parseCommandLine(args, process.env);
   if (commandLine.action === "help") return console.log(help());
   if (commandLine.action === "hash-password") return await hashPassword();
+  if (commandLine.action === "version") return console.log(`${program} ${version}`);
   if (commandLine.action === "license") return console.log(`${program} ${version}\n\n${license}`);
   const { action, options } = commandLine;
   if (action === "ping") return await ping(options);
   if (action === "top") return await top(options);
+  // A daemon's user has read it from the process that started it.
+  if (!isAwaited(channel)) tellUnknownVariables();
   if (options.drainFrom !== undefined) return await bringOver(options, options.drainFrom, channel);
   await run(options, args, channel);
+}
+
+function tellUnknownVariables(): void {
+  for (const name of unknownVariables(process.env)) {
+    console.error(`${program}: ${name}: no flag has this variable (see ${program} -h)`);
+  }
 }

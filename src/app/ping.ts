@@ -1,5 +1,7 @@
 import type { Options } from "../config/options.ts";
 import { nameOf } from "../import/peer.ts";
+import { REFUSAL } from "../net/listener.ts";
+import { reasonIn } from "../util/reason.ts";
 import { placeOf } from "./place.ts";
 
 /** The maximum of milliseconds until the answer. */
@@ -16,13 +18,17 @@ export async function ping(options: Options): Promise<void> {
   connect(options, answer).catch(fail);
   try {
     const line = await answer.promise;
-    if (!line.startsWith("VERSION ")) throw new Error(`it is no queue server, it says ${line}`);
+    if (!isAlive(line)) throw new Error(`it is no queue server, it says ${line}`);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new Error(`--ping ${nameOf(placeOf(options))}: ${code ?? message}`);
+    throw new Error(`--ping ${nameOf(placeOf(options))}: ${reasonIn(error)}`);
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** A server that has no room for another client serves those that it has: to start it anew would only harm them. */
+function isAlive(line: string): boolean {
+  return line.startsWith("VERSION ") || line === REFUSAL.trimEnd();
 }
 
 function connect(options: Options, answer: PromiseWithResolvers<string>): Promise<unknown> {

@@ -1,7 +1,7 @@
 import type { HelpText } from "./option.ts";
 
 /** Something to do in place of serving. */
-export type Action = "ping" | "top" | "hash-password" | "help" | "license";
+export type Action = "ping" | "top" | "hash-password" | "help" | "version" | "license";
 
 /** The flag that asks for an action. */
 export interface ActionFlag {
@@ -14,7 +14,7 @@ export interface ActionFlag {
 export const actionFlags: readonly ActionFlag[] = [
   {
     name: "--ping",
-    help: "ask the server at -s, or -l and -p, for its version: exit code 0 if it answers within a second",
+    help: "ask the server at -s, or -l and -p, for its version: exit code 0 if it answers within a second, also that it has no room for another client",
     action: "ping",
   },
   {
@@ -28,5 +28,8 @@ export const actionFlags: readonly ActionFlag[] = [
     action: "hash-password",
   },
   { name: "-h", help: "print this help", action: "help" },
+  { name: "--help", help: "the same as -h", action: "help" },
+  { name: "-V", help: "print the version", action: "version" },
+  { name: "--version", help: "the same as -V", action: "version" },
   { name: "-i", help: "print the licence", action: "license" },
 ];

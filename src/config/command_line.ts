@@ -8,6 +8,7 @@ export type CommandLine =
   | { action: "run" | "ping" | "top"; options: Options }
   | { action: "hash-password" }
   | { action: "help" }
+  | { action: "version" }
   | { action: "license" };
 
 const keyOfName = new Map(optionKeys.map((key) => [optionTable[key].name, key]));
@@ -30,9 +31,7 @@ export function parseCommandLine(
     if (arg === "-" || !arg.startsWith("-")) operands.push(arg);
     else {
       const asked = readArgument(arg, rest, given);
-      if (asked === "hash-password" || asked === "help" || asked === "license") {
-        return { action: asked };
-      }
+      if (asked !== undefined && !needsOptions(asked)) return { action: asked };
       action = asked ?? action;
     }
   }
@@ -43,6 +42,10 @@ export function parseCommandLine(
   const options = complete(given, environment);
   checkCombination(options);
   return { action, options };
+}
+
+function needsOptions(action: Action): action is "ping" | "top" {
+  return action === "ping" || action === "top";
 }
 
 /** Reads one argument, and the value behind it from `rest` if it needs one. */

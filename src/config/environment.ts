@@ -1,12 +1,21 @@
 import { optionError } from "./error.ts";
-import { type Options, optionTable } from "./options.ts";
+import { optionKeys, type Options, optionTable } from "./options.ts";
 
 /** The variables of the environment: `process.env`, or a part of it. */
 export type Environment = Record<string, string | undefined>;
 
+const PREFIX = "MEMCACHEQ_";
+/**
+ * What Kubernetes puts into each container of a namespace that has a Service `memcacheq`, or `memcacheq-udp` and the
+ * like: `MEMCACHEQ_SERVICE_HOST`, `MEMCACHEQ_PORT_22201_TCP_ADDR`, `MEMCACHEQ_UDP_PORT`.
+ */
+const SERVICE_VARIABLE =
+  /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+const SERVICE_LINK = /^(tcp|udp|sctp):\/\//;
+
 /** The variable that stands for an option: `checkpointSeconds` is MEMCACHEQ_CHECKPOINT_SECONDS. */
 export function variableName(key: keyof Options): string {
-  return `MEMCACHEQ_${key.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
+  return `${PREFIX}${key.replace(/[A-Z]/g, "_$&").toUpperCase()}`;
 }
 
 /**
@@ -19,14 +28,17 @@ export function readVariable<K extends keyof Options>(
 ): Options[K] | undefined {
   const name = variableName(key);
   const text = environment[name] ?? "";
-  if (text === "" || isServiceLink(key, text)) return undefined;
+  if (text === "" || SERVICE_LINK.test(text)) return undefined;
   const { rule, read, problem } = optionTable[key].variable;
   const value = read(text);
   if (value === undefined) throw optionError(`${name}=${text}`, problem?.(text) ?? rule);
   return value;
 }
 
-/** Kubernetes tells each container of a namespace the address of its service `memcacheq`, in MEMCACHEQ_PORT. */
-function isServiceLink(key: keyof Options, text: string): boolean {
-  return key === "port" && text.startsWith("tcp://");
+/** The variables that are named like those of options and are none: spelling mistakes. */
+export function unknownVariables(environment: Environment): string[] {
+  const known = new Set(optionKeys.map(variableName));
+  return Object.keys(environment).filter(
+    (name) => name.startsWith(PREFIX) && !known.has(name) && !SERVICE_VARIABLE.test(name),
+  );
 }

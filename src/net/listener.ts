@@ -14,7 +14,8 @@ export interface Listener<T = Clients> {
 
 /** After so many milliseconds without data, the system asks whether the client's machine is still there. */
 const KEEP_ALIVE_MS = 60_000;
-const REFUSAL = "ERROR Too many open connections\r\n";
+/** The answer to a client when `-c` are connected. */
+export const REFUSAL = "ERROR Too many open connections\r\n";
 /** Seconds that a refused client has to close the connection. */
 const REFUSAL_SECONDS = 1;
 

@@ -1,3 +1,5 @@
+import { reasonIn } from "../util/reason.ts";
+
 /** The address of a listener, in words for the log: `127.0.0.1:22201`, `[::1]:22201`. */
 export function placeName(hostname: string, port: number): string {
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
@@ -23,7 +25,7 @@ export function explainListenError(error: unknown): string {
     case "EAFNOSUPPORT":
       return "this machine has no addresses of that kind";
     default:
-      return errorCode(error) ?? "no such address";
+      return errorCode(error) === undefined ? "no such address" : reasonIn(error);
   }
 }
 

@@ -1,4 +1,5 @@
 import { existsSync, lstatSync, readFileSync, rmSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 
 import { orLog } from "../util/log.ts";
 import type { Connection } from "./clients.ts";
@@ -29,7 +30,11 @@ export async function listenUnix(file: string, mode: number): Promise<Listener> 
     };
     return { place: file, serve, stop: () => orLog(stop) };
   } catch (error) {
-    throw new Error(`cannot listen on ${file}: ${explainListenError(error)}`);
+    const reason =
+      errorCode(error) === "ENOENT"
+        ? `there is no directory ${dirname(file)}`
+        : explainListenError(error);
+    throw new Error(`cannot listen on ${file}: ${reason}`);
   } finally {
     process.umask(before);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { parseCommandLine } from "../../src/config/command_line.ts";
-import type { Environment } from "../../src/config/environment.ts";
+import { type Environment, unknownVariables } from "../../src/config/environment.ts";
 import type { Options } from "../../src/config/options.ts";
 import { listUsages } from "../../src/config/usage.ts";
 import { changed, complaint, defaults, words } from "./lines.ts";
@@ -17,10 +17,13 @@ describe("the environment", () => {
     const without = listUsages().filter(({ variable }) => variable === undefined);
     expect(without.map(({ name }) => name)).toEqual([
       "-h",
+      "-V",
       "-i",
       "--ping",
       "--top",
       "--hash-password",
+      "--help",
+      "--version",
     ]);
     expect(listUsages().filter(({ variable }) => variable !== undefined)).toBeArrayOfSize(
       Object.keys(defaults).length,
@@ -44,6 +47,7 @@ describe("the environment", () => {
     [{ MEMCACHEQ_NO_SYNC: "0", MEMCACHEQ_DAEMON: "off" }, {}],
     [{ MEMCACHEQ_PORT: "", MEMCACHEQ_NO_SYNC: "", MEMCACHEQ_USER: "" }, {}],
     [{ MEMCACHEQ_PORT: "tcp://10.0.0.1:22201", MEMCACHEQ_SERVICE_HOST: "10.0.0.1" }, {}],
+    [{ MEMCACHEQ_PORT: "udp://10.0.0.5:22201", MEMCACHEQ_UDP_PORT: "tcp://10.0.0.5:22201" }, {}],
     [{ PORT: "1", memcacheq_port: "1", MEMCACHEQ_CONSTRUCTOR: "1" }, {}],
   ])("%p", (environment, expected) => {
     expect(settings(environment)).toEqual(expected);
@@ -62,13 +66,28 @@ describe("the environment", () => {
   test.each<[variable: string, value: string, rule: string]>([
     ["PORT", "70000", "a port is a number from 0 to 65535"],
     ["PORT", " 5", "a port is a number from 0 to 65535"],
-    ["UDP_PORT", "tcp://10.0.0.1:22201", "a port is a number from 0 to 65535"],
     ["VERBOSITY", "3", "how often it is given is a number from 0 to 2"],
     ["NO_SYNC", "maybe", "1, true, yes, on is yes, and 0, false, no, off is no"],
     ["NO_SYNC", "constructor", "1, true, yes, on is yes, and 0, false, no, off is no"],
   ])("MEMCACHEQ_%s=%s is named when it is wrong", (variable, value, rule) => {
     const name = `MEMCACHEQ_${variable}`;
     expect(complaint([], { [name]: value })).toBe(`${name}=${value}: ${rule} (see memcacheq -h)`);
+  });
+
+  test("has spelling mistakes, and variables that Kubernetes made", () => {
+    const environment = {
+      MEMCACHEQ_PROT: "1",
+      MEMCACHEQ_PORT: "1",
+      MEMCACHEQ_SERVICE_HOST: "10.0.0.1",
+      MEMCACHEQ_SERVICE_PORT_QUEUE: "22201",
+      MEMCACHEQ_PORT_22201_TCP: "tcp://10.0.0.1:22201",
+      MEMCACHEQ_PORT_22201_TCP_PROTO: "tcp",
+      MEMCACHEQ_UDP_PORT: "udp://10.0.0.1:22201",
+      MEMCACHEQ_UDP_SERVICE_PORT: "22201",
+      MEMCACHEQ: "1",
+      MEMCACHEQX_PORTS: "1",
+    };
+    expect(unknownVariables(environment)).toEqual(["MEMCACHEQ_PROT"]);
   });
 
   test("is not asked for help", () => {

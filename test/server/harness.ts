@@ -11,7 +11,7 @@ import { type Address, connect } from "./client.ts";
 const patience = 30_000;
 const project = join(import.meta.dir, "../..");
 /** In the environment of every process started here, so that daemons are found again. */
-const mark = `MEMCACHEQ_TEST=${process.pid}-${crypto.randomUUID()}`;
+const mark = `TEST_OF_MEMCACHEQ=${process.pid}-${crypto.randomUUID()}`;
 
 /** As the system knows it; USER in the environment may be absent or another one. */
 export const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();

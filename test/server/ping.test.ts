@@ -12,7 +12,7 @@ test.each(builds)("a server that answers is a success (%s)", async (build) => {
   expect(await run(flags, { build })).toEqual({ code: 0, stdout: "", stderr: "" });
   await server.stop();
   const { code, stderr } = await run(flags, { build });
-  expect(stderr).toBe(`memcacheq: --ping 127.0.0.1:${server.port}: ECONNREFUSED\n`);
+  expect(stderr).toBe(`memcacheq: --ping 127.0.0.1:${server.port}: connection refused\n`);
   expect(code).toBe(1);
 });
 
@@ -46,15 +46,7 @@ test("a server that stands still is a failure after a second", async () => {
   await server.stop();
 });
 
-test("one that has no room for a client, or is something else, is a failure", async () => {
-  const server = await start(["-c", "1"]);
-  const client = await server.connect();
-  await client.inStep();
-  const refused = await run(["--ping", "-p", String(server.port)]);
-  expect(refused.stderr).toContain("it says ERROR Too many open connections");
-  expect(refused.code).toBe(1);
-  await server.stop();
-
+test("one that is something else is a failure", async () => {
   const silent = Bun.listen({
     hostname: "127.0.0.1",
     port: 0,
