@@ -39,6 +39,7 @@ export function composeEngine(options: Options, user: User | undefined): Engine 
     waitsForDisk: !options.noSync,
     logBuffer: options.logBuffer,
     version,
+    statsQueues: options.statsQueues,
   };
   return newEngine(settings, runtime, (watcher: Watcher) =>
     openLocal(store, watcher, localOptions(options, options.memory - pageCache, runtime)),

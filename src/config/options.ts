@@ -66,6 +66,8 @@ export interface Options {
   maxMessages: number;
   /** The maximum of bytes of bodies in all queues; Infinity is no limit. */
   maxBytes: number;
+  /** `stats` tells of each queue, if there are not more than so many. */
+  statsQueues: number;
   /** What the command line says about single queues, and the file that says more. */
   queue: readonly QueueRule[];
   queuesFile: string | undefined;
@@ -85,6 +87,7 @@ export interface Options {
 export type OptionTable = { readonly [K in keyof Options]: Option<Options[K]> };
 
 /** A database has no more. */
+const MAX_QUEUES = 2 ** 20 - 1;
 const MAX_PAGES = 2 ** 32 - 2;
 
 export const optionTable: OptionTable = {
@@ -211,6 +214,12 @@ export const optionTable: OptionTable = {
     "--max-bytes <size>",
     "most bytes of messages in all queues together, with k, m or g behind it for units of 1024",
     size(),
+  ),
+  statsQueues: withDefault(
+    "--stats-queues <num>",
+    "stats tells of each queue when there are at most so many, 0 never; else only how many there are",
+    integer("the queues are a number", 0, MAX_QUEUES, "never"),
+    "1000",
   ),
   queue: repeated(
     "--queue <rule>",

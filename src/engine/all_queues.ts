@@ -23,7 +23,12 @@ export function addFlushAll(engine: Engine, session: Session, request: Request):
   engine.gathering.changes++;
 }
 
-function addPart(engine: Engine, kind: OperationKind, session: Session, request: Request): Entry {
+export function addPart(
+  engine: Engine,
+  kind: OperationKind,
+  session: Session,
+  request: Request,
+): Entry {
   const entry = addEntry(engine, kind, session, request, WIDE);
   entry.cursor = session.cursor;
   session.current = request;
@@ -33,13 +38,21 @@ function addPart(engine: Engine, kind: OperationKind, session: Session, request:
 
 /** Writes a part of the counters of all queues. */
 export function replyList(engine: Engine, entry: Entry): void {
-  const { output } = engine;
   const { session, request, counts } = entry;
+  replyPart(engine, entry, () => {
+    if (counts !== undefined) writeCounts(engine.output, request, session.account, counts);
+  });
+}
+
+/** Writes a part of a list. @param write writes its lines */
+export function replyPart(engine: Engine, entry: Entry, write: () => void): void {
+  const { output } = engine;
+  const { session, request } = entry;
   const { encoder } = request;
   const start = output.length;
   if (replyFailure(engine, entry)) return finish(engine, entry);
   if (session.draft !== undefined) writeBytes(output, session.draft, 0, session.draft.length);
-  if (counts !== undefined) writeCounts(output, request, session.account, counts);
+  write();
   const isLast = entry.outcome !== "more";
   if (isLast) encoder.rowsEnd(output, request);
   if (!isWithinRoom(engine, entry, start)) return finish(engine, entry);
@@ -89,7 +102,7 @@ function continueLater(engine: Engine, { session, cursor }: Entry): void {
   engine.runnable.add(session);
 }
 
-function finish(engine: Engine, { session, request }: Entry): void {
+export function finish(engine: Engine, { session, request }: Entry): void {
   countOther(engine.stats, request.kind);
   session.cursor = undefined;
   session.draft = undefined;

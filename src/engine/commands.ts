@@ -24,7 +24,8 @@ import {
   replyStatistics,
   traceReply,
 } from "./replies.ts";
-import { countOther, listStats, resetStats } from "./stats.ts";
+import { countOther, resetStats } from "./stats.ts";
+import { addStats, replyStats } from "./survey.ts";
 import { countWaiters, offer } from "./waiters.ts";
 import { LOOK, PLAIN, WIDE } from "./weights.ts";
 
@@ -45,16 +46,7 @@ export const commands: Record<RequestKind, Command> = {
   pause: { add: addPause, reply: finishing(replyPause) },
   resume: { add: adding("resume", LOOK, true), reply: finishing(replyPause) },
   flush_all: { add: addFlushAll, reply: replyFlushAll },
-  stats: {
-    add: adding("none", LOOK, false),
-    reply: finishing((engine, entry) =>
-      replyStatistics(
-        engine,
-        entry,
-        listStats(engine.stats, engine.runtime, engine.backend.usage().lost),
-      ),
-    ),
-  },
+  stats: { add: addStats, reply: replyStats },
   "stats queue": { add: adding("details", LOOK, false), reply: finishing(replyDetails) },
   "stats queues": { add: addList, reply: replyList },
   "stats settings": { add: adding("none", LOOK, false), reply: finishing(replySettings) },

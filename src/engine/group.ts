@@ -63,6 +63,7 @@ function newEntry(session: Session, request: Request): Entry {
     fits: undefined,
     cursor: undefined,
     counts: undefined,
+    summaries: undefined,
     details: undefined,
     error: "",
   };
@@ -102,6 +103,7 @@ function forget(entry: Entry): void {
   if (entry.fits !== undefined) entry.fits = undefined;
   if (entry.cursor !== undefined) entry.cursor = undefined;
   if (entry.counts !== undefined) entry.counts = undefined;
+  if (entry.summaries !== undefined) entry.summaries = undefined;
   if (entry.details !== undefined) entry.details = undefined;
 }
 

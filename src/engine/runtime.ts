@@ -9,6 +9,8 @@ export interface Settings {
   /** Bytes that close a group, once gathering has taken as long as the last commit. */
   logBuffer: number;
   version: string;
+  /** `stats` tells of each queue, if there are not more than so many. */
+  statsQueues: number;
 }
 
 /** The time, when the engine is called again, and the process that it is in: those of the system, or simulated ones. */

@@ -1,4 +1,6 @@
+import type { Row } from "../protocol/reply.ts";
 import type { RequestKind } from "../protocol/request.ts";
+import type { Usage } from "../queues/backend.ts";
 import { version } from "../util/version.ts";
 import { type Commits, newCommits } from "./commits.ts";
 import type { Runtime } from "./runtime.ts";
@@ -11,6 +13,7 @@ export interface Stats {
   currentConnections: number;
   /** The values of the counters at the last `stats reset`. The counters themselves only grow, as metrics must. */
   resetAt: Partial<Record<Resettable, number>>;
+  missesAtReset: number;
   totalConnections: number;
   /** The highest number of connections at one time, which `stats` calls connection structures. */
   connectionRecords: number;
@@ -61,6 +64,7 @@ export function newStats({ calendar, monotonic }: Pick<Runtime, "calendar" | "mo
     startDate: calendar(),
     currentConnections: 0,
     resetAt: {},
+    missesAtReset: 0,
     totalConnections: 0,
     connectionRecords: 0,
     getCommands: 0,
@@ -87,14 +91,15 @@ export function newStats({ calendar, monotonic }: Pick<Runtime, "calendar" | "mo
 /** Does a `stats reset`. Values that say how things are now, such as the number of connections, stay. */
 export function resetStats(stats: Stats): void {
   for (const name of RESETTABLE) stats.resetAt[name] = stats[name];
+  stats.missesAtReset = stats.counters.getsMissed;
 }
 
 /** The general statistics under their names in the protocol, in its order. */
 export function listStats(
   stats: Stats,
   runtime: Pick<Runtime, "calendar" | "monotonic" | "process">,
-  lost: number,
-): [name: string, value: string | number][] {
+  usage: Usage,
+): Row[] {
   const { pid, user, system } = runtime.process();
   const sinceReset = (name: Resettable) => stats[name] - (stats.resetAt[name] ?? 0);
   return [
@@ -117,9 +122,16 @@ export function listStats(
     // One thread serves all connections; -t changes nothing.
     ["threads", 1],
     // The original has no such line: messages that could not be read, and were skipped.
-    ["lost_messages", lost],
+    ["lost_messages", usage.lost],
     // Nor this one: closes of clients that had no message open, perhaps because they had got another connection.
     ["close_misses", stats.counters.closeMisses],
+    // From here on the names are those of Kestrel and memcached.
+    ["cmd_get", sinceReset("getCommands")],
+    ["cmd_set", sinceReset("setCommands")],
+    ["get_misses", stats.counters.getsMissed - stats.missesAtReset],
+    ["curr_items", usage.messages],
+    ["total_items", usage.sets],
+    ["bytes", usage.bytes],
   ];
 }
 

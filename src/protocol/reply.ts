@@ -63,6 +63,8 @@ export interface Encoder {
   /** The reply to a get that only closes or aborts; `found` says whether an open message was closed. */
   ended(bytes: Bytes, request: ReplyContext, found: boolean): void;
   statistics(bytes: Bytes, request: ReplyContext, rows: Iterable<Row>): void;
+  /** A part of the statistics: {@link rowsEnd} ends them. */
+  rows(bytes: Bytes, request: ReplyContext, rows: Iterable<Row>): void;
   /** One queue of the list of all, its messages ever set and gone, and the end of that list: there may be very many. */
   counts(bytes: Bytes, request: ReplyContext, name: string, sets: number, gets: number): void;
   rowsEnd(bytes: Bytes, request: ReplyContext): void;

@@ -83,6 +83,9 @@ export interface Usage {
   queues: number;
   /** Bodies of all messages. */
   bytes: number;
+  /** How many messages there are, and how many were ever set in these queues. As of the last commit. */
+  messages: number;
+  sets: number;
   /** Messages in memory, and what they may take. */
   cached: number;
   cacheLimit: number;

@@ -1,4 +1,4 @@
-import type { QueueDetails } from "./summary.ts";
+import type { QueueDetails, QueueSummary } from "./summary.ts";
 
 /**
  * What is asked of the queues:
@@ -20,6 +20,7 @@ import type { QueueDetails } from "./summary.ts";
  * | flush | the queue's messages are deleted, but not open ones | done |
  * | flush all | the same for all queues, a part at a time | done, more |
  * | list | the counters of all queues, a part at a time | done, more |
+ * | survey | a summary of all queues, a part at a time | done, more |
  * | details | everything that is known about one queue | done, absent |
  * | pause | the queue delivers nothing until a time, or until it is resumed | done, absent |
  * | resume | the queue delivers again | done, absent |
@@ -45,6 +46,7 @@ export type OperationKind =
   | "flush"
   | "flush all"
   | "list"
+  | "survey"
   | "details"
   | "pause"
   | "resume"
@@ -116,7 +118,7 @@ export interface Operation {
   alone: boolean;
   /** take, open, peek: the outcome is too large unless this is true for the message; undefined when every message fits. */
   fits: ((flags: number, length: number, number: number) => boolean) | undefined;
-  /** flush all, list: where the next part begins; undefined for the first. Out, then in again, unchanged. */
+  /** flush all, list, survey: where the next part begins; undefined for the first. Out, then in again, unchanged. */
   cursor: unknown;
   /** The message's number in its queue, counted from 1. Out: put, take, open, peek. In: restore. */
   number: number;
@@ -126,6 +128,8 @@ export interface Operation {
   until: number;
   /** list: a part of the queues. */
   counts: QueueCounts | undefined;
+  /** survey: a part of the queues. */
+  summaries: QueueSummary[] | undefined;
   details: QueueDetails | undefined;
   outcome: Outcome;
   /** The outcome depends on changes of the group: when its commit fails, the operation fails too. */
@@ -156,6 +160,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     queueId: 0,
     until: 0,
     counts: undefined,
+    summaries: undefined,
     details: undefined,
     outcome: "pending",
     provisional: false,

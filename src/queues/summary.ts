@@ -19,6 +19,8 @@ export interface QueueSummary extends Readonly<Tally> {
    * is not paused.
    */
   paused: number | undefined;
+  /** How long the message that was taken last had waited, in milliseconds; 0 when the queue is empty. */
+  waitedMs: number;
 }
 
 /** What became of messages that no client got, since the start of the server. */

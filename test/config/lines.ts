@@ -32,6 +32,7 @@ export const defaults: Options = {
   removeLogs: false,
   maxMessages: Infinity,
   maxBytes: Infinity,
+  statsQueues: 1000,
   queue: [],
   queuesFile: undefined,
   http: undefined,

@@ -37,6 +37,7 @@ export function newRig(around: (backend: Backend) => Backend = (backend) => back
     waitsForDisk: false,
     logBuffer: 1024 * 1024,
     version: "1",
+    statsQueues: 1000,
   };
   const runtime = {
     monotonic: () => rig.now,

@@ -45,7 +45,13 @@ function host(): Hosted {
     lockWait: 0,
     extentPages: 0,
   });
-  const settings = { maxBody: MB, waitsForDisk: false, logBuffer: 32 * 1024, version: "0" };
+  const settings = {
+    maxBody: MB,
+    waitsForDisk: false,
+    logBuffer: 32 * 1024,
+    version: "0",
+    statsQueues: 1000,
+  };
   const engine = newEngine(settings, runtime, (watcher) =>
     openLocal(store, watcher, {
       cacheLimit: 16 * MB,

@@ -50,6 +50,7 @@ describe("a client that adds a time to every get", () => {
     expect(await client.ask("mg q/open/open/t=10 c")).toBe("HD c1");
     expect(await client.ask("mg q/abort/t=10 v")).toBe("EN");
     expect(await client.ask("mg q/open/ c")).toBe("HD c1");
+    expect(await client.ask("mg q/close/t=10 v")).toBe("HD");
     expect(await client.ask("mg q/close/t=10 v")).toBe("EN");
     await expectCounters("1/1");
   });
@@ -103,7 +104,7 @@ describe("commands in any case", () => {
     ],
     ["FLUSH q\r\nFlush_All\r\n", "END\r\nOK\r\n"],
     ["STATS queue\n", "STAT q 5/5\r\nEND\r\n"],
-    ["ME q\r\n", "ME q messages=0 bytes=0 open=0 waiters=0 sets=5 gets=5 age=0 memory=0\r\n"],
+    ["ME none\r\n", "EN\r\n"],
     ["Delete Q\r\nDELETE q\r\nMD q\r\n", "NOT_FOUND\r\nDELETED\r\nNF\r\n"],
     ["VERBOSITY 1\r\n", "OK\r\n"],
     ["INCR q 1\r\nTOUCH q 1 noreply\r\nERRO\r\n", "ERROR\r\nERROR\r\n"],

@@ -133,6 +133,11 @@ test("lists tell of what may be seen", async () => {
     const listed =
       (await client.until("END\r\n")).match(/(?<=STAT )(?:jobs[12]|mail|secret)(?= )/g) ?? [];
     expect(listed.toSorted()).toEqual([...seen]);
+    client.send("stats\r\n");
+    const plain = (await client.until("END\r\n")).matchAll(
+      /^STAT queue_(jobs[12]|mail|secret)_age /gm,
+    );
+    expect([...plain].map(([, queue]) => queue as string).toSorted()).toEqual([...seen]);
     await client.end();
   }
   await root.end();

@@ -29,6 +29,12 @@ const names = [
   "threads",
   "lost_messages",
   "close_misses",
+  "cmd_get",
+  "cmd_set",
+  "get_misses",
+  "curr_items",
+  "total_items",
+  "bytes",
 ];
 
 let server: Server;

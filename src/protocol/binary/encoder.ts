@@ -65,8 +65,11 @@ export const binary: Encoder = {
   ended: (bytes, request) => binary.end(bytes, request, false),
   /** A packet for each row, and an empty one at the end. */
   statistics(bytes, request, rows) {
-    for (const [name, value] of rows) writeStatistic(bytes, request, name, String(value));
+    binary.rows(bytes, request, rows);
     binary.rowsEnd(bytes, request);
+  },
+  rows(bytes, request, rows) {
+    for (const [name, value] of rows) writeStatistic(bytes, request, name, String(value));
   },
   counts: (bytes, request, name, sets, gets) =>
     writeStatistic(bytes, request, name, `${sets}/${gets}`),

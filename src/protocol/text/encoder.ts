@@ -44,8 +44,11 @@ export const text: Encoder = {
   end: (bytes) => writeBytes(bytes, END, 0, END.length),
   ended: (bytes) => writeBytes(bytes, END, 0, END.length),
   statistics(bytes, request, rows) {
-    for (const row of rows) writeStat(bytes, row);
+    text.rows(bytes, request, rows);
     text.rowsEnd(bytes, request);
+  },
+  rows(bytes, _request, rows) {
+    for (const row of rows) writeStat(bytes, row);
   },
   counts(bytes, _request, name, sets, gets) {
     writeText(bytes, "STAT ");

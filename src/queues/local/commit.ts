@@ -8,6 +8,8 @@ import { abandonOpen } from "./held.ts";
 import type { Queue } from "./queue.ts";
 import { addToBatch, isUnchanged, markSaved, type Saving, savingOf } from "./saving.ts";
 import { announceAvailable, forgetChanges, isChanged, type Local } from "./state.ts";
+import { countChanges, countDropped } from "./totals.ts";
+import { lookAtTaken } from "./waited.ts";
 
 /**
  * Commits what operations from number `from` up to `to` did, or undoes it. What they answer then is in
@@ -40,13 +42,17 @@ export function finishGroup(
  */
 export function commitChanges(local: Local): boolean {
   if (!isChanged(local)) return false;
-  const { changes, cache, queues, store } = local;
+  const { changes, cache, queues, store, totals } = local;
   const savings = changes.touched.map(savingOf);
   const batch = batchOf(local, savings);
+  lookAtTaken(local, savings);
   const isEmpty = isEmptyBatch(batch);
   if (!isEmpty) store.commit(batch);
+  for (const queue of changes.dropped) countDropped(totals, queue);
   for (let i = 0; i < savings.length; i++) {
-    markSaved(changes.touched[i] as Queue, cache, savings[i] as Saving);
+    const queue = changes.touched[i] as Queue;
+    if (queues.get(queue.name) === queue) countChanges(totals, queue);
+    markSaved(queue, cache, savings[i] as Saving);
   }
   for (const queue of changes.dropped) abandonOpen(queue);
   noteLosses(local);

@@ -55,6 +55,7 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     usage: () => ({
       queues: local.queues.size,
       bytes: local.bytes,
+      ...local.totals,
       cached: local.cache.used,
       cacheLimit: local.cache.limit,
       lost: local.lost,

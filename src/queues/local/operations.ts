@@ -1,6 +1,7 @@
 import { StoreError } from "../../store/store.ts";
 import { MAX_TAKEN, type Operation, type QueueCounts } from "../operation.ts";
 import { findSettings } from "../settings.ts";
+import type { QueueSummary } from "../summary.ts";
 import { append } from "./append.ts";
 import { dropAll, QUEUE_BYTES } from "./cache.ts";
 import { skipLost } from "./damage.ts";
@@ -30,10 +31,12 @@ import { consumeHead, findReadable, peekHead } from "./reading.ts";
 import { dropOldest, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
 import { isChanged, type Local, now, settingsOf, touch } from "./state.ts";
-import { detailsOf } from "./summary.ts";
+import { detailsOf, summaryOf } from "./summary.ts";
 
 /** A queue in a list counts as so many bytes of the budget, and its name. */
 const ROW_BYTES = 32;
+/** Lines that tell of one queue in a survey. */
+const SUMMARY_ROWS = 6;
 /** Queues in a part of a list, or of a flush of all. */
 const LIST_PART = 64;
 /** The store keeps a message's number in 43 bits. */
@@ -71,6 +74,8 @@ export function executeKind(local: Local, operation: Operation): void {
       });
     case "list":
       return list(local, operation);
+    case "survey":
+      return survey(local, operation);
     case "details":
       return details(local, operation);
     case "pause":
@@ -312,6 +317,15 @@ function list(local: Local, operation: Operation): void {
     counts.sets.push(sets);
     counts.gets.push(sets - countMessages(queue));
     local.changes.bytes += queue.name.length + ROW_BYTES;
+  });
+}
+
+function survey(local: Local, operation: Operation): void {
+  const summaries: QueueSummary[] = [];
+  operation.summaries = summaries;
+  visitQueues(local, operation, (queue) => {
+    summaries.push(summaryOf(queue));
+    local.changes.bytes += SUMMARY_ROWS * (queue.name.length + ROW_BYTES);
   });
 }
 

@@ -67,6 +67,10 @@ export interface Queue {
   bytes: number;
   /** What the store has, as of the last commit. */
   stored: Position;
+  /** How many messages it had then. */
+  counted: number;
+  /** How long the message that was taken last had waited, in milliseconds; 0 when none was. */
+  waitedMs: number;
   /** The group uses it. */
   touched: boolean;
   /** Undefined as long as no message was leased, delayed or delivered without success. */
@@ -155,6 +159,8 @@ export function newQueue(stored: StoredQueue): Queue {
     paused,
     bytes,
     stored: { queue, head, tail, bytes },
+    counted: 0,
+    waitedMs: 0,
     touched: false,
     delivery: delivery && deliveryOf(delivery),
     recount: undefined,

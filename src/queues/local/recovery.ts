@@ -7,6 +7,7 @@ import { setPaused } from "./pause.ts";
 import { countAvailable, isPaused, newQueue, type Queue, setOf } from "./queue.ts";
 import { restoreHeld } from "./rollback.ts";
 import type { Local } from "./state.ts";
+import { newTotals } from "./totals.ts";
 
 /** After a failed try to read the file, milliseconds to the next one. */
 const RETRY_MS = 100;
@@ -56,6 +57,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
     local.queues.set(queue.name, queue);
     local.bytes += queue.bytes;
   }
+  local.totals = newTotals(local.queues.values());
   for (const queue of known.values()) {
     dropAll(local.cache, queue);
     abandonOpen(queue);

@@ -12,6 +12,8 @@ import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } 
 export interface Saving {
   position: Position;
   listed: readonly number[];
+  /** How long the last message that is gone had waited, in milliseconds; -1 when none is, or it was not looked at. */
+  waitedMs: number;
 }
 
 /** What a commit has to save of the queue. Held messages beyond the last one that is gone need no rows. */
@@ -21,12 +23,14 @@ export function savingOf(queue: Queue): Saving {
   const position = { queue: id, head, tail, bytes };
   let listed: number[] = [];
   const { delivery } = queue;
-  if (queue.returned === undefined && queue.open === undefined) return { position, listed };
+  if (queue.returned === undefined && queue.open === undefined) {
+    return { position, listed, waitedMs: -1 };
+  }
   if (head > stored.head) addHeld(queue, stored.head, head, listed);
   // These have, or get, another row.
   if (delivery !== undefined) listed = listed.filter((number) => !hasOwnRow(delivery, number));
   for (const { number } of queue.restored ?? []) listed.push(number);
-  return { position, listed };
+  return { position, listed, waitedMs: -1 };
 }
 
 function hasOwnRow({ brought, changes }: Delivery, number: number): boolean {
@@ -141,7 +145,9 @@ function slice(
 }
 
 /** The group is committed, and `saving` with it. */
-export function markSaved(queue: Queue, cache: Cache, { position, listed }: Saving): void {
+export function markSaved(queue: Queue, cache: Cache, saving: Saving): void {
+  const { position, listed, waitedMs } = saving;
+  if (waitedMs >= 0) queue.waitedMs = waitedMs;
   markSegments(queue);
   if (listed.length > 0 || queue.unlisted !== undefined) changeListed(queue, listed);
   queue.stored = position;

@@ -6,6 +6,7 @@ import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from
 import type { Tally } from "../summary.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { countAvailable, isPaused, newQueue, type Queue } from "./queue.ts";
+import { newTotals, type Totals } from "./totals.ts";
 
 /** All queues of one store, and what the group being executed has changed in them. */
 export interface Local {
@@ -19,6 +20,9 @@ export interface Local {
   clock: Clock;
   /** Bytes of the bodies of all messages. */
   bytes: number;
+  totals: Totals;
+  /** When a message that was taken was last looked at, on the monotonic clock: see waited.ts. */
+  lookedAt: number;
   changes: Changes;
   /** The group asks for a checkpoint behind its commit. */
   checkpointAsked: "full" | "truncate" | undefined;
@@ -127,6 +131,8 @@ export function newLocal(
     watcher,
     clock,
     bytes,
+    totals: newTotals(queues.values()),
+    lookedAt: -Infinity,
     changes: newChanges(),
     recounts: new Set(),
     pauses: new Set([...queues.values()].filter(({ paused }) => (paused ?? 0) > 0)),

@@ -24,6 +24,8 @@ export function summaryOf(queue: Queue): QueueSummary {
     sets,
     gets: sets - messages,
     paused: queue.paused,
+    // An empty queue has none, as in Kestrel.
+    waitedMs: messages === 0 ? 0 : queue.waitedMs,
     ...(queue.tally ?? NO_TALLY),
   };
 }

@@ -235,9 +235,13 @@ function killAndRestart(trial: Trial, operations: Operation[]): void {
 
 function expectSame({ shop, model }: Trial): void {
   expect(faults(shop)).toEqual([]);
-  expect(summaries(shop).map(({ id: _id, openedAt: _at, ...counters }) => counters)).toEqual(
-    model.counters(),
+  const counters = summaries(shop).map(
+    ({ id: _id, openedAt: _at, waitedMs: _waited, ...counted }) => counted,
   );
+  expect(counters).toEqual(model.counters());
+  const sum = (name: "messages" | "sets") =>
+    counters.reduce((total, queue) => total + queue[name], 0);
+  expect(shop.local.totals).toEqual({ messages: sum("messages"), sets: sum("sets") });
   expect(shop.local.cache.used).toBeLessThanOrEqual(shop.cacheLimit);
 }
 

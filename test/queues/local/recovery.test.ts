@@ -340,7 +340,8 @@ test("a sync that fails again and again ends each time in what the file has", ()
   }
   expect(close(shop, "q", consumer)).toBe(true);
   save(shop);
-  const before = summaries(shop);
+  // How long a message had waited is not on disk.
+  const before = summaries(shop).map((queue) => ({ ...queue, waitedMs: 0 }));
   restart(shop);
   expect(summaries(shop)).toEqual(before);
   expect(drain(shop, "q")).toEqual(["2", "3", "more 0", "more 2", "more 4"]);

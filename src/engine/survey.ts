@@ -1,0 +1,67 @@
+import type { Row } from "../protocol/reply.ts";
+import type { Request } from "../protocol/request.ts";
+import type { QueueSummary } from "../queues/summary.ts";
+import { maySee } from "./access/account.ts";
+import { addPart, finish, replyPart } from "./all_queues.ts";
+import type { Engine, Entry, Session } from "./engine.ts";
+import { addEntry } from "./group.ts";
+import { keepRecord } from "./records.ts";
+import { replyStatistics } from "./replies.ts";
+import { countOther, listStats } from "./stats.ts";
+import { countWaiters } from "./waiters.ts";
+import { LOOK } from "./weights.ts";
+
+/*
+ * `stats`: the general statistics, and behind them those of each queue, as clients of Kestrel read them. Very many
+ * queues would make it long, and then there is their number instead; in a datagram, too.
+ */
+
+export function addStats(engine: Engine, session: Session, request: Request): void {
+  const { queues } = engine.backend.usage();
+  const isShort = session.hasConnection && queues <= engine.settings.statsQueues;
+  if (isShort || session.cursor !== undefined) addPart(engine, "survey", session, request);
+  else addEntry(engine, "none", session, request, LOOK);
+}
+
+export function replyStats(engine: Engine, entry: Entry): void {
+  const { session, request, summaries, kind, outcome } = entry;
+  const isFirst = session.cursor === undefined;
+  if (kind === "none") {
+    countOther(engine.stats, request.kind);
+    replyWithoutQueues(engine, entry);
+    keepRecord(engine, request);
+  } else if (isFirst && outcome === "failed") {
+    // The general statistics need no queue, and help to see what is wrong.
+    replyWithoutQueues(engine, entry);
+    finish(engine, entry);
+  } else {
+    replyPart(engine, entry, () => {
+      const { encoder } = request;
+      if (isFirst) encoder.rows(engine.output, request, generalRows(engine));
+      const seen = (summaries ?? []).filter(({ name }) => maySee(session.account, name));
+      encoder.rows(engine.output, request, queueRows(engine, seen));
+    });
+  }
+}
+
+function replyWithoutQueues(engine: Engine, entry: Entry): void {
+  const { queues } = engine.backend.usage();
+  replyStatistics(engine, entry, [...generalRows(engine), ["queues", queues]]);
+}
+
+function generalRows({ stats, runtime, backend }: Engine): Row[] {
+  return listStats(stats, runtime, backend.usage());
+}
+
+/** The names are Kestrel's. */
+function* queueRows(engine: Engine, summaries: readonly QueueSummary[]): Generator<Row> {
+  for (const { name, messages, bytes, sets, waitedMs, open } of summaries) {
+    const prefix = `queue_${name}_`;
+    yield [`${prefix}items`, messages];
+    yield [`${prefix}bytes`, bytes];
+    yield [`${prefix}total_items`, sets];
+    yield [`${prefix}age`, waitedMs];
+    yield [`${prefix}waiters`, countWaiters(engine, name)];
+    yield [`${prefix}open_transactions`, open];
+  }
+}
