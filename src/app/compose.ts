@@ -63,7 +63,11 @@ function loopRuntime(): Runtime {
 function localOptions(options: Options, cacheLimit: number, clock: Runtime): LocalOptions {
   return {
     cacheLimit,
-    limits: { messages: options.maxMessages, bytes: options.maxBytes },
+    limits: {
+      messages: options.maxMessages,
+      bytes: options.maxBytes,
+      minFree: options.minFree ?? 0,
+    },
     rules: readQueueRules(options),
     tricklePercent: options.tricklePercent,
     clock,

@@ -38,7 +38,13 @@ export async function bringOver(
 
 /** A message that the other server gave has its place here, whatever the limits. */
 function withoutLimits(options: Options): Options {
-  const limits = { maxMessages: Infinity, maxBytes: Infinity, queue: [], queuesFile: undefined };
+  const limits = {
+    maxMessages: Infinity,
+    maxBytes: Infinity,
+    minFree: undefined,
+    queue: [],
+    queuesFile: undefined,
+  };
   return { ...options, socket: undefined, pidFile: undefined, ...limits };
 }
 

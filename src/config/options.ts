@@ -68,6 +68,8 @@ export interface Options {
   maxBytes: number;
   /** `stats` tells of each queue, if there are not more than so many. */
   statsQueues: number;
+  /** Bytes of the disk that sets leave free; undefined when they may fill it. */
+  minFree: number | undefined;
   /** What the command line says about single queues, and the file that says more. */
   queue: readonly QueueRule[];
   queuesFile: string | undefined;
@@ -209,6 +211,11 @@ export const optionTable: OptionTable = {
     "--max-messages <num>",
     "most messages in one queue; a set beyond it is answered NOT_STORED",
     integer("the limit is a number of messages", 1, Number.MAX_SAFE_INTEGER),
+  ),
+  minFree: optional(
+    "--min-free <size>",
+    "refuse sets while less of the disk is free, so that messages can still be taken, which makes space",
+    size(),
   ),
   maxBytes: limit(
     "--max-bytes <size>",

@@ -4,9 +4,11 @@ import { reasonOf } from "./failure.ts";
 /** The outcome of a commit counts as the present state for so many milliseconds. */
 const RECENT_MS = 1000;
 
-/** Why the server cannot commit; undefined when it can. A commit is tried unless there was one just now. */
+/** Why the server cannot store messages; undefined when it can. A commit is tried unless there was one just now. */
 export function unhealthyReason({ stats, backend, runtime }: Engine): string | undefined {
   const { commits } = stats;
+  const shortage = backend.shortage();
+  if (shortage !== undefined) return shortage;
   const now = runtime.monotonic();
   if (now - commits.failedAt < RECENT_MS && commits.failedAt >= commits.succeededAt) {
     return commits.failure;

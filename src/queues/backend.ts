@@ -57,6 +57,8 @@ export interface Backend {
   afterReply(): void;
   /** Commits something that changes nothing. @throws BackendError when that is not possible */
   probe(): void;
+  /** Why all sets are refused at present, in words for the client, while messages can be taken; undefined when they aren't. */
+  shortage(): string | undefined;
   /** Does a few milliseconds of the work that can wait. @returns whether there is more @throws BackendError */
   maintain(): boolean;
   /** Called by timers: `full` by -C, `trickle` by -T with -e. @throws BackendError */

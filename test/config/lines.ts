@@ -31,6 +31,7 @@ export const defaults: Options = {
   noSync: false,
   removeLogs: false,
   maxMessages: Infinity,
+  minFree: undefined,
   maxBytes: Infinity,
   statsQueues: 1000,
   queue: [],

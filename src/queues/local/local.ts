@@ -12,6 +12,7 @@ import { oldestNumber } from "./held.ts";
 import { endPauses } from "./pause.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
+import { shortageOf } from "./space.ts";
 import { type Limits, type Local, newLocal, setRules } from "./state.ts";
 import { arrivalOf, openMessagesOf, previewsOf, summaryOf } from "./summary.ts";
 
@@ -64,6 +65,7 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
       withBackendError(local, () => ({ ...store.extent(), checkpointed: store.checkpointed() })),
     syncs: store.syncs,
     probe: () => withBackendError(local, () => probe(local)),
+    shortage: () => shortageOf(local),
     afterReply: () => withBackendError(local, () => store.autoCheckpoint()),
     maintain: () =>
       withBackendError(local, () => {

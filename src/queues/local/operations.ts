@@ -30,6 +30,7 @@ import {
 import { consumeHead, findReadable, peekHead } from "./reading.ts";
 import { dropOldest, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
+import { shortageOf } from "./space.ts";
 import { isChanged, type Local, now, settingsOf, touch } from "./state.ts";
 import { detailsOf, summaryOf } from "./summary.ts";
 
@@ -111,6 +112,8 @@ function put(local: Local, operation: Operation): void {
   const { limits, changes } = local;
   const { flags, body, start, end, alone } = operation;
   const length = end - start;
+  const shortage = shortageOf(local);
+  if (shortage !== undefined) throw new StoreError(shortage);
   let queue = find(local, operation);
   const settings =
     queue === undefined ? findSettings(local.rules, operation.queue) : settingsOf(local, queue);

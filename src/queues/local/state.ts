@@ -6,6 +6,7 @@ import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from
 import type { Tally } from "../summary.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { countAvailable, isPaused, newQueue, type Queue } from "./queue.ts";
+import { newSpace, type Space } from "./space.ts";
 import { newTotals, type Totals } from "./totals.ts";
 
 /** All queues of one store, and what the group being executed has changed in them. */
@@ -37,6 +38,7 @@ export interface Local {
   /** Defined after a failed sync, until it is known what of the group is on disk: nothing is executed meanwhile. */
   failedSync: FailedSync | undefined;
   due: Due;
+  space: Space;
   /** Writes to the operator's log. */
   warn: (text: string) => void;
 }
@@ -64,6 +66,8 @@ export interface Limits {
   messages: number;
   /** Bytes of the bodies in all queues. */
   bytes: number;
+  /** Bytes of the disk that sets leave free; 0 when absent. */
+  minFree?: number;
 }
 
 /** What happened since the last commit. */
@@ -141,6 +145,7 @@ export function newLocal(
     epoch: 0,
     failedSync: undefined,
     due: newDue(store, clock),
+    space: newSpace(limits.minFree ?? 0),
     warn,
   };
 }
