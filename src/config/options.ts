@@ -75,6 +75,8 @@ export interface Options {
   queuesFile: string | undefined;
   /** Where metrics, health and the page are served. */
   http: Address | undefined;
+  /** How many queues /metrics tells of by name. */
+  metricsQueues: number;
   /** The page can flush and delete queues. */
   httpAdmin: boolean;
   /** The names that clients authenticate with, their secrets and rights; undefined: all clients may do everything. */
@@ -242,6 +244,12 @@ export const optionTable: OptionTable = {
     "--http <[addr:]port>",
     "serve a page to look at the queues, /metrics for Prometheus and /healthz over HTTP; without an address only to this machine",
     listenAddress(),
+  ),
+  metricsQueues: withDefault(
+    "--metrics-queues <num>",
+    "most queues that /metrics tells of by name: the deepest ones and those with the oldest messages",
+    integer("the queues are a number", 0, 1_048_576),
+    "1000",
   ),
   httpAdmin: toggle("--http-admin", "let the page of --http pause, flush and delete queues"),
   authFile: optional(

@@ -3,9 +3,12 @@ import type { Monitor } from "./monitor.ts";
 import { beginSlice, isSliceOver, nextSlice } from "./time_slice.ts";
 
 /** How many connections there are by what they do. */
-export async function countActivities(monitor: Monitor): Promise<Record<Activity, number>> {
+export async function countActivities(
+  monitor: Monitor,
+  signal: AbortSignal,
+): Promise<Record<Activity, number>> {
   const counts = { ready: 0, waiting: 0, blocked: 0, ending: 0 };
-  const slice = beginSlice(monitor.slices);
+  const slice = beginSlice(monitor.work.slices, signal);
   for (const { session } of monitor.clients.connections) {
     counts[activityOf(session)]++;
     if (isSliceOver(slice)) await nextSlice(slice);
@@ -14,9 +17,12 @@ export async function countActivities(monitor: Monitor): Promise<Record<Activity
 }
 
 /** How many connections each account has; "" is for those that have not authenticated. */
-export async function countNames(monitor: Monitor): Promise<Map<string, number>> {
+export async function countNames(
+  monitor: Monitor,
+  signal: AbortSignal,
+): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
-  const slice = beginSlice(monitor.slices);
+  const slice = beginSlice(monitor.work.slices, signal);
   for (const { session } of monitor.clients.connections) {
     const name = session.account?.name ?? "";
     counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -14,6 +14,14 @@ export function metric(name: string, kind: MetricKind, help: string, samples: Sa
   return heading(name, kind, help) + samples.map((sample) => line(name, sample)).join("");
 }
 
+export function counter(name: string, help: string, value: number): string {
+  return metric(name, "counter", help, [[{}, value]]);
+}
+
+export function gauge(name: string, help: string, value: number): string {
+  return metric(name, "gauge", help, [[{}, value]]);
+}
+
 /** https://prometheus.io/docs/concepts/metric_types/#histogram */
 export function histogram(name: string, help: string, { bounds, counts, sum }: Histogram): string {
   let count = 0;

@@ -1,4 +1,5 @@
 import type { Engine } from "../engine/engine.ts";
+import { type Backend, BackendError } from "../queues/backend.ts";
 import type { QueueSummary } from "../queues/summary.ts";
 import { newRates, type Rates, recordRate } from "./rates.ts";
 import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
@@ -50,6 +51,7 @@ export async function recordHistory(
     total[3] += gets;
     missing.delete(id);
     recordRate(history.rates, summary, seconds);
+    readArrival(backend, summary);
     if (history.queues.size < MAX_QUEUES) seriesOf(history, summary);
     const series = history.queues.get(id);
     if (series !== undefined) addPoint(series, [runtime.monotonic(), messages, sets, gets]);
@@ -57,6 +59,17 @@ export async function recordHistory(
   }
   for (const id of missing) history.queues.delete(id);
   addPoint(history.all, total);
+}
+
+/** Has the backend read since when the oldest message is there, so that it knows when it is asked for all queues. */
+function readArrival(backend: Backend, { name, arrived }: QueueSummary): void {
+  if (arrived !== undefined) return;
+  try {
+    backend.oldestArrival(name);
+  } catch (error) {
+    // A request for this queue tells it.
+    if (!(error instanceof BackendError)) throw error;
+  }
 }
 
 /** The last minutes of a queue. A queue without a series gets one, in place of the oldest one where there are too many. */

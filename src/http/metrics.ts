@@ -1,125 +1,20 @@
-import { type Account, maySee } from "../engine/access/account.ts";
-import type { Engine } from "../engine/engine.ts";
-import { pauseLeft } from "../engine/pause.ts";
+import type { Account } from "../engine/access/account.ts";
 import type { Stats } from "../engine/stats.ts";
-import { countWaiters } from "../engine/waiters.ts";
-import type { QueueSummary } from "../queues/summary.ts";
-import { awaitedNames } from "./awaited.ts";
 import { countActivities, countNames } from "./connections.ts";
-import {
-  escapeLabel,
-  heading,
-  histogram,
-  metric,
-  type MetricKind,
-  type Sample,
-} from "./exposition.ts";
-import { orWarn } from "./failure.ts";
+import { counter, gauge, histogram, metric, type Sample } from "./exposition.ts";
 import type { Monitor } from "./monitor.ts";
+import { queueMetrics } from "./queue_metrics.ts";
 import { displayName } from "./queue_name.ts";
-import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
-
-/** Characters that are sent together. */
-const PIECE = 16 * 1024;
-
-/** A metric that each queue has. */
-interface QueueMetric {
-  name: string;
-  kind: MetricKind;
-  help: string;
-  /** @param now milliseconds since 1970. @returns undefined when the queue is left out */
-  value: (queue: QueueSummary, engine: Engine, now: number) => number | undefined;
-}
-
-const QUEUE_METRICS: readonly QueueMetric[] = [
-  {
-    name: "memcacheq_queue_messages",
-    kind: "gauge",
-    help: "Messages in the queue, also those that are open or delayed.",
-    value: ({ messages }) => messages,
-  },
-  {
-    name: "memcacheq_queue_bytes",
-    kind: "gauge",
-    help: "Bytes of the bodies of these messages.",
-    value: ({ bytes }) => bytes,
-  },
-  {
-    name: "memcacheq_queue_sets_total",
-    kind: "counter",
-    help: "Messages ever set.",
-    value: ({ sets }) => sets,
-  },
-  {
-    name: "memcacheq_queue_gets_total",
-    kind: "counter",
-    help: "Messages that are gone for good: taken, closed or flushed.",
-    value: ({ gets }) => gets,
-  },
-  {
-    name: "memcacheq_queue_paused",
-    kind: "gauge",
-    help: "1 while the queue is paused, and delivers nothing.",
-    value: ({ paused }, { runtime }) => (pauseLeft({ runtime }, paused) === 0 ? 0 : 1),
-  },
-  {
-    name: "memcacheq_queue_dropped_total",
-    kind: "counter",
-    help: "Messages that were dropped to make room for newer ones, since the start.",
-    value: ({ dropped }) => dropped,
-  },
-  {
-    name: "memcacheq_queue_dropped_total",
-    kind: "counter",
-    help: "Messages that went at a limit, because of drop-oldest.",
-    value: ({ dropped }) => dropped,
-  },
-  {
-    name: "memcacheq_queue_open",
-    kind: "gauge",
-    help: "Messages that a consumer has open.",
-    value: ({ open }) => open,
-  },
-  {
-    name: "memcacheq_queue_open_age_seconds",
-    kind: "gauge",
-    help: "How long a message has been open at most; 0 when none is.",
-    value: ({ openedAt }, { runtime }) =>
-      openedAt === undefined ? 0 : (runtime.monotonic() - openedAt) / 1000,
-  },
-  {
-    name: "memcacheq_queue_delayed",
-    kind: "gauge",
-    help: "Messages that wait for their time.",
-    value: ({ delayed }) => delayed,
-  },
-  {
-    name: "memcacheq_queue_oldest_age_seconds",
-    kind: "gauge",
-    help: "How long the oldest message has been in the queue; 0 when it is empty.",
-    value: ({ name }, { backend }, now) => {
-      const oldest = orWarn(() => backend.oldestArrival(name));
-      if (oldest === undefined) return undefined;
-      return oldest === 0 ? 0 : Math.max(0, now - oldest) / 1000;
-    },
-  },
-];
 
 /** All metrics, in pieces. With many queues there are pauses between them. @throws BackendError when the disk cannot be looked at */
 export async function* metrics(
   monitor: Monitor,
   account: Account | undefined,
+  signal: AbortSignal,
 ): AsyncGenerator<string> {
-  const { engine, slices } = monitor;
   yield serverMetrics(monitor);
-  yield await connectionMetrics(monitor);
-  for (const { name, kind, help, value } of QUEUE_METRICS) {
-    const lines = queueLines(engine, account, name, value);
-    yield* inPieces(slices, heading(name, kind, help), lines);
-  }
-  const waiters = "memcacheq_queue_waiters";
-  const title = heading(waiters, "gauge", "Clients that wait for a message.");
-  yield* inPieces(slices, title, waiterLines(engine, account, waiters));
+  yield await connectionMetrics(monitor, signal);
+  yield* queueMetrics(monitor, account, signal);
 }
 
 function serverMetrics(monitor: Monitor): string {
@@ -233,20 +128,20 @@ function memoryMetrics({ engine: { backend }, options }: Monitor): string[] {
   ];
 }
 
-async function connectionMetrics(monitor: Monitor): Promise<string> {
-  const counts = Object.entries(await countActivities(monitor));
+async function connectionMetrics(monitor: Monitor, signal: AbortSignal): Promise<string> {
+  const counts = Object.entries(await countActivities(monitor, signal));
   const samples = counts.map(([state, count]): Sample => [{ state }, count]);
   return [
     metric("memcacheq_connections", "gauge", "Connections by what they do.", samples),
-    ...(await accountMetrics(monitor)),
+    ...(await accountMetrics(monitor, signal)),
   ].join("");
 }
 
 /** Connections by what they have authenticated as, and failures to; nothing where no account is needed. */
-async function accountMetrics(monitor: Monitor): Promise<string[]> {
+async function accountMetrics(monitor: Monitor, signal: AbortSignal): Promise<string[]> {
   const { access } = monitor.engine;
   if (access === undefined) return [];
-  const counts = await countNames(monitor);
+  const counts = await countNames(monitor, signal);
   const samples = [...counts].map(([name, count]): Sample => [{ name: displayName(name) }, count]);
   const help = 'Connections by the name they have authenticated with, "" before that.';
   return [
@@ -257,61 +152,4 @@ async function accountMetrics(monitor: Monitor): Promise<string[]> {
       access.failures,
     ),
   ];
-}
-
-function* queueLines(
-  engine: Engine,
-  account: Account | undefined,
-  name: string,
-  valueOf: QueueMetric["value"],
-): Generator<string> {
-  const now = engine.runtime.calendar();
-  for (const queue of engine.backend.summaries()) {
-    const value = maySee(account, queue.name) ? valueOf(queue, engine, now) : undefined;
-    yield value === undefined ? "" : queueLine(name, queue.name, value);
-  }
-}
-
-/** Clients may also wait for a queue that is not there yet. */
-function* waiterLines(
-  engine: Engine,
-  account: Account | undefined,
-  metric: string,
-): Generator<string> {
-  const lineOf = (name: string) =>
-    maySee(account, name) ? queueLine(metric, name, countWaiters(engine, name)) : "";
-  for (const { name } of engine.backend.summaries()) yield lineOf(name);
-  for (const name of awaitedNames(engine)) yield lineOf(name);
-}
-
-/** Written without a record of labels: there may be a million lines. */
-function queueLine(metric: string, queue: string, value: number): string {
-  return `${metric}{queue="${escapeLabel(displayName(queue))}"} ${value}\n`;
-}
-
-/** Lines in pieces that are sent together, with pauses. */
-async function* inPieces(
-  slices: SliceScheduler,
-  title: string,
-  lines: Iterable<string>,
-): AsyncGenerator<string> {
-  const slice = beginSlice(slices);
-  let text = title;
-  for (const line of lines) {
-    text += line;
-    if (text.length >= PIECE) {
-      yield text;
-      text = "";
-    }
-    if (isSliceOver(slice)) await nextSlice(slice);
-  }
-  yield text;
-}
-
-function counter(name: string, help: string, value: number): string {
-  return metric(name, "counter", help, [[{}, value]]);
-}
-
-function gauge(name: string, help: string, value: number): string {
-  return metric(name, "gauge", help, [[{}, value]]);
 }

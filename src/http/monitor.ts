@@ -3,7 +3,7 @@ import type { Engine } from "../engine/engine.ts";
 import type { Clients } from "../net/clients.ts";
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
 import { type History, INTERVAL_MS, newHistory, recordHistory } from "./history.ts";
-import { newSliceScheduler, type SliceScheduler } from "./time_slice.ts";
+import { newWork, type Work } from "./work.ts";
 
 /** What metrics, health and the page are made from: the running server, and what is measured for them alone. */
 export interface Monitor {
@@ -13,7 +13,7 @@ export interface Monitor {
   history: History;
   /** How late the event loop was, in seconds. */
   loopDelays: Histogram;
-  slices: SliceScheduler;
+  work: Work;
 }
 
 /** Milliseconds between two measurements of how late the event loop is. */
@@ -26,7 +26,7 @@ export function newMonitor(clients: Clients, options: Options): Monitor {
     options,
     history: newHistory(),
     loopDelays: newHistogram(DURATIONS),
-    slices: newSliceScheduler(),
+    work: newWork(() => clients.engine.stats.bytesRead),
   };
 }
 
@@ -46,11 +46,11 @@ function measureLoopDelays({ loopDelays }: Monitor): Timer {
 }
 
 /** With very many queues a point takes longer than an interval: the next one begins after it. */
-function recordRegularly({ history, engine, slices }: Monitor): Timer {
+function recordRegularly({ history, engine, work }: Monitor): Timer {
   let isRecording = false;
   return setInterval(() => {
     if (isRecording) return;
     isRecording = true;
-    void recordHistory(history, engine, slices).finally(() => (isRecording = false));
+    void recordHistory(history, engine, work.slices).finally(() => (isRecording = false));
   }, INTERVAL_MS);
 }

@@ -1,23 +1,23 @@
 import type { Address } from "../config/address.ts";
 import type { Options } from "../config/options.ts";
-import { type Account, isAdmin, mayPeek } from "../engine/access/account.ts";
+import { isAdmin, mayPeek } from "../engine/access/account.ts";
 import type { Clients } from "../net/clients.ts";
 import type { Listener } from "../net/listener.ts";
 import { explainListenError, placeName } from "../net/place.ts";
 import { freeDescriptor } from "../os/limits.ts";
 import { NOT_ALLOWED } from "../protocol/errors.ts";
 import { runCommand } from "./admin.ts";
+import { jsonAnswer, metricsAnswer, type Reader } from "./answers.ts";
 import { identify, type Identity } from "./basic.ts";
 import { oldestMessages, overview } from "./dashboard/data.ts";
 import { page, PAGE_HEADERS } from "./dashboard/page.ts";
 import { readTableQuery } from "./dashboard/table.ts";
-import { CONTENT_TYPE } from "./exposition.ts";
 import { reasonOf } from "./failure.ts";
 import { rejectHost, rejectOrigin } from "./guard.ts";
 import { unhealthyReason } from "./health.ts";
-import { metrics } from "./metrics.ts";
 import { type Monitor, newMonitor, startMonitor } from "./monitor.ts";
 import { type Host, readTarget, type Target } from "./target.ts";
+import type { Work } from "./work.ts";
 
 /** The HTTP server, once it serves. */
 interface HttpServer {
@@ -107,7 +107,7 @@ function answer(server: HttpServer, request: Request): Response | Promise<Respon
 
 /** Answers a request of which it is known whose it is. */
 function answerKnown(
-  { monitor, address }: HttpServer,
+  { monitor, http, address }: HttpServer,
   request: Request,
   target: Target,
   identity: Identity,
@@ -116,13 +116,18 @@ function answerKnown(
   const { account } = identity;
   const { path, host } = target;
   const isRead = request.method === "GET" || request.method === "HEAD";
-  if (path === "/metrics" && isRead) return answerMetrics(monitor, account);
+  const reader: Reader = {
+    account,
+    signal: request.signal,
+    disconnectAfter: (seconds) => http.timeout(request, seconds),
+  };
+  if (path === "/metrics" && isRead) return metricsAnswer(monitor, reader);
   if (host === undefined) return refuse(400, "the page needs the header Host with a host's name");
   const rejection = rejectHost(host, address.hostname);
   if (rejection !== undefined) return refuse(403, rejection);
-  if (path.startsWith("/admin/")) return answerAdmin(monitor, request, target, host, account);
+  if (path.startsWith("/admin/")) return answerAdmin(monitor, request, target, host, reader);
   if (!isRead) return refuse(405, "only GET is allowed");
-  return answerPage(monitor, target, account);
+  return answerPage(monitor, target, reader);
 }
 
 function answerHealth({ engine }: Monitor): Response {
@@ -130,53 +135,53 @@ function answerHealth({ engine }: Monitor): Response {
   return reason === undefined ? new Response("ok\n") : refuse(503, reason);
 }
 
-function answerMetrics(monitor: Monitor, account: Account | undefined): Response {
-  const pieces = metrics(monitor, account);
-  const encoder = new TextEncoder();
-  // A piece is made when it is read: a client that does not read takes no memory.
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { value, done } = await pieces.next();
-      if (done) controller.close();
-      else controller.enqueue(encoder.encode(value));
-    },
-    cancel: () => void pieces.return(undefined),
-  });
-  return new Response(body, { headers: { "content-type": CONTENT_TYPE } });
-}
-
 async function answerPage(
   monitor: Monitor,
   { path, query }: Target,
-  account: Account | undefined,
+  reader: Reader,
 ): Promise<Response> {
+  const { engine, work } = monitor;
+  const { account, signal } = reader;
   const queue = query.get("queue") ?? undefined;
   if (path === "/") return new Response(page, { headers: PAGE_HEADERS });
   if (path === "/data/overview") {
     const table = readTableQuery(query);
-    return typeof table === "string"
-      ? refuse(400, table)
-      : json(await overview(monitor, account, table, queue));
+    if (typeof table === "string") return refuse(400, table);
+    reader.disconnectAfter(0);
+    return await unlessLeft(signal, async () =>
+      json(work, await overview(monitor, account, table, queue, signal), reader),
+    );
   }
   if (path === "/data/messages" && queue !== undefined) {
     if (!mayPeek(account, queue)) return refuse(403, NOT_ALLOWED);
-    const found = oldestMessages(monitor.engine.backend, queue);
-    return found === undefined ? refuse(404, "there is no such queue") : json(found);
+    const found = oldestMessages(engine.backend, queue);
+    return found === undefined ? refuse(404, "there is no such queue") : json(work, found, reader);
   }
   return refuse(404, "there is nothing of that name");
 }
 
+/** An answer whose client leaves before it is made is none. */
+async function unlessLeft(signal: AbortSignal, make: () => Promise<Response>): Promise<Response> {
+  try {
+    return await make();
+  } catch (error) {
+    if (signal.aborted) return refuse(503, "the client has left");
+    throw error;
+  }
+}
+
 /** Flushes, deletes, pauses or resumes a queue. Only the page may ask for that. */
 async function answerAdmin(
-  { engine, options }: Monitor,
+  { engine, options, work }: Monitor,
   request: Request,
   { path, query }: Target,
   host: Host,
-  account: Account | undefined,
+  reader: Reader,
 ): Promise<Response> {
   const queue = query.get("queue") ?? "";
   const command = /^\/admin\/(flush|delete|pause|resume)$/.exec(path)?.[1];
   if (!options.httpAdmin) return refuse(403, "that needs --http-admin");
+  const { account } = reader;
   if (account !== undefined && !isAdmin(account)) return refuse(403, NOT_ALLOWED);
   if (request.method !== "POST") return refuse(405, "only POST is allowed");
   const rejection = rejectOrigin(request, host);
@@ -186,13 +191,11 @@ async function answerAdmin(
     return refuse(404, "there is no such queue");
   }
   const said = await runCommand(engine, `${command} ${queue}${command === "pause" ? " 0" : ""}`);
-  return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json({ said });
+  return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json(work, { said }, reader);
 }
 
-function json(value: object): Response {
-  return Response.json(value, {
-    headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" },
-  });
+function json(work: Work, value: object, reader: Reader): Response {
+  return jsonAnswer(work, value, reader) ?? refuse(503, "too many do not read their answers");
 }
 
 function refuse(status: number, reason: string): Response {

@@ -1,9 +1,14 @@
 /*
  * Reading all queues may take long. It is done in slices, and between two slices the event loop serves the queues'
- * clients. All readers of one server share the slices: however many they are, the clients keep four fifths of the time.
+ * clients. All readers of one server share the slices: however many they are, clients that do something keep four fifths of
+ * the time.
  */
 
 export interface SliceScheduler {
+  /** Grows with what clients of the queues do. */
+  activity: () => number;
+  /** What it was when the last reader waited for a slice. */
+  seen: number;
   /** When the last slice ends that a reader has booked, by performance.now(). */
   bookedUntil: number;
 }
@@ -11,6 +16,8 @@ export interface SliceScheduler {
 /** The slice that one reader is in. */
 export interface TimeSlice {
   scheduler: SliceScheduler;
+  /** Aborted when the client of the reader has left. */
+  signal: AbortSignal | undefined;
   /** When it is over, by performance.now(). */
   end: number;
 }
@@ -18,25 +25,38 @@ export interface TimeSlice {
 const SLICE_MS = 0.5;
 const PAUSE_MS = 2;
 
-export function newSliceScheduler(): SliceScheduler {
-  return { bookedUntil: 0 };
+/** @param activity a number that grows with what clients of the queues do */
+export function newSliceScheduler(activity: () => number): SliceScheduler {
+  return { activity, seen: 0, bookedUntil: 0 };
 }
 
 /** The first slice of a reader begins at once. */
-export function beginSlice(scheduler: SliceScheduler): TimeSlice {
-  return { scheduler, end: performance.now() + SLICE_MS };
+export function beginSlice(scheduler: SliceScheduler, signal?: AbortSignal): TimeSlice {
+  return { scheduler, signal, end: performance.now() + SLICE_MS };
 }
 
 export function isSliceOver({ end }: TimeSlice): boolean {
   return performance.now() >= end;
 }
 
-/** Waits for the reader's next slice, which no other reader has. */
+/**
+ * Waits for the reader's next slice, which no other reader has.
+ * @throws the signal's reason when the reader's client has left
+ */
 export async function nextSlice(slice: TimeSlice): Promise<void> {
   const { scheduler } = slice;
   const now = performance.now();
-  const start = Math.max(scheduler.bookedUntil, now) + PAUSE_MS;
+  const isQuiet = scheduler.activity() === scheduler.seen;
+  scheduler.seen = scheduler.activity();
+  const start = Math.max(scheduler.bookedUntil, now) + (isQuiet ? 0 : PAUSE_MS);
   scheduler.bookedUntil = start + SLICE_MS;
-  await Bun.sleep(start - now);
+  // Where no client does anything only the sockets are read in between.
+  if (start > now) await Bun.sleep(start - now);
+  else await nextLoopTurn();
+  slice.signal?.throwIfAborted();
   slice.end = performance.now() + SLICE_MS;
+}
+
+function nextLoopTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }

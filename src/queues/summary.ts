@@ -12,6 +12,11 @@ export interface QueueSummary extends Readonly<Tally> {
   openedAt: number | undefined;
   /** Messages that wait for their time. */
   delayed: number;
+  /**
+   * When the oldest message was committed, in milliseconds since 1970, as far as that is known without the disk; 0 when
+   * there is none.
+   */
+  arrived: number | undefined;
   sets: number;
   gets: number;
   /**

@@ -37,6 +37,7 @@ export const defaults: Options = {
   queue: [],
   queuesFile: undefined,
   http: undefined,
+  metricsQueues: 1000,
   httpAdmin: false,
   authFile: undefined,
   drainFrom: undefined,

@@ -9,6 +9,7 @@ import { orWarn } from "../failure.ts";
 import { unhealthyReason } from "../health.ts";
 import { seriesOf } from "../history.ts";
 import type { Monitor } from "../monitor.ts";
+import { inTurn } from "../work.ts";
 import { findRow, listQueues, type TableQuery } from "./table.ts";
 
 /* What the page asks for, as JSON. The names of the fields are what the script in page.html reads. */
@@ -25,19 +26,21 @@ const MAX_PROMISED_BODY = MEGA;
  * Everything that the page shows, but for messages.
  * @param account decides which queues are shown; undefined: all are
  * @param asked the name of the queue that is shown by itself
+ * @throws the signal's reason when the client has left
  */
 export async function overview(
   monitor: Monitor,
   account: Account | undefined,
   query: TableQuery,
   asked: string | undefined,
+  signal: AbortSignal,
 ): Promise<object> {
   const { history, engine } = monitor;
   const chosen = asked !== undefined && maySee(account, asked) ? asked : undefined;
   const queue = chosen === undefined ? undefined : engine.backend.summary(chosen);
   return {
-    ...(await listQueues(monitor, account, query)),
-    server: await describeServer(monitor, account),
+    ...(await inTurn(monitor.work, signal, () => listQueues(monitor, account, query, signal))),
+    server: await describeServer(monitor, account, signal),
     history: history.all,
     chosen: chosen === undefined ? undefined : findRow(monitor, chosen),
     course: queue === undefined ? [] : seriesOf(history, queue),
@@ -59,7 +62,11 @@ export function oldestMessages(backend: Backend, name: string): object[] | undef
   return previews?.map((preview) => ({ ...preview, body: preview.body.toString("base64") }));
 }
 
-async function describeServer(monitor: Monitor, account: Account | undefined): Promise<object> {
+async function describeServer(
+  monitor: Monitor,
+  account: Account | undefined,
+  signal: AbortSignal,
+): Promise<object> {
   const { engine, options } = monitor;
   const { stats, backend, settings, runtime } = engine;
   const { bytes, cached } = backend.usage();
@@ -72,7 +79,7 @@ async function describeServer(monitor: Monitor, account: Account | undefined): P
     uptime: runtime.monotonic() - stats.startedAt,
     admin: options.httpAdmin && (account === undefined || isAdmin(account)),
     ailment: unhealthyReason(engine),
-    connections: { ...(await countActivities(monitor)), most: options.connections },
+    connections: { ...(await countActivities(monitor, signal)), most: options.connections },
     memory: { rss: process.memoryUsage().rss, promised: promisedMemory(options), messages: cached },
     bytes,
     store: describeDisk(monitor),

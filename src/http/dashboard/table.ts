@@ -59,6 +59,8 @@ export interface TableQuery {
 
 /** No more rows than this are listed at once. */
 const MAX_ROWS = 1000;
+/** Characters of all rows, as they are sent. */
+const MAX_BYTES = 1024 * 1024;
 
 /** @returns a text that says what is accepted, when something else was asked for */
 export function readTableQuery(parameters: URLSearchParams): TableQuery | string {
@@ -82,9 +84,10 @@ export async function listQueues(
   monitor: Monitor,
   account: Account | undefined,
   query: TableQuery,
+  signal: AbortSignal,
 ): Promise<QueueTable> {
-  const { engine, slices } = monitor;
-  const slice = beginSlice(slices);
+  const { engine, work } = monitor;
+  const slice = beginSlice(work.slices, signal);
   const table: QueueTable = { total: 0, messages: 0, matching: 0, awaited: 0, queues: [] };
   const { filter } = query;
   for (const summary of engine.backend.summaries()) {
@@ -102,6 +105,7 @@ export async function listQueues(
     addRow(table, absentRow(monitor, name, shown), query);
   }
   keepFirst(table, query);
+  keepBytes(table);
   return table;
 }
 
@@ -164,6 +168,13 @@ function addRow(table: QueueTable, row: QueueRow, query: TableQuery): void {
 
 function keepFirst(table: QueueTable, query: TableQuery): void {
   table.queues = table.queues.sort((a, b) => compare(a, b, query)).slice(0, query.limit);
+}
+
+/** Drops the last rows where the names are so long that all would be too many bytes. */
+function keepBytes(table: QueueTable): void {
+  let bytes = 0;
+  const end = table.queues.findIndex((row) => (bytes += JSON.stringify(row).length) > MAX_BYTES);
+  if (end >= 0) table.queues.length = end;
 }
 
 /** Rows that are equal are in the order of their names, whichever way the column is sorted. */

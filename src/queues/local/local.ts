@@ -8,13 +8,12 @@ import { newConsumer } from "./consumer.ts";
 import { recountPortion } from "./damage.ts";
 import { doDue, nextDue } from "./due.ts";
 import { executeGroup } from "./execute.ts";
-import { oldestNumber } from "./held.ts";
 import { endPauses } from "./pause.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
 import { shortageOf } from "./space.ts";
 import { type Limits, type Local, newLocal, setRules } from "./state.ts";
-import { arrivalOf, openMessagesOf, previewsOf, summaryOf } from "./summary.ts";
+import { arrivalKept, openMessagesOf, previewsOf, summaryOf } from "./summary.ts";
 
 export interface LocalOptions {
   /** Bytes that messages may take in memory. */
@@ -32,18 +31,17 @@ export interface LocalOptions {
 export function openLocal(store: Store, watcher: Watcher, options: LocalOptions): Backend {
   const { cacheLimit, limits, clock, warn } = options;
   const local = newLocal(store, cacheLimit, limits, watcher, clock, warn, options.rules);
-  const arrivals = new WeakMap<Queue, Arrival>();
   return {
     newConsumer,
     execute: (operations, from, to) => executeGroup(local, operations, from, to),
     nextDue: () => nextDue(local),
     doDue: () => withBackendError(local, () => doDue(local)),
-    summaries: () => local.queues.values().map(summaryOf),
-    summary: (name) => inQueue(local, name, summaryOf),
+    summaries: () => local.queues.values().map((queue) => summaryOf(local, queue)),
+    summary: (name) => inQueue(local, name, (queue) => summaryOf(local, queue)),
     oldestArrival: (name) =>
       withBackendError(
         local,
-        () => inQueue(local, name, (queue) => oldestArrival(local, queue, arrivals)) ?? 0,
+        () => inQueue(local, name, (queue) => arrivalKept(local, queue)) ?? 0,
       ),
     previews: (name, most) =>
       withBackendError(local, () =>
@@ -78,24 +76,9 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
   };
 }
 
-/** When the oldest message of a queue was committed: the store is asked once for each message. */
-interface Arrival {
-  number: number;
-  arrived: number;
-}
-
 function inQueue<T>({ queues }: Local, name: string, look: (queue: Queue) => T): T | undefined {
   const queue = queues.get(name);
   return queue && look(queue);
-}
-
-function oldestArrival(local: Local, queue: Queue, arrivals: WeakMap<Queue, Arrival>): number {
-  const number = oldestNumber(queue);
-  const known = arrivals.get(queue);
-  if (known?.number === number) return known.arrived;
-  const arrived = arrivalOf(local, queue);
-  if (arrived > 0) arrivals.set(queue, { number, arrived });
-  return arrived;
 }
 
 function probe(local: Local): void {

@@ -3,6 +3,7 @@ import { MAX_TAKEN, type Operation, type QueueCounts } from "../operation.ts";
 import { findSettings } from "../settings.ts";
 import type { QueueSummary } from "../summary.ts";
 import { append } from "./append.ts";
+import { forgetArrival } from "./arrivals.ts";
 import { dropAll, QUEUE_BYTES } from "./cache.ts";
 import { skipLost } from "./damage.ts";
 import { delayNew } from "./delays.ts";
@@ -142,6 +143,7 @@ function put(local: Local, operation: Operation): void {
 
 function createQueue(local: Local, name: string): Queue {
   const id = local.store.newQueueId();
+  if (id !== undefined) forgetArrival(local.arrivals, id);
   if (id === undefined) throw new StoreError("too many queues");
   const queue = newQueue({ queue: id, name, head: 1, tail: 1, bytes: 0, held: [] });
   local.queues.set(name, queue);
@@ -327,7 +329,7 @@ function survey(local: Local, operation: Operation): void {
   const summaries: QueueSummary[] = [];
   operation.summaries = summaries;
   visitQueues(local, operation, (queue) => {
-    summaries.push(summaryOf(queue));
+    summaries.push(summaryOf(local, queue));
     local.changes.bytes += SUMMARY_ROWS * (queue.name.length + ROW_BYTES);
   });
 }

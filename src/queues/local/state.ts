@@ -4,6 +4,7 @@ import type { Clock } from "../../util/clock.ts";
 import type { Watcher } from "../backend.ts";
 import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from "../settings.ts";
 import type { Tally } from "../summary.ts";
+import { type Arrivals, newArrivals } from "./arrivals.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { countAvailable, isPaused, newQueue, type Queue } from "./queue.ts";
 import { newSpace, type Space } from "./space.ts";
@@ -31,6 +32,8 @@ export interface Local {
   recounts: Set<Queue>;
   /** Queues whose pause ends by itself. */
   pauses: Set<Queue>;
+  /** What is known of when messages were committed. */
+  arrivals: Arrivals;
   /** Messages that were lost to damage since the start. */
   lost: number;
   /** Raised when the queues were read again from the store: lists that are not at their end fail then. */
@@ -140,6 +143,7 @@ export function newLocal(
     changes: newChanges(),
     recounts: new Set(),
     pauses: new Set([...queues.values()].filter(({ paused }) => (paused ?? 0) > 0)),
+    arrivals: newArrivals(),
     checkpointAsked: undefined,
     lost: 0,
     epoch: 0,

@@ -1,4 +1,5 @@
 import type { MessagePreview, OpenMessage, QueueDetails, QueueSummary } from "../summary.ts";
+import { knownArrival, noteArrival } from "./arrivals.ts";
 import { countWaiting } from "./delivery.ts";
 import { addHeld, countMessages, oldestNumber } from "./held.ts";
 import { countOpen, findOpen, listOpen, longestOpen } from "./open.ts";
@@ -10,7 +11,7 @@ import { NO_TALLY } from "./tally.ts";
 /** A preview reads whole messages: after so many bytes it reads no more. */
 const MAX_READ_BYTES = 1024 * 1024;
 
-export function summaryOf(queue: Queue): QueueSummary {
+export function summaryOf({ arrivals }: Local, queue: Queue): QueueSummary {
   const messages = countMessages(queue);
   const sets = queue.tail - 1;
   return {
@@ -21,6 +22,7 @@ export function summaryOf(queue: Queue): QueueSummary {
     open: countOpen(queue),
     openedAt: longestOpen(queue)?.openedAt,
     delayed: countWaiting(queue.delivery),
+    arrived: messages === 0 ? 0 : knownArrival(arrivals, queue.id, oldestNumber(queue)),
     sets,
     gets: sets - messages,
     paused: queue.paused,
@@ -35,10 +37,22 @@ export function detailsOf(local: Local, queue: Queue): QueueDetails {
   const age = arrived === 0 ? 0 : Math.max(0, local.clock.calendar() - arrived);
   const segments = queue.segments ?? [];
   const memory = segments.reduce((total, { used, cursor }) => total + used - cursor, 0);
-  const summary = summaryOf(queue);
+  const summary = summaryOf(local, queue);
   const { openedAt } = summary;
   const openAge = openedAt === undefined ? 0 : local.clock.monotonic() - openedAt;
   return { ...summary, age, memory, openAge: Math.round(openAge) };
+}
+
+/** The same as {@link arrivalOf}, and the store is asked once for each message. */
+export function arrivalKept(local: Local, queue: Queue): number {
+  const { arrivals } = local;
+  const number = oldestNumber(queue);
+  const known = knownArrival(arrivals, queue.id, number);
+  if (known !== undefined) return known;
+  const arrived = arrivalOf(local, queue);
+  // One that is not committed yet has its time from the commit.
+  if (arrived > 0 && number < queue.stored.tail) noteArrival(arrivals, queue.id, number, arrived);
+  return arrived;
 }
 
 /**

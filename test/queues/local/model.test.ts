@@ -236,7 +236,7 @@ function killAndRestart(trial: Trial, operations: Operation[]): void {
 function expectSame({ shop, model }: Trial): void {
   expect(faults(shop)).toEqual([]);
   const counters = summaries(shop).map(
-    ({ id: _id, openedAt: _at, waitedMs: _waited, ...counted }) => counted,
+    ({ id: _id, openedAt: _at, waitedMs: _waited, arrived: _on, ...counted }) => counted,
   );
   expect(counters).toEqual(model.counters());
   const sum = (name: "messages" | "sets") =>

@@ -238,9 +238,11 @@ export function queueOf({ local }: Shop, name: string): Queue {
 }
 
 export function counts({ local }: Shop): string[] {
-  return [...local.queues.values()].map(summaryOf).map(({ name, sets, gets }) => {
-    return `${name} ${sets}/${gets}`;
-  });
+  return [...local.queues.values()]
+    .map((queue) => summaryOf(local, queue))
+    .map(({ name, sets, gets }) => {
+      return `${name} ${sets}/${gets}`;
+    });
 }
 
 export function details({ local }: Shop, name: string) {
@@ -250,7 +252,7 @@ export function details({ local }: Shop, name: string) {
 
 /** All that a client can be told of the queues, but for ages, memory, and what was counted since the start. */
 export function summaries({ local }: Shop) {
-  return [...local.queues.values()].map(summaryOf).map(withoutTally);
+  return [...local.queues.values()].map((queue) => summaryOf(local, queue)).map(withoutTally);
 }
 
 export function withoutTally({
