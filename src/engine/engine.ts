@@ -1,11 +1,11 @@
 import type { Bytes } from "../protocol/buffer.ts";
 import type { Input } from "../protocol/input.ts";
-import type { Key } from "../protocol/key.ts";
 import type { Request } from "../protocol/request.ts";
 import type { Backend } from "../queues/backend.ts";
 import type { Consumer, Operation, Taker } from "../queues/operation.ts";
 import type { Access } from "./access/access.ts";
 import type { Account } from "./access/account.ts";
+import type { Target } from "./either.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import type { Stats } from "./stats.ts";
 
@@ -144,9 +144,9 @@ export interface Deferred {
   from: number;
 }
 
-/** A session waits for a message of a queue. */
+/** A session waits for a message of a queue, or of any of several. */
 export interface Wait {
-  key: Key;
+  targets: readonly Target[];
   /** On the monotonic clock. */
   until: number;
   /** An operation that may bring it a message is in a group. */

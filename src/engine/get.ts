@@ -2,6 +2,7 @@ import { writeBytes } from "../protocol/buffer.ts";
 import type { Key } from "../protocol/key.ts";
 import { keyCount, keyOf, type Request } from "../protocol/request.ts";
 import { sendRun } from "./delivery.ts";
+import { isEither, targetsOf } from "./either.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { pauseEnd } from "./pause.ts";
@@ -14,6 +15,7 @@ import {
   traceReply,
   withoutReply,
 } from "./replies.ts";
+import { type Room, roomFor } from "./room.ts";
 import type { Stats } from "./stats.ts";
 import { beginWait, forgetWait, keepWaiting, offer } from "./waiters.ts";
 import { PEEK, PLAIN } from "./weights.ts";
@@ -54,7 +56,7 @@ export function addGet(engine: Engine, session: Session, request: Request): void
 /** Whether one group is enough for its reply, so that other requests may be added behind it. */
 function isOnePart(request: Request): boolean {
   const keys = keyCount(request);
-  return keys <= MAX_KEYS && (keys > 1 || keyOf(request, 0).wait <= 0);
+  return keys <= MAX_KEYS && ((keys > 1 && !isEither(request)) || keyOf(request, 0).wait <= 0);
 }
 
 /** Why a client without a connection cannot ask for this. */
@@ -80,7 +82,8 @@ function addPart(engine: Engine, session: Session, request: Request, room?: Room
   const to = Math.min(keys, from + MAX_KEYS);
   const first = engine.gathering.count;
   if (from === 0 && keys > 1) addChecks(engine, session, request);
-  for (let i = from; i < to; i++) addKey(engine, session, request, i, room);
+  if (isEither(request)) addEither(engine, session, request, room);
+  else for (let i = from; i < to; i++) addKey(engine, session, request, i, room);
   const { entries, count } = engine.gathering;
   for (let i = first; i < count; i++) {
     const entry = entries[i] as Entry;
@@ -91,7 +94,6 @@ function addPart(engine: Engine, session: Session, request: Request, room?: Room
   if (engine.waiters.size > 0) offerAborted(engine, first, count);
 }
 
-/** Offers messages that the part puts back to sessions that wait, behind that part. */
 /** Adds only what the keys from number `from` on close. */
 export function addCloses(engine: Engine, session: Session, request: Request, from: number): void {
   for (let i = from; i < keyCount(request); i++) {
@@ -100,6 +102,7 @@ export function addCloses(engine: Engine, session: Session, request: Request, fr
   }
 }
 
+/** Offers messages that the part puts back to sessions that wait, behind that part. */
 function offerAborted(engine: Engine, from: number, to: number): void {
   for (let i = from; i < to; i++) {
     const { kind, queue } = engine.gathering.entries[i] as Entry;
@@ -137,6 +140,19 @@ function addChecks(engine: Engine, session: Session, request: Request): void {
   }
 }
 
+/** Adds a get of one message: what comes before it for each key, and then the queues in their order. */
+function addEither(engine: Engine, session: Session, request: Request, room?: Room): void {
+  request.keys.forEach((key, i) => addBefore(engine, session, request, key, i));
+  for (const [i, { queue, action, keyIndex }] of targetsOf(request).entries()) {
+    const key = keyOf(request, keyIndex);
+    if (key.wait > 0) engine.gathering.sought.add(queue);
+    const entry = addOperation(engine, action, session, request, key, keyIndex);
+    entry.queue = queue;
+    entry.alternative = i > 0;
+    entry.fits = room?.(key.text.length);
+  }
+}
+
 function addKey(
   engine: Engine,
   session: Session,
@@ -145,15 +161,25 @@ function addKey(
   room: Room | undefined,
 ): void {
   const key = keyOf(request, index);
-  const { before, action } = key;
+  const { action } = key;
   if (key.wait > 0) engine.gathering.sought.add(key.queue);
-  if (before !== undefined) {
-    const entry = addOperation(engine, before, session, request, key, index);
-    if (before === "pause") entry.until = pauseEnd(engine, key.seconds);
-  }
+  addBefore(engine, session, request, key, index);
   if (action === "none") return;
   const entry = addOperation(engine, action, session, request, key, index);
   entry.fits = room?.(key.text.length);
+}
+
+function addBefore(
+  engine: Engine,
+  session: Session,
+  request: Request,
+  key: Key,
+  index: number,
+): void {
+  const { before } = key;
+  if (before === undefined) return;
+  const entry = addOperation(engine, before, session, request, key, index);
+  if (before === "pause") entry.until = pauseEnd(engine, key.seconds);
 }
 
 function addOperation(
@@ -170,22 +196,6 @@ function addOperation(
   entry.keyIndex = index;
   engine.gathering.changes++;
   return entry;
-}
-
-/** Where room for replies is short: says for a key of so many bytes whether its message fits. Keys use it up in order. */
-type Room = (keyBytes: number) => NonNullable<Entry["fits"]>;
-
-function roomFor({ sink }: Session): Room | undefined {
-  if (!sink.pressure.outputFull) return undefined;
-  const room = sink.room();
-  let used = 0;
-  return (keyBytes) => (flags, length, number) => {
-    const line = `VALUE  ${flags} ${length} ${number}\r\n`;
-    const size = line.length + keyBytes + length + "\r\n".length;
-    if (used + size + "END\r\n".length > room) return false;
-    used += size;
-    return true;
-  };
 }
 
 /** Replies to one operation of a get; behind the last one, ends the reply to the get. */
@@ -230,6 +240,9 @@ function replyOperation(engine: Engine, entry: Entry): void {
   const { session, outcome, kind } = entry;
   const key = keyOf(entry.request, entry.keyIndex);
   const isTaking = kind === "take" || kind === "open" || kind === "peek";
+  // One message is asked for: what it was not taken from has no part in the reply.
+  const isOther = outcome === "skipped" || (outcome === "absent" && !entry.last);
+  if (isTaking && isOther && isEither(entry.request)) return;
   if (session.wait === undefined && outcome !== "held" && outcome !== "too large") {
     // A key that only closes or aborts is one get, too.
     if (isTaking || key.action === "none") stats.getCommands++;
@@ -297,7 +310,7 @@ function replyTooLarge(engine: Engine, entry: Entry): void {
   const { session } = entry;
   if (session.hasConnection) {
     session.verdict = "no room";
-    session.nextKey = entry.keyIndex;
+    session.nextKey = isEither(entry.request) ? 0 : entry.keyIndex;
   } else if (!session.found) {
     session.verdict = "over";
     replyError(engine, entry, "failure", TOO_LONG);
@@ -342,7 +355,7 @@ function endPart(engine: Engine, entry: Entry): void {
   }
   if (verdict === "wait") {
     if (session.wait !== undefined) return keepWaiting(engine, session);
-    beginWait(engine, session, keyOf(request, entry.keyIndex));
+    beginWait(engine, session, request);
     // Further input of the client is held from now on.
     session.sink.gathered();
     return;

@@ -31,6 +31,7 @@ export function addEntry(
   entry.weight = weight;
   entry.last = true;
   entry.chained = false;
+  entry.alternative = false;
   entry.outcome = "pending";
   session.load += weight;
   session.pending++;
@@ -44,6 +45,7 @@ function newEntry(session: Session, request: Request): Entry {
     outcome: "pending",
     provisional: false,
     chained: false,
+    alternative: false,
     alone: false,
     last: true,
     weight: 0,

@@ -1,4 +1,5 @@
 import type { OperationKind } from "../queues/operation.ts";
+import { isEither } from "./either.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { keepBody } from "./records.ts";
 import { keepWaiting } from "./waiters.ts";
@@ -21,7 +22,8 @@ export function postpone(engine: Engine, { session, request, kind, keyIndex }: E
   const { deferred } = session;
   if (session.postponedNow > 0 && deferred[session.postponedNow - 1]?.request === request) return;
   if (request.kind === "set") keepBody(request);
-  const from = request.kind === "get" && !BEFORE_KEYS.has(kind) ? keyIndex : 0;
+  const isPart = request.kind === "get" && !BEFORE_KEYS.has(kind) && !isEither(request);
+  const from = isPart ? keyIndex : 0;
   // Before those that were postponed earlier, and not added again since.
   deferred.splice(session.postponedNow++, 0, { request, from });
 }

@@ -1,4 +1,5 @@
-import type { Key } from "../protocol/key.ts";
+import { keyOf, type Request } from "../protocol/request.ts";
+import { type Target, targetsOf } from "./either.ts";
 import type { Engine, Line, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 
@@ -9,27 +10,31 @@ import { addEntry } from "./group.ts";
  *   - the time is over, the client has ended its side, or it sends much meanwhile: then the reply is that there is no
  *     message;
  *   - the client has disconnected.
- * One message is offered to one session. A peek leaves its message in the queue: that is offered to the next one, too.
+ * A session may wait for several queues: it stands in the line of each. One message is offered to one session. A peek
+ * leaves its message in the queue: that is offered to the next one, too.
  */
 
-/** The session waits for a message, with the key of its current request. */
-export function beginWait(engine: Engine, session: Session, key: Key): void {
+/** The session waits for a message of its request. */
+export function beginWait(engine: Engine, session: Session, request: Request): void {
   const { runtime, waiters } = engine;
   const now = runtime.monotonic();
-  const until = session.waitEnds ?? now + key.wait;
+  const until = session.waitEnds ?? now + keyOf(request, 0).wait;
+  const targets = targetsOf(request);
   session.waitEnds = undefined;
   session.wait = {
-    key,
+    targets,
     until,
     offered: false,
     expired: false,
     cancelTimer: runtime.after(Math.max(0, until - now), () => endWait(engine, session)),
   };
-  const line = waiters.get(key.queue);
-  if (line === undefined) {
-    waiters.set(key.queue, { sessions: new Set([session]), unoffered: undefined });
-  } else {
-    line.sessions.add(session);
+  for (const { queue } of targets) {
+    const line = waiters.get(queue);
+    if (line === undefined) {
+      waiters.set(queue, { sessions: new Set([session]), unoffered: undefined });
+    } else {
+      line.sessions.add(session);
+    }
   }
 }
 
@@ -39,10 +44,12 @@ export function forgetWait({ waiters }: Engine, session: Session): void {
   if (wait === undefined) return;
   wait.cancelTimer();
   session.wait = undefined;
-  const line = waiters.get(wait.key.queue);
-  if (line === undefined) return;
-  line.sessions.delete(session);
-  if (line.sessions.size === 0) waiters.delete(wait.key.queue);
+  for (const { queue } of wait.targets) {
+    const line = waiters.get(queue);
+    if (line === undefined) continue;
+    line.sessions.delete(session);
+    if (line.sessions.size === 0) waiters.delete(queue);
+  }
 }
 
 /** Ends the wait with the reply that there is no message. */
@@ -63,26 +70,28 @@ export function offer(engine: Engine, queue: string, messages: number): void {
   for (let left = messages; left > 0;) {
     const session = nextUnoffered(line);
     if (session === undefined) return;
-    if (offerTo(engine, session) !== "peek") left--;
+    if (offerTo(engine, session, queue) !== "peek") left--;
   }
 }
 
-function offerTo(engine: Engine, session: Session): "take" | "open" | "peek" {
+function offerTo(engine: Engine, session: Session, queue: string): Target["action"] {
   const { wait, current, sink } = session;
-  if (wait === undefined || current === undefined) throw new Error("it does not wait");
-  const { key } = wait;
-  const kind = key.action === "none" ? "take" : key.action;
-  const entry = addEntry(engine, kind, session, current, 0);
-  entry.queue = key.queue;
+  const target = wait?.targets.find((each) => each.queue === queue);
+  if (wait === undefined || target === undefined || current === undefined) {
+    throw new Error("it does not wait");
+  }
+  const { action, keyIndex } = target;
+  const entry = addEntry(engine, action, session, current, 0);
+  entry.queue = queue;
   entry.consumer = session.consumer;
-  entry.keyIndex = 0;
+  entry.keyIndex = keyIndex;
   if (sink.pressure.outputFull) {
     const room = sink.room();
     entry.fits = (_flags, length) => length <= room;
   }
   wait.offered = true;
   engine.gathering.changes++;
-  return kind;
+  return action;
 }
 
 /** The first session without an offer. Sessions with an offer are in front of it. */
@@ -103,8 +112,10 @@ export function keepWaiting(engine: Engine, session: Session): void {
   const { wait } = session;
   if (wait === undefined) return;
   wait.offered = false;
-  const line = engine.waiters.get(wait.key.queue);
-  if (line !== undefined) line.unoffered = undefined;
+  for (const { queue } of wait.targets) {
+    const line = engine.waiters.get(queue);
+    if (line !== undefined) line.unoffered = undefined;
+  }
 }
 
 export function countWaiters({ waiters }: Engine, queue: string): number {

@@ -18,7 +18,8 @@ export const TOO_LARGE = "object too large for cache";
 export const NO_ROOM = "out of memory storing object";
 export const NO_ROOM_FOR_LINE = "out of memory reading request";
 export const SLASH = "a slash has no place in the name here, it begins the options of a get";
-export const ONE_WAIT = "option t= is allowed with a single queue only";
+export const ONE_WAIT =
+  "with several queues all of them have t=, with the same time, up to 16, and then none has or=";
 export const BAD_PAUSE = "a pause is a number of seconds from 0 to 2147483647, 0 is until resume";
 export const NO_DELAY = "a delay other than 0 is not possible";
 export const UNAUTHENTICATED = "unauthenticated";

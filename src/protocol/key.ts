@@ -8,6 +8,8 @@ export interface Key {
   /** As the client wrote it: a byte is a character from U+0000 to U+00FF. */
   readonly text: string;
   readonly queue: string;
+  /** More queues, in this order, that the message may come from when the ones before have none. */
+  readonly others: readonly string[];
   /** Without options. */
   readonly plain: boolean;
   /** What happens first to the message that this client has open. */
@@ -22,7 +24,7 @@ export interface Key {
 }
 
 /** What the options of a key say. */
-type Options = Pick<Key, "before" | "seconds" | "action" | "wait" | "problem">;
+type Options = Pick<Key, "others" | "before" | "seconds" | "action" | "wait" | "problem">;
 
 /** What the client wants with a message: have it, keep it open until it says close, look at it, or nothing. */
 export type Action = "take" | "open" | "peek" | "none";
@@ -38,6 +40,10 @@ export const MAX_NAME = 250;
 
 const WAIT = "t=";
 const PAUSE = "pause=";
+const OR = "or=";
+/** With these a key names 16 queues. */
+const MOST_OTHERS = 15;
+const NO_OTHERS: readonly string[] = Object.freeze([]);
 const SPACE = 32;
 /** An error repeats this many bytes of a wrong option. */
 const MOST_TOLD = 64;
@@ -115,8 +121,8 @@ function parseKey(text: string): Key {
   const queue = text.slice(0, slash);
   const options = optionsOf(text.slice(slash + 1));
   const problem = queueProblem(queue) ?? options.problem;
-  const { before, seconds, action, wait } = options;
-  return { text, queue, plain: false, before, seconds, action, wait, problem };
+  const { others, before, seconds, action, wait } = options;
+  return { text, queue, others, plain: false, before, seconds, action, wait, problem };
 }
 
 /** A line can have thousands of keys, and with options that take time to parse; but there are few combinations. */
@@ -142,7 +148,10 @@ function parseOptions(options: string[]): Options {
   // Some clients add t= to every get, also to one that only closes: there is nothing to wait for.
   const waitMs = action === "none" ? -1 : Number(wait);
   const problem = optionsProblem(options);
-  return { before, seconds: Number(pause ?? 0), action, wait: waitMs, problem };
+  const others = options
+    .filter((option) => option.startsWith(OR))
+    .map((option) => option.slice(OR.length));
+  return { others, before, seconds: Number(pause ?? 0), action, wait: waitMs, problem };
 }
 
 function beforeOf(has: (option: string) => boolean, pause: string | undefined): Key["before"] {
@@ -154,7 +163,13 @@ function beforeOf(has: (option: string) => boolean, pause: string | undefined): 
 
 function plainKey(text: string): Key {
   const problem = queueProblem(text);
-  const rest = { before: undefined, seconds: 0, action: "take", wait: -1 } as const;
+  const rest = {
+    others: NO_OTHERS,
+    before: undefined,
+    seconds: 0,
+    action: "take",
+    wait: -1,
+  } as const;
   return { text, queue: text, plain: true, ...rest, problem };
 }
 
@@ -171,14 +186,20 @@ function optionsProblem(options: string[]): string | undefined {
     if (option === "") continue;
     const name = nameOf(option);
     const told = option.slice(0, MOST_TOLD);
-    if (!["t=", "open", "close", "abort", "peek", PAUSE, "resume"].includes(name)) {
-      return `unknown option ${told}, known are t=<ms>, open, close, abort, peek, pause=<seconds>, resume`;
+    if (!["t=", "open", "close", "abort", "peek", OR, PAUSE, "resume"].includes(name)) {
+      return `unknown option ${told}, known are t=<ms>, open, close, abort, peek, or=<queue>, pause=<seconds>, resume`;
     }
     if (name === PAUSE && !isWait(option.slice(PAUSE.length))) return `${told}: ${BAD_PAUSE}`;
     if (name === "t=" && !isWait(option.slice(2))) {
       return `bad value in ${told}, milliseconds from 0 to ${LONGEST_WAIT} are accepted`;
     }
+    if (name === OR && queueProblem(option.slice(OR.length)) !== undefined) {
+      return `bad value in ${told}, the name of a queue is accepted`;
+    }
     names.add(name);
+  }
+  if (options.filter((option) => option.startsWith(OR)).length > MOST_OTHERS) {
+    return `option ${OR} is accepted up to ${MOST_OTHERS} times`;
   }
   // It goes with any other: where nothing is waited for it means nothing.
   names.delete("t=");
@@ -187,7 +208,7 @@ function optionsProblem(options: string[]): string | undefined {
 
 /** The name of an option, with the = behind it where it has a value. */
 function nameOf(option: string): string {
-  return [WAIT, PAUSE].find((name) => option.startsWith(name)) ?? option;
+  return [WAIT, PAUSE, OR].find((name) => option.startsWith(name)) ?? option;
 }
 
 function isWait(value: string): boolean {
@@ -200,6 +221,8 @@ function combinationProblem(names: Set<string>): string | undefined {
   for (const lonely of ["abort", PAUSE, "resume"]) {
     if (names.has(lonely) && names.size > 1) return clash(lonely);
   }
+  const isTaking = names.has("open") || names.has("peek") || !names.has("close");
+  if (names.has(OR) && !isTaking) return clash(OR);
   if (names.has("peek") && (names.has("open") || names.has("close"))) return clash("peek");
   return undefined;
 }

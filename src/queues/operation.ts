@@ -114,6 +114,8 @@ export interface Operation {
    * skipped, held or too large.
    */
   chained: boolean;
+  /** take, open, peek: it is also skipped when the operation before it brought a message: one of them is enough. */
+  alternative: boolean;
   /** put: the buffer `body` has nothing but this body, and may be kept without a copy. */
   alone: boolean;
   /** take, open, peek: the outcome is too large unless this is true for the message; undefined when every message fits. */
@@ -153,6 +155,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     end: 0,
     delay: 0,
     chained: false,
+    alternative: false,
     alone: false,
     fits: undefined,
     cursor: undefined,

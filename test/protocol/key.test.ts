@@ -110,6 +110,10 @@ test.each([
   ["q/open/open", { queue: "q", action: "open", before: undefined, wait: -1 }],
   ["q/close/close/t=0", { queue: "q", action: "none", before: "close", wait: -1 }],
   ["q/", { queue: "q", action: "take", before: undefined, wait: -1 }],
+  [
+    "q/or=r/or=s/t=5",
+    { queue: "q", others: ["r", "s"], action: "take", before: undefined, wait: 5 },
+  ],
   ["q/pause=5", { queue: "q", action: "none", before: "pause", seconds: 5, wait: -1 }],
   ["q/pause=0/t=9", { queue: "q", action: "none", before: "pause", seconds: 0, wait: -1 }],
   ["q/resume", { queue: "q", action: "none", before: "resume", wait: -1 }],
@@ -119,6 +123,7 @@ test.each([
 ])("the options of %j", (text, expected) => {
   expect(read(text)).toEqual({
     seconds: 0,
+    others: [],
     ...expected,
     text,
     plain: false,

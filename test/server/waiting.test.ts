@@ -162,19 +162,19 @@ test("a clean stop answers END to those who wait, and does not wait itself", asy
 });
 
 describe("refused", () => {
-  test.each(["t=", "t=x", "t=-1", "t=1.5", "t=2147483648", "t=99999999999", "T=1", "t", "t=1/t=1"])(
+  test.each(["t=", "t=x", "t=-1", "t=1.5", "t=2147483648", "t=99999999999", "T=1", "t"])(
     "%s",
     async (option) => {
       const answer = await client.ask(`get q/${option}`);
       expect(answer).toStartWith("CLIENT_ERROR ");
-      expect(answer).toContain(option.split("/")[0]?.replace(/^t=1$/, "t=") ?? "");
+      expect(answer).toContain(option);
       await client.inStep();
     },
   );
 
-  test("with several keys, and then nothing is taken", async () => {
+  test("with several keys, unless all have the same, and then nothing is taken", async () => {
     await client.put("q", "x");
-    for (const keys of ["q/t=1 r", "q r/t=1", "q/t=1 r/t=1", "q q/t=0"]) {
+    for (const keys of ["q/t=1 r", "q r/t=1", "q/t=1 r/t=2", "q q/t=0"]) {
       expect(await client.ask(`get ${keys}`)).toStartWith("CLIENT_ERROR ");
     }
     await client.inStep();

@@ -85,9 +85,11 @@ function isAllowed(account: Account, need: Exclude<Need, "nothing">, request: Re
 
 function areKeysAllowed(account: Account, request: Request): boolean {
   for (let i = 0; i < keyCount(request); i++) {
-    const { queue, action, before } = keyOf(request, i);
-    const needed = ACTION_RIGHTS[action] | (before === undefined ? 0 : BEFORE_RIGHTS[before]);
+    const { queue, others, action, before } = keyOf(request, i);
+    const toTake = ACTION_RIGHTS[action];
+    const needed = toTake | (before === undefined ? 0 : BEFORE_RIGHTS[before]);
     if ((rightsTo(account, queue) & needed) !== needed) return false;
+    for (const other of others) if ((rightsTo(account, other) & toTake) !== toTake) return false;
   }
   return true;
 }

@@ -32,6 +32,8 @@ import { foldWord, isSignedNumber, isWord, splitWords, wordNumber, type Words } 
 export const MAX_LINE = 65_536;
 /** Seconds. */
 const MAX_PAUSE = 2 ** 31 - 1;
+/** What the keys of a long list are compared with: none has t= or or=. */
+const PLAIN: Pick<Key, "wait" | "others"> = { wait: -1, others: [] };
 const CR = 13;
 const LF = 10;
 
@@ -226,7 +228,7 @@ function parseRetrieval(request: Request, words: Words, numbered: boolean): bool
   keys.length = count;
   for (let i = 0; i < count; i++) {
     const key = wordKey(words, i + 1);
-    const problem = keyProblem(key, count);
+    const problem = key.problem ?? (i === 0 ? undefined : otherProblem(keys[0] as Key, key));
     if (problem !== undefined) {
       keys.length = i;
       return refuseBad(request, problem);
@@ -241,7 +243,8 @@ function parseLongList(request: Request, words: Words): boolean {
   const count = words.count - 1;
   request.keys.length = 0;
   for (let i = 1; i <= count; i++) {
-    const problem = keyProblem(wordKey(words, i), count);
+    const key = wordKey(words, i);
+    const problem = key.problem ?? otherProblem(PLAIN, key);
     if (problem !== undefined) return refuseBad(request, problem);
   }
   const { buffer, starts, ends } = words;
@@ -249,9 +252,10 @@ function parseLongList(request: Request, words: Words): boolean {
   return true;
 }
 
-/** What is wrong with one of `count` keys, in words for the client. */
-function keyProblem({ problem, wait }: Key, count: number): string | undefined {
-  return problem ?? (wait >= 0 && count > 1 ? ONE_WAIT : undefined);
+/** What is wrong with a key beside the first one, in words for the client. */
+function otherProblem(first: Pick<Key, "wait" | "others">, key: Key): string | undefined {
+  const isSame = key.wait === first.wait && key.others.length + first.others.length === 0;
+  return isSame ? undefined : ONE_WAIT;
 }
 
 /** `delete <queue> [<time>] [noreply]` */

@@ -52,7 +52,8 @@ function executeWithinBudget(
   let costly = 0;
   while (at < to) {
     const operation = operations[at] as Operation;
-    if (operation.chained && isChainBroken(operations[at - 1])) operation.outcome = "skipped";
+    if (operation.chained && isSkipped(operation, operations[at - 1]))
+      operation.outcome = "skipped";
     at++;
     if (known) executeOne(local, operation);
     else refuse(local, operation);
@@ -65,14 +66,16 @@ function executeWithinBudget(
   return at;
 }
 
-/** Whether the later operations of the same request are skipped. */
-function isChainBroken(operation: Operation | undefined): boolean {
-  switch (operation?.outcome) {
+/** Whether an operation is skipped because of the one before it in the same request. */
+function isSkipped({ alternative }: Operation, before: Operation | undefined): boolean {
+  switch (before?.outcome) {
     case "failed":
     case "skipped":
     case "held":
     case "too large":
       return true;
+    case "done":
+      return alternative;
     default:
       return false;
   }

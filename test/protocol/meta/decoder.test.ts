@@ -107,7 +107,7 @@ const gets: Row[] = [
     "a bad option",
     "mg q/wait\r\n",
     no(
-      "CLIENT_ERROR unknown option wait, known are t=<ms>, open, close, abort, peek, pause=<seconds>, resume",
+      "CLIENT_ERROR unknown option wait, known are t=<ms>, open, close, abort, peek, or=<queue>, pause=<seconds>, resume",
     ),
   ],
   ["many spaces", "  mg   q   v  \r\n", mg("q", [], true)],

@@ -13,7 +13,8 @@ const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
 export const TOO_LARGE = "SERVER_ERROR object too large for cache";
 export const SLASH =
   "CLIENT_ERROR a slash has no place in the name here, it begins the options of a get";
-export const ONE_WAIT = "CLIENT_ERROR option t= is allowed with a single queue only";
+export const ONE_WAIT =
+  "CLIENT_ERROR with several queues all of them have t=, with the same time, up to 16, and then none has or=";
 export const NO_DELAY = "CLIENT_ERROR a delay other than 0 is not possible";
 export const TOO_LONG = "CLIENT_ERROR line too long";
 
@@ -45,7 +46,7 @@ export function fatal(answer: string): Found {
 const ERROR = refused("ERROR");
 const unknownOption = (option: string) =>
   refused(
-    `CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek, pause=<seconds>, resume`,
+    `CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek, or=<queue>, pause=<seconds>, resume`,
   );
 const meaningless = (verb: string) => `CLIENT_ERROR ${verb} has no meaning for a queue, use set`;
 
@@ -283,9 +284,11 @@ const keys: Row[] = [
   ["waiting", "get q/t=500\r\nget q/open/t=0\r\n", get("q/t=500"), get("q/open/t=0")],
   [
     "waiting with several keys",
-    "get a/t=5 b\r\nget a b/t=5\r\n",
+    "get a/t=5 b\r\nget a b/t=5\r\nget a/t=5 b/t=6\r\nget a/t=5 b/t=5\r\n",
     refused(ONE_WAIT),
     refused(ONE_WAIT),
+    refused(ONE_WAIT),
+    get("a/t=5", "b/t=5"),
   ],
   [
     "a name of 250 bytes with options",

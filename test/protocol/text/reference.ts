@@ -138,6 +138,7 @@ function readLine([verb, ...rest]: string[]): Found {
 const combinations = ["", "close", "abort", "open", "peek", "close,open"];
 
 function readKeys(verb: "get" | "gets", keys: string[]): Found {
+  let first = keys.length > 16 ? -1 : undefined;
   for (const key of keys) {
     const [name = "", ...options] = key.split("/");
     if (name === "" || !isName(name)) return refused(BAD_FORMAT);
@@ -148,7 +149,8 @@ function readKeys(verb: "get" | "gets", keys: string[]): Found {
     const kinds = [...new Set(others)].sort().join();
     if (!combinations.includes(kinds) || !areNumbers) return refused("options");
     const waits = times.length > 0 && kinds !== "close" && kinds !== "abort";
-    if (waits && keys.length > 1) return refused(ONE_WAIT);
+    const wait = waits ? Number(times.at(-1)?.slice(2)) : -1;
+    if (wait !== (first ??= wait)) return refused(ONE_WAIT);
   }
   return { kind: verb, names: keys };
 }
