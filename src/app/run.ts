@@ -62,7 +62,6 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   const signals = handleSignals();
   const reloadables = listReloadables();
   signals.reload = newReload(reloadables);
-  info(`${program} ${version} starts as process ${process.pid}`);
   raiseLimits(options);
   const user = lookUpUser(options.user);
   const accounts = readAccounts(options);
@@ -106,6 +105,7 @@ async function listen(options: Options): Promise<Listener[]> {
 /** Tells the log, the process that started a daemon, and the service manager. */
 function announce(listeners: readonly Stoppable[], channel: StarterChannel): void {
   const places = listeners.map(({ place }) => place);
+  info(`${program} ${version} serves as process ${process.pid}`);
   for (const place of places) info(`listening on ${place}`);
   reportReady(channel);
   notify("READY=1", `STATUS=listening on ${places.join(", ")}`);
