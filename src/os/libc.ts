@@ -1,4 +1,4 @@
-import { dlopen, type FFIFunction, read } from "bun:ffi";
+import { CString, dlopen, type FFIFunction, type Pointer, read } from "bun:ffi";
 import { closeSync } from "node:fs";
 
 /** What a process has a limit of: open file descriptors, or bytes of a core file. */
@@ -46,6 +46,7 @@ const IPPROTO_TCP = 6;
 const TCP_USER_TIMEOUT = 18;
 
 // struct passwd begins with two pointers (name, password) on every system served here.
+const NAME_OFFSET = 0;
 const UID_OFFSET = 16;
 const GID_OFFSET = 20;
 
@@ -56,6 +57,7 @@ const functions = {
   setrlimit: { args: ["i32", "buffer"], returns: "i32" },
   getpwnam: { args: ["cstring"], returns: "ptr" },
   setsockopt: { args: ["i32", "i32", "i32", "buffer", "u32"], returns: "i32" },
+  getpwuid: { args: ["u32"], returns: "ptr" },
   initgroups: { args: ["cstring", "u32"], returns: "i32" },
   sigaction: { args: ["i32", "ptr", "buffer"], returns: "i32" },
   signal: { args: ["i32", "u64"], returns: "u64" },
@@ -171,6 +173,13 @@ export function setUserTimeout(fd: number, milliseconds: number): boolean {
   if (process.platform !== "linux") return false;
   const value = new Uint32Array([milliseconds]);
   return libc().setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, value, value.byteLength) === 0;
+}
+
+/** The name of the user whose id it is; undefined when the system has none. */
+export function findUserName(uid: number): string | undefined {
+  const entry = libc().getpwuid(uid);
+  if (entry === null) return undefined;
+  return new CString(read.ptr(entry, NAME_OFFSET) as Pointer).toString();
 }
 
 /** Joins all the groups of the user. False when the system refuses it. */

@@ -1,8 +1,9 @@
 import { constants, Database, SQLiteError } from "bun:sqlite";
-import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 
 import { reasonIn } from "../util/reason.ts";
-import { databaseInode, type Home, lockDatabase } from "./directory.ts";
+import { orAlone, takeAlone } from "./alone.ts";
+import { databaseInode, findObstacle, type Home, lockDatabase } from "./directory.ts";
 import { APPLICATION, createTables, hasTables, VERSION } from "./schema.ts";
 import { StoreError } from "./store.ts";
 import { isOld, type Progress, upgrade } from "./upgrade.ts";
@@ -41,11 +42,14 @@ export function openDatabase(home: Home, options: DatabaseOptions): Database {
   const { lockWait } = options;
   return withStoreError(file, () => {
     lockIfThere(home);
+    const obstacle = findObstacle(home);
+    if (obstacle !== undefined) throw new StoreError(`cannot open ${file}: ${obstacle}`);
     if (isHalfMade(file)) emptyFile(file, lockWait);
-    if (existsSync(file) && statSync(file).size > 0) inspect(file, lockWait);
-    else closeSync(openSync(file, "a", 0o600));
+    if (existsSync(file) && statSync(file).size > 0) {
+      orAlone((alone) => inspect(file, lockWait, alone));
+    } else closeSync(openSync(file, "a", 0o600));
     lockDatabase(home);
-    return connect(file, options);
+    return orAlone((alone) => connect(file, options, alone));
   });
 }
 
@@ -54,7 +58,7 @@ export function openDatabase(home: Home, options: DatabaseOptions): Database {
  * @throws StoreError
  */
 export function reopenDatabase(home: Home, options: DatabaseOptions): Database {
-  return withStoreError(home.file, () => connect(home.file, options));
+  return withStoreError(home.file, () => orAlone((alone) => connect(home.file, options, alone)));
 }
 
 /** Closes the database, and leaves its log beside it, so that all of it is brought in after the next opening. */
@@ -77,12 +81,15 @@ function lockIfThere(home: Home): void {
   }
 }
 
-function connect(file: string, options: DatabaseOptions): Database {
+function connect(file: string, options: DatabaseOptions, alone: boolean): Database {
   const database = new Database(file, { readwrite: true, strict: true });
   try {
+    if (alone) takeAlone(database);
     database.run(`PRAGMA busy_timeout = ${options.lockWait}`);
     if (!hasTables(database)) createTables(database, options.pageSize);
     configure(database, options);
+    // What was made of the index that could not be made.
+    if (alone) rmSync(`${file}-shm`, { force: true });
     if (isOld(database)) upgrade(database, options.progress ?? (() => undefined));
     return database;
   } catch (error) {
@@ -119,12 +126,14 @@ function emptyFile(file: string, lockWait: number): void {
 }
 
 /** Checks an existing file without changing it. */
-function inspect(file: string, lockWait: number): void {
+function inspect(file: string, lockWait: number, alone: boolean): void {
   const { size } = statSync(file);
   // SQLite takes a file of a byte or two for an empty one, and would write over it.
   if (size < SMALLEST_FILE) throw new StoreError(`${file} is no database of memcacheq`);
   const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
-  using database = new Database(file, { readonly: true, strict: true });
+  const access = alone ? { readwrite: true } : { readonly: true };
+  using database = new Database(file, { ...access, strict: true });
+  if (alone) takeAlone(database);
   database.run(`PRAGMA busy_timeout = ${lockWait}`);
   const application = pragma(database, "application_id");
   const version = pragma(database, "user_version");

@@ -1,7 +1,9 @@
 import {
+  accessSync,
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
@@ -9,7 +11,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { lockFile } from "../os/libc.ts";
+import { findUserName, lockFile } from "../os/libc.ts";
 import { reasonIn } from "../util/reason.ts";
 import { StoreError } from "./store.ts";
 
@@ -77,6 +79,28 @@ export function lockDatabase(home: Home): void {
 /** The inode of the database file; undefined when there is none. */
 export function databaseInode({ file }: Home): number | undefined {
   return statSync(file, { throwIfNoEntry: false })?.ino;
+}
+
+/** Why SQLite can't work with the files, in words for the user; undefined when this process may write them. */
+export function findObstacle({ directory, file }: Home): string | undefined {
+  const ofSqlite = [file, `${file}-wal`, `${file}-shm`].filter((path) => existsSync(path));
+  return obstacleAt(directory) ?? ofSqlite.map(obstacleAt).find((found) => found !== undefined);
+}
+
+function obstacleAt(path: string): string | undefined {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES") return reasonIn(error);
+    return `${path} can't be written by user ${userName()}`;
+  }
+}
+
+function userName(): string {
+  const id = process.geteuid?.() ?? 0;
+  return findUserName(id) ?? `${id}`;
 }
 
 export function closeHome(home: Home): void {

@@ -2,6 +2,7 @@ import type { Database } from "bun:sqlite";
 
 import type { Clock } from "../util/clock.ts";
 import type { Histogram } from "../util/histogram.ts";
+import { isAlone } from "./alone.ts";
 import { type LogKeeper, newLogKeeper } from "./checkpoint.ts";
 import type { Suspects } from "./damage.ts";
 import { type DatabaseOptions, pageSizeOf } from "./database.ts";
@@ -52,6 +53,8 @@ export interface Opening {
   vacuum: Vacuum;
   log: LogKeeper;
   logFiles: LogFiles;
+  /** No other process can open it: see alone.ts. */
+  isAlone: boolean;
   /** The ids of all queues, and of dropped queues that still have rows. */
   ids: Set<number>;
   /** Bytes. */
@@ -59,7 +62,8 @@ export interface Opening {
 }
 
 /** Prepares what works on an open database, and closes that when it cannot be read. */
-export function openingOf(database: Database, home: Home, { extentPages }: StoreOptions): Opening {
+export function openingOf(database: Database, home: Home, options: StoreOptions): Opening {
+  const { extentPages, warn } = options;
   try {
     const statements = prepare(database);
     const queues = statements.queues.all();
@@ -69,6 +73,12 @@ export function openingOf(database: Database, home: Home, { extentPages }: Store
     );
     const pageSize = pageSizeOf(database);
     const log = newLogKeeper(statements, home, pageSize);
+    const alone = isAlone(database);
+    if (alone) {
+      // The thread of a checkpoint would be another connection.
+      log.hugeLog = Infinity;
+      warn?.(`${home.file} is open for this process alone: the disk is full`);
+    }
     return {
       database,
       statements,
@@ -76,6 +86,7 @@ export function openingOf(database: Database, home: Home, { extentPages }: Store
       vacuum: newVacuum(statements, log, extentPages),
       log,
       logFiles: findLogFiles(home),
+      isAlone: alone,
       ids: new Set([...queues.map(({ id }) => id), ...removal.dropped.keys()]),
       pageSize,
     };

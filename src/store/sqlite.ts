@@ -32,6 +32,8 @@ import { writeBatch } from "./write.ts";
 const CHECK_EVERY = 10;
 /** Milliseconds between two attempts to open the file anew after a checkpoint's sync failed. */
 const REWRITE_EVERY = 1000;
+/** The index of a log takes 32 KB, and more when the log is long. */
+const INDEX_BYTES = 1024 * 1024;
 /** What cannot be read for so many milliseconds is damaged, and not a failure of the disk that passes. */
 const LASTING_DAMAGE = 2000;
 /** How often a transaction is repeated because it met damaged rows; each time it leaves out some more of them. */
@@ -243,6 +245,16 @@ function keepLogShort(sqlite: Sqlite): void {
   reopenOrDoubt(sqlite);
 }
 
+/** After a start on a full disk: opens the file as usual as soon as there is space for the index of its log. */
+function shareAgain(sqlite: Sqlite): void {
+  const { open, mustRecover, home, clock, options } = sqlite;
+  if (!open.isAlone || mustRecover || clock.monotonic() < sqlite.rewriteAt) return;
+  sqlite.rewriteAt = clock.monotonic() + REWRITE_EVERY;
+  if (availableBytes(home.directory) < INDEX_BYTES) return;
+  reopenOrDoubt(sqlite);
+  options.warn?.(`${home.file} is open as usual again: there is space on the disk`);
+}
+
 function reopenOrDoubt(sqlite: Sqlite): void {
   try {
     reopen(sqlite);
@@ -274,6 +286,7 @@ function availableBytes(directory: string): number {
 function maintain(sqlite: Sqlite): boolean {
   // Without commits nothing else would notice it.
   if (databaseInode(sqlite.home) === sqlite.inode) saveRemovedLog(sqlite);
+  shareAgain(sqlite);
   keepLogShort(sqlite);
   recheckSuspects(sqlite.open.statements, sqlite.suspects);
   if (removeGone(sqlite)) return true;

@@ -1,9 +1,10 @@
 /** A disk that fills up. */
 import { expect, test } from "bun:test";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { set } from "../server/client.ts";
-import { start, suite } from "../server/harness.ts";
+import { eventually, start, suite } from "../server/harness.ts";
 import { smallDisk } from "./small_disk.ts";
 
 suite();
@@ -41,3 +42,41 @@ test("--min-free: sets are refused before the disk is full, takes go on, and mak
   expect(await client.take("q")).toHaveLength(BODY.length);
   await server.stop();
 });
+
+test.each(["SIGTERM", "SIGKILL"] as const)(
+  "%s, the disk is full, and it is started: it starts, refuses what it can't store, and goes on when there is space",
+  async (signal) => {
+    using disk = await smallDisk("size=4m");
+    const { shell, user, inside, outside } = disk;
+    const options = { shell, home: join(inside, "home") };
+    const files = () => readdirSync(join(outside, "home"));
+    const flags = ["-u", user, "--http", "0"];
+    const first = await start(flags, options);
+    const producer = await first.connect();
+    await producer.put("q", "before");
+    await first.stop(signal);
+    const ballast = join(outside, "ballast");
+    expect(() => writeFileSync(ballast, Buffer.alloc(8 * MB))).toThrow("ENOSPC");
+
+    const second = await start(flags, options);
+    const [, site = ""] = await second.logged(/listening on (http \S+)\n/);
+    const health = async () => (await fetch(`${site.replace(" ", "://")}/healthz`)).status;
+    const client = await second.connect();
+    client.send(set("q", BODY.subarray(0, 1000)));
+    expect(await client.line()).toBe("SERVER_ERROR database or disk is full");
+    expect(await health()).toBe(503);
+    client.send("get q/peek\r\n");
+    expect(await client.messages()).toEqual([{ queue: "q/peek", flags: 0, body: "before" }]);
+
+    rmSync(ballast);
+    await eventually("an index of the log", () =>
+      files().includes("memcacheq.db-shm") ? true : undefined,
+    );
+    await eventually("health", async () => ((await health()) === 200 ? true : undefined));
+    await client.put("q", "after");
+    expect(await client.take("q")).toBe("before");
+    expect(await client.take("q")).toBe("after");
+    expect((await second.stop()).code).toBe(0);
+    expect(files()).toEqual(["memcacheq.db"]);
+  },
+);

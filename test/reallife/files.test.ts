@@ -1,9 +1,10 @@
 /** What administrators do to the files of a running server, or of one that is started. */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
-import { eventually, start, suite } from "../server/harness.ts";
+import { eventually, isRoot, run, scratch, start, suite, user } from "../server/harness.ts";
+import { smallDisk } from "./small_disk.ts";
 
 suite();
 
@@ -43,4 +44,50 @@ describe.each(["-wal", "-shm"])("rm memcacheq.db%s while it runs", (suffix) => {
     expect(readFileSync(join(server.home, "memcacheq.db")).length).toBeGreaterThan(0);
     await next.stop();
   });
+});
+
+/** A home with a database that was stopped cleanly, in a directory that all may enter. */
+async function usedHome(): Promise<string> {
+  const parent = scratch();
+  chmodSync(parent, 0o755);
+  const server = await start([], { home: join(parent, "home") });
+  await server.stop();
+  return server.home;
+}
+
+const other = isRoot ? "nobody" : user;
+
+test("a directory that belongs to somebody else: it is named, and the user", async () => {
+  const home = await usedHome();
+  chmodSync(home, 0o555);
+  chmodSync(join(home, "memcacheq.db"), 0o444);
+  const { code, stderr } = await run(["-u", other, "-H", home, "-p", "0", "-l", "127.0.0.1"]);
+  expect(stderr).toBe(
+    `memcacheq: cannot open ${home}/memcacheq.db: ${home} can't be written by user ${other}\n`,
+  );
+  expect(code).toBe(1);
+  chmodSync(home, 0o777);
+  const second = await run(["-u", other, "-H", home, "-p", "0", "-l", "127.0.0.1"]);
+  expect(second.stderr).toBe(
+    `memcacheq: cannot open ${home}/memcacheq.db: ${home}/memcacheq.db can't be written by user ${other}\n`,
+  );
+});
+
+test("a read-only file system: it is said", async () => {
+  const home = await usedHome();
+  using disk = await smallDisk("size=4m");
+  mkdirSync(join(disk.outside, "home"));
+  copyFileSync(join(home, "memcacheq.db"), join(disk.outside, "home/memcacheq.db"));
+  const readOnly = disk.shell
+    .replace("exec ", "")
+    .replace('"$0" "$@"', `mount -o remount,ro ${disk.inside}`);
+  for (const name of ["home", "new"]) {
+    const directory = join(disk.inside, name);
+    const flags = ["-u", disk.user, "-H", directory, "-p", "0", "-l", "127.0.0.1"];
+    const { code, stderr } = await run(flags, { shell: `${readOnly}; ${disk.shell}` });
+    const what =
+      name === "home" ? `open ${directory}/memcacheq.db` : `make the directory ${directory}`;
+    expect(stderr).toBe(`memcacheq: cannot ${what}: read-only file system\n`);
+    expect(code).toBe(1);
+  }
 });
