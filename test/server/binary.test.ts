@@ -285,17 +285,21 @@ test("the log shows every request and its answer, and no value", async () => {
   expect(stderr).not.toContain("> getkq");
 });
 
-test("over UDP there is text only", async () => {
+test("over UDP there is text only: a datagram in binary is dropped", async () => {
   const port = freePort();
   const server = await start(["-U", `${port}`]);
   await server.logged(/listening on udp/);
-  const answer = Promise.withResolvers<string>();
+  const answer = Promise.withResolvers<Buffer>();
   const socket = await Bun.udpSocket({
     connect: { hostname: "127.0.0.1", port },
-    socket: { data: (_socket, data) => answer.resolve(data.toString("latin1", 8)) },
+    socket: { data: (_socket, data) => answer.resolve(Buffer.from(data)) },
   });
-  socket.send(Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 1, 0, 0]), request(opcodes.version)]));
-  expect(await answer.promise).toBe("CLIENT_ERROR incomplete request\r\n");
+  const datagram = (id: number, content: Buffer): Buffer =>
+    Buffer.concat([Buffer.from([0, id, 0, 0, 0, 1, 0, 0]), content]);
+  socket.send(datagram(1, request(opcodes.version)));
+  socket.send(datagram(2, Buffer.from("version\r\n")));
+  const first = await answer.promise;
+  expect([first[1], first.toString("latin1", 8)]).toEqual([2, `VERSION ${version}\r\n`]);
   socket.close();
   await server.stop();
 });
