@@ -11,8 +11,7 @@ export const seed = Math.floor(Math.random() * 2 ** 32);
 /** To be called once at the top of each test file. */
 export function suite(): void {
   useSources();
-  // A test ends by what it waits for; this is for one that never does, also on a busy machine.
-  setDefaultTimeout(300_000);
+  setDefaultTimeout(60_000);
   afterAll(killAll);
 }
 

@@ -1,0 +1,123 @@
+/** Faults of a store, and a backend that answers later. Both keep the contracts of `Store` and `Backend`. */
+import type { Backend } from "../../src/queues/backend.ts";
+import type { Operation } from "../../src/queues/operation.ts";
+import { type Store, StoreError } from "../../src/store/store.ts";
+import type { Fault } from "./plan.ts";
+import type { Time } from "./time.ts";
+
+/** What the store did to the engine, in order. */
+export type Event =
+  | { what: "failed"; reason: string }
+  | { what: "in doubt"; reason: string; kept: boolean }
+  | { what: "not recovered"; reason: string }
+  | { what: "recovered" };
+
+export interface Faults {
+  /** How often each of them is still to happen. */
+  due: Record<Fault, number>;
+  /** What happened since it was last asked. */
+  events: Event[];
+  /** Reasons of reads that failed meanwhile, and of checkpoints. */
+  reads: string[];
+  checkpoints: string[];
+  /** A sync failed: the change is in the file, or not. */
+  doubt: { kept: boolean } | undefined;
+  /** So many faults have happened: each has a reason of its own. */
+  count: number;
+  commits: number;
+}
+
+export function newFaults(): Faults {
+  const due = { commit: 0, "sync kept": 0, "sync lost": 0, recover: 0, read: 0, checkpoint: 0 };
+  return { due, events: [], reads: [], checkpoints: [], doubt: undefined, count: 0, commits: 0 };
+}
+
+export function noMoreFaults({ due }: Faults): void {
+  for (const fault of Object.keys(due) as Fault[]) due[fault] = 0;
+}
+
+/** @param commitMs how long a commit takes at most */
+export function withFaults(store: Store, faults: Faults, time: Time, commitMs: number): Store {
+  const { due, events } = faults;
+  const strikes = (fault: Fault) => due[fault] > 0 && due[fault]-- > 0;
+  const reasonOf = (text: string) => `${text} ${++faults.count}`;
+  return {
+    ...store,
+    queues: () => {
+      const queues = store.queues();
+      if (faults.doubt !== undefined) {
+        faults.doubt = undefined;
+        events.push({ what: "recovered" });
+      }
+      return queues;
+    },
+    commit(batch) {
+      if (faults.doubt !== undefined) throw new Error("a commit before the recovery");
+      faults.commits++;
+      time.now += (time.random.below(100) / 100) * commitMs;
+      if (strikes("commit")) {
+        const reason = reasonOf("disk full");
+        events.push({ what: "failed", reason });
+        throw new StoreError(reason);
+      }
+      const isKept = strikes("sync kept");
+      if (!isKept && !strikes("sync lost")) return store.commit(batch);
+      // Its answers would not tell which operations failed by themselves.
+      const kept = isKept && faults.reads.length === 0;
+      if (kept) store.commit(batch);
+      faults.doubt = { kept };
+      const reason = reasonOf("sync failed");
+      events.push({ what: "in doubt", reason: `${reason}, outcome unknown`, kept });
+      throw new StoreError(reason, "unknown");
+    },
+    recover() {
+      if (faults.doubt === undefined || !strikes("recover")) return store.recover();
+      const reason = reasonOf("cannot open");
+      events.push({ what: "not recovered", reason });
+      throw new StoreError(reason);
+    },
+    read(queue, from, bytes) {
+      if (!strikes("read")) return store.read(queue, from, bytes);
+      const reason = reasonOf("cannot read");
+      faults.reads.push(reason);
+      throw new StoreError(reason);
+    },
+    checkpoint(how) {
+      if (!strikes("checkpoint")) return store.checkpoint(how);
+      const reason = reasonOf("no checkpoint");
+      faults.checkpoints.push(reason);
+      throw new StoreError(reason);
+    },
+  };
+}
+
+/** A call of the backend that is on its way. */
+export interface Call {
+  /** Turns of the loop until it is answered. */
+  turns: number;
+  operations: readonly Operation[];
+  from: number;
+  /** How many were executed; undefined when the work is still to be done. */
+  executed: number | undefined;
+  work: () => number;
+  answer: (executed: number) => void;
+}
+
+/** The backend answers later. @param started is given each call */
+export function answeringLater(
+  backend: Backend,
+  isEarly: boolean,
+  most: number,
+  started: (call: Omit<Call, "turns">) => void,
+): Backend {
+  return {
+    ...backend,
+    execute(operations, from, to) {
+      const { promise, resolve } = Promise.withResolvers<number>();
+      const work = () => backend.execute(operations, from, Math.min(to, from + most)) as number;
+      const executed = isEarly ? work() : undefined;
+      started({ operations, from, executed, work, answer: resolve });
+      return promise;
+    },
+  };
+}

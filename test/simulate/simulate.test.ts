@@ -1,0 +1,80 @@
+/** The simulator itself: the same seed gives the same run, and what failed once stays mended. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+
+import { openLog } from "../../src/util/log.ts";
+import type { Ask } from "./ask.ts";
+import { newPlan } from "./generate.ts";
+import { readOptions } from "./options.ts";
+import type { Plan, Step } from "./plan.ts";
+import { replay } from "./replay.ts";
+import { FAILED } from "./seeds.ts";
+import { shrink } from "./shrink.ts";
+
+setDefaultTimeout(60_000);
+// The server logs each of the faults.
+beforeAll(() => openLog(() => false));
+afterAll(() => openLog(() => true));
+
+test.each(["memory", "sqlite"] as const)(
+  "the same seed is the same run, over %s",
+  async (store) => {
+    for (const seed of [1, 2, 3, 4]) {
+      const first = await replay(newPlan(seed, store));
+      expect(first.failure).toBeUndefined();
+      expect(await replay(newPlan(seed, store))).toEqual(first);
+    }
+  },
+);
+
+test("another seed is another run", async () => {
+  const [one, other] = await Promise.all([replay(newPlan(1)), replay(newPlan(2))]);
+  expect(one.digest).not.toBe(other.digest);
+});
+
+test.each([1, ...FAILED])("seed %d", async (seed) => {
+  expect((await replay(newPlan(seed))).failure).toBeUndefined();
+});
+
+/** A plan that always fails: the client of its last steps asks for what nobody knows the answer to. */
+function failing(): Plan {
+  const plan = newPlan(11, "memory");
+  const habits = { binary: false, reads: "all", window: 1000 } as const;
+  const asks: Ask[] = [
+    { kind: "version", dialect: "text" },
+    { kind: "wrong", dialect: "text", which: -1 },
+  ];
+  const steps: Step[] = [
+    ...plan.steps,
+    { do: "connect", client: 1000, habits },
+    { do: "send", client: 1000, asks },
+    { do: "turn", times: 3 },
+  ];
+  return { ...plan, steps };
+}
+
+test("a plan that fails is shortened to what fails in the same way", async () => {
+  const plan = failing();
+  const { failure } = await replay(plan);
+  expect(failure).toContain("client 1000");
+  const short = await shrink(plan, failure ?? "", 10_000);
+  expect(short.steps.length).toBeLessThanOrEqual(3);
+  expect((await replay(short)).failure).toContain("client 1000");
+});
+
+describe("the command line", () => {
+  test("one seed, many of them, or as many as there is time for", () => {
+    expect(readOptions(["--seed", "5"])).toMatchObject({ seed: 5, seeds: 1, seconds: Infinity });
+    expect(readOptions(["--seeds", "9"])).toMatchObject({ seeds: 9, seconds: Infinity });
+    expect(readOptions(["--seconds", "2"])).toMatchObject({ seeds: Infinity, seconds: 2 });
+    expect(readOptions([])).toMatchObject({ seeds: Infinity, seconds: 60, store: undefined });
+  });
+
+  test.each([
+    [["--seed", "x"], "--seed wants a whole number from 0 to 4294967295"],
+    [["--seeds", "0"], "--seeds wants"],
+    [["--store", "disk"], '--store wants memory or sqlite, not "disk"'],
+    [["--nothing"], "--nothing"],
+  ])("%p is refused", (args, why) => {
+    expect(() => readOptions(args)).toThrow(why);
+  });
+});

@@ -1,0 +1,290 @@
+/**
+ * A store in memory that keeps the contract of {@link Store}, for as long as the simulator lives: the process that uses
+ * it may crash, and another one finds in it what was committed.
+ */
+import {
+  type Batch,
+  type DelayedMessage,
+  HEAD,
+  type HeldMessage,
+  type StoredSegment,
+} from "../../src/store/batch.ts";
+import {
+  type DueMessage,
+  type DuePlace,
+  ROW_BYTES,
+  type Store,
+  type StoredDelivery,
+  type StoredQueue,
+  StoreError,
+} from "../../src/store/store.ts";
+import type { Clock } from "../../src/util/clock.ts";
+import { DURATIONS, newHistogram } from "../../src/util/histogram.ts";
+
+interface Row {
+  first: number;
+  end: number;
+  flags: number;
+  body: Uint8Array;
+  arrived: number;
+}
+
+interface Kept {
+  id: number;
+  name: string;
+  head: number;
+  tail: number;
+  bytes: number;
+  held: Map<number, HeldMessage>;
+  paused: number | undefined;
+  delayed: Map<number, DelayedMessage>;
+  /** How many are delayed, and how many of these not below the head, as the last batch that changed it says. */
+  counts: { delayed: number; ahead: number };
+  /** By their first number. */
+  rows: Row[];
+}
+
+export interface Disk {
+  queues: Map<number, Kept>;
+  /** Dropped queues whose rows are not removed yet. */
+  dropped: Map<number, Row[]>;
+  lastId: number;
+}
+
+/** More than a group can use, and of these only a few before the first are used again. */
+const MAX_IDS = 10_000;
+const FIRST_ID = MAX_IDS - 20;
+const NO_HELD: number[] = [];
+
+export function newDisk(): Disk {
+  return { queues: new Map(), dropped: new Map(), lastId: FIRST_ID };
+}
+
+export function openStandIn(disk: Disk, clock: Clock): Store {
+  return {
+    queues: () => [...disk.queues.values()].map(storedOf).sort((a, b) => a.queue - b.queue),
+    newQueueId: () => newQueueId(disk),
+    commit: (batch) => write(disk, batch, clock.calendar()),
+    due: (after, until, most) =>
+      allDelayed(disk, after)
+        .filter(({ due }) => due <= until)
+        .slice(0, most),
+    nextDue: (after) => allDelayed(disk, after)[0]?.due,
+    delayedFrom(id, from, most) {
+      const numbers = [...(disk.queues.get(id)?.delayed.keys() ?? [])].filter(
+        (number) => number >= from,
+      );
+      return numbers.sort((a, b) => a - b).slice(0, most);
+    },
+    firstFree(id, from) {
+      const delayed = disk.queues.get(id)?.delayed;
+      let free = from;
+      while (delayed?.has(free) === true) free++;
+      return free;
+    },
+    read: (id, from, bytes) => read(id, disk.queues.get(id)?.rows ?? [], from, bytes),
+    measure(id, from, most) {
+      const rows = (disk.queues.get(id)?.rows ?? []).filter(({ first }) => first >= from);
+      const some = rows.slice(0, most);
+      const total = some.reduce((sum, row) => sum + bodyBytes(row), 0);
+      return { bytes: total, next: rows.length > most ? (some.at(-1)?.end ?? 0) : 0 };
+    },
+    arrived: (id, number) => rowOf(disk.queues.get(id)?.rows ?? [], number)?.arrived,
+    autoCheckpoint: () => {},
+    maintain() {
+      disk.dropped.clear();
+      for (const queue of disk.queues.values()) removeGone(queue);
+      return false;
+    },
+    checkpoint: () => {},
+    recover: () => {},
+    syncs: newHistogram(DURATIONS),
+    probe: () => {},
+    extent: () => ({ database: 0, log: 0, pageSize: 4096, freePages: 0, available: 2 ** 40 }),
+    checkpointed: () => 100,
+    close: () => {},
+  };
+}
+
+function write(disk: Disk, batch: Batch, now: number): void {
+  for (const id of batch.dropped) {
+    const queue = keptIn(disk, id);
+    disk.queues.delete(id);
+    disk.dropped.set(id, queue.rows);
+  }
+  for (const { queue: id, name } of batch.created) {
+    if (disk.queues.has(id) || disk.dropped.has(id)) throw new Error(`id ${id} is in use`);
+    disk.queues.set(id, newKept(id, name));
+  }
+  for (const segment of batch.segments) {
+    insert(keptIn(disk, segment.queue), segment, segment.arrived ?? now);
+  }
+  for (const held of batch.held) keptIn(disk, held.queue).held.set(held.number, { ...held });
+  for (const delayed of batch.delays?.delayed ?? []) {
+    keptIn(disk, delayed.queue).delayed.set(delayed.number, { ...delayed });
+  }
+  // Of what is gone since an earlier commit: what this batch takes may come back.
+  for (const position of batch.positions) removeGone(keptIn(disk, position.queue));
+  for (const { queue: id, head, tail, bytes } of batch.positions) {
+    const queue = keptIn(disk, id);
+    if (head < queue.head || head > tail) throw new Error(`head ${head} of ${queue.head}`);
+    Object.assign(queue, { head, tail, bytes });
+  }
+  for (const { queue, until } of batch.paused ?? []) keptIn(disk, queue).paused = until;
+  for (const { queue, number } of batch.released) {
+    if (!keptIn(disk, queue).held.delete(number)) throw new Error(`${number} is not held`);
+  }
+  for (const { queue, number } of batch.delays?.undelayed ?? []) {
+    if (!keptIn(disk, queue).delayed.delete(number)) throw new Error(`${number} is not delayed`);
+  }
+  for (const { queue: id, ...counts } of batch.delays?.counts ?? []) {
+    const queue = keptIn(disk, id);
+    queue.counts = { delayed: counts.delayed, ahead: counts.ahead };
+    if (queue.delayed.size !== counts.delayed) {
+      throw new Error(`${queue.delayed.size} are delayed, and ${counts.delayed} are counted`);
+    }
+  }
+}
+
+/** All delayed messages behind a place, in the order of when they are due. */
+function allDelayed({ queues }: Disk, after: DuePlace): DueMessage[] {
+  const found: DueMessage[] = [];
+  for (const { name, delayed } of queues.values()) {
+    for (const message of delayed.values()) {
+      if (compare(message, after) > 0) found.push({ ...message, name });
+    }
+  }
+  return found.sort(compare);
+}
+
+function compare(a: DuePlace, b: DuePlace): number {
+  return a.due - b.due || a.queue - b.queue || a.number - b.number;
+}
+
+/** The disk loses the rows of a queue from number `from` in its list on, three at most. @returns the lost numbers */
+export function loseRows(disk: Disk, name: string, from: number): number[] {
+  const queue = [...disk.queues.values()].find((each) => each.name === name);
+  const lost = queue?.rows.splice(from, 3) ?? [];
+  return lost.flatMap(({ first, end }) => Array.from({ length: end - first }, (_, n) => first + n));
+}
+
+/** How many rows there are. */
+export function countRows({ queues, dropped }: Disk): number {
+  const lists = [...[...queues.values()].map(({ rows }) => rows), ...dropped.values()];
+  return lists.reduce((total, { length }) => total + length, 0);
+}
+
+function newQueueId(disk: Disk): number | undefined {
+  const isUsed = () => disk.queues.has(disk.lastId) || disk.dropped.has(disk.lastId);
+  if (disk.queues.size + disk.dropped.size >= MAX_IDS) return undefined;
+  do disk.lastId = (disk.lastId % MAX_IDS) + 1;
+  while (isUsed());
+  return disk.lastId;
+}
+
+function newKept(id: number, name: string): Kept {
+  return {
+    id,
+    name,
+    head: 1,
+    tail: 1,
+    bytes: 0,
+    held: new Map(),
+    rows: [],
+    paused: undefined,
+    delayed: new Map(),
+    counts: { delayed: 0, ahead: 0 },
+  };
+}
+
+function keptIn({ queues }: Disk, id: number): Kept {
+  const queue = queues.get(id);
+  if (queue === undefined) throw new StoreError(`there is no queue ${id}`);
+  return queue;
+}
+
+function storedOf({ id, name, head, tail, bytes, held, paused, counts }: Kept): StoredQueue {
+  const delivery: StoredDelivery = { deliveries: new Map(), leases: [], ...counts };
+  const numbers: number[] = [];
+  for (const { number, deliveries = 0, lease } of held.values()) {
+    if (lease !== undefined) delivery.leases.push({ number, deliveries, ...lease });
+    else numbers.push(number);
+    if (lease === undefined && deliveries > 0) delivery.deliveries.set(number, deliveries);
+  }
+  const isKnown = delivery.deliveries.size + delivery.leases.length + counts.delayed > 0;
+  return {
+    queue: id,
+    name,
+    head,
+    tail,
+    bytes,
+    paused,
+    held: numbers.length === 0 ? NO_HELD : numbers.sort((a, b) => a - b),
+    delivery: isKnown ? delivery : undefined,
+  };
+}
+
+function insert(
+  { rows }: Kept,
+  { first, count, flags, body }: StoredSegment,
+  arrived: number,
+): void {
+  const row = {
+    first,
+    end: first + count,
+    flags,
+    body: Uint8Array.prototype.slice.call(body),
+    arrived,
+  };
+  let at = rows.length;
+  while (at > 0 && (rows[at - 1] as Row).first > first) at--;
+  const before = rows[at - 1];
+  const after = rows[at];
+  if (
+    (before !== undefined && before.end > first) ||
+    (after !== undefined && after.first < row.end)
+  ) {
+    throw new Error(`messages from ${first} on are there already`);
+  }
+  if (at === rows.length) rows.push(row);
+  else rows.splice(at, 0, row);
+}
+
+/** Removes rows whose messages are all gone, as of the last commit. */
+function removeGone(queue: Kept): void {
+  const { rows, head, held, delayed } = queue;
+  let gone = 0;
+  while (gone < rows.length && (rows[gone] as Row).end <= head) gone++;
+  if (gone === 0) return;
+  const isHeld = ({ first, end }: Row) => {
+    for (let number = first; number < end; number++)
+      if (held.has(number) || delayed.has(number)) return true;
+    return false;
+  };
+  const removed = rows.splice(0, gone);
+  if (held.size + delayed.size > 0) rows.unshift(...removed.filter(isHeld));
+}
+
+function rowOf(rows: readonly Row[], number: number): Row | undefined {
+  return rows.find(({ first, end }) => first <= number && number < end);
+}
+
+function read(id: number, rows: readonly Row[], from: number, bytes: number): StoredSegment[] {
+  const found: StoredSegment[] = [];
+  let left = bytes;
+  let next = -1;
+  for (const { first, end, flags, body } of rows) {
+    if (end <= from) continue;
+    if (found.length > 0 && (left <= 0 || first !== next)) break;
+    // The caller may keep the body, and the disk does not change.
+    found.push({ queue: id, first, count: end - first, flags, body: body.slice() });
+    left -= body.length + ROW_BYTES;
+    next = end;
+  }
+  return found;
+}
+
+function bodyBytes({ first, end, body }: Row): number {
+  const count = end - first;
+  return count === 1 ? body.length : body.length - count * HEAD;
+}

@@ -1,0 +1,329 @@
+/**
+ * What one client asked for and has not been answered yet, and what it may be sent: each operation that was executed for
+ * it must be the next one of its requests, and makes a part of the answer.
+ */
+import type { Entry } from "../../src/engine/engine.ts";
+import type { OperationKind } from "../../src/queues/operation.ts";
+import {
+  endAnswer,
+  endedAnswer,
+  failureAnswer,
+  messageAnswer,
+  packet,
+  refusalAnswer,
+  type Result,
+  resultAnswer,
+  rowsAnswer,
+  rowsEnd,
+  versionAnswer,
+} from "./answer.ts";
+import { type Ask, meaningOf, opcodeOf } from "./ask.ts";
+import type { Message } from "./model.ts";
+import { checkOf, type Counters } from "./statistics.ts";
+import { Violation } from "./violation.ts";
+import { WRONG, type Wrong } from "./wrong.ts";
+
+/** A part of what a client may be sent: these bytes, or what a function finds right and measures. */
+export type Piece = string | Buffer | ((text: string) => number);
+
+export interface Talk {
+  id: number;
+  /** In the order in which they were sent; the first one is executed next. */
+  asks: Asked[];
+  expected: Piece[];
+  /** Bytes that it was ever sent or may be sent now. */
+  promised: number;
+  /** Messages that the last group took for it, and where in its answers they begin. */
+  taken: { at: number; queue: string; serial: number; message: Message }[];
+  /** Bytes that the server was given of its requests. */
+  arrived: number;
+  /** The server knows that it is gone, or that it sends no more. */
+  gone: boolean;
+  ended: boolean;
+  /** No more of it is read: its last request is there. */
+  finished: boolean;
+  /** It waits for a message since the request was executed first; it has its place in the line of those who wait. */
+  wait: { queue: string; until: number } | undefined;
+  /** A request failed in the middle: the rest of its operations in the group mean nothing. */
+  failed: Entry["request"] | undefined;
+}
+
+export interface Asked {
+  ask: Ask;
+  /** Behind its last byte. */
+  end: number;
+  /** When its last byte arrived, in milliseconds. */
+  at: number;
+  steps: Step[] | undefined;
+  next: number;
+  found: boolean;
+  /** It was postponed, or waits: operations may come again. */
+  again: boolean;
+  /** It is a get that counted already. */
+  counted: boolean;
+  /** A list or a flush in parts: queues that were seen, and the epoch in which it began. */
+  seen: Set<string> | undefined;
+  epoch: number;
+  /** The client is gone, and the request was in a group by then: its changes must be done. */
+  isBegun: boolean;
+}
+
+interface Step {
+  kind: OperationKind;
+  queue: string;
+  key: number;
+}
+
+export const NO_ROOM = "out of memory storing object";
+export const NO_ROOM_FOR_LINE = "out of memory reading request";
+
+/** Operations that a client that is gone has no use for. */
+const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "peek"]);
+
+export function newTalk(id: number): Talk {
+  return {
+    id,
+    asks: [],
+    expected: [],
+    promised: 0,
+    taken: [],
+    arrived: 0,
+    gone: false,
+    ended: false,
+    finished: false,
+    wait: undefined,
+    failed: undefined,
+  };
+}
+
+export function newAsked(ask: Ask, end: number): Asked {
+  return {
+    ask,
+    end,
+    at: 0,
+    steps: undefined,
+    next: 0,
+    found: false,
+    again: false,
+    counted: false,
+    seen: undefined,
+    epoch: 0,
+    isBegun: false,
+  };
+}
+
+const OPERATIONS: Record<Exclude<Ask["kind"], "get">, OperationKind> = {
+  set: "put",
+  delete: "delete",
+  flush: "flush",
+  pause: "pause",
+  resume: "resume",
+  flush_all: "flush all",
+  stats: "survey",
+  details: "details",
+  list: "list",
+  reset: "none",
+  version: "none",
+  verbosity: "none",
+  noop: "none",
+  checkpoint: "checkpoint",
+  archive: "archive",
+  quit: "none",
+  wrong: "none",
+};
+
+/** The operations of a request, in order. */
+function stepsOf({ kind, queue = "", keys = [] }: Ask): Step[] {
+  if (kind !== "get") return [{ kind: OPERATIONS[kind], queue, key: 0 }];
+  const steps = keys.length > 1 ? checksOf(keys) : [];
+  for (const [key, each] of keys.entries()) {
+    const { queue, before, action } = meaningOf(each);
+    if (before !== undefined) steps.push({ kind: before, queue, key });
+    if (action !== "none") steps.push({ kind: action, queue, key });
+  }
+  return steps;
+}
+
+/** A get of several keys is refused before it does anything when it would open a second message of a queue. */
+function checksOf(keys: readonly string[]): Step[] {
+  const open = new Map<string, boolean>();
+  const steps: Step[] = [];
+  for (const [key, each] of keys.entries()) {
+    const { queue, before, action } = meaningOf(each);
+    if (action === "peek" || action === "take") continue;
+    const known = open.get(queue);
+    if (action === "open" && before === undefined && known !== false) {
+      steps.push({ kind: known === true ? "clash" : "check", queue, key });
+    }
+    open.set(queue, action === "open");
+  }
+  return steps;
+}
+
+/** Finds the request that the operation belongs to. @throws Violation when it is not the next one of this client */
+export function attend(talk: Talk, entry: Entry): Asked {
+  for (;;) {
+    const [asked] = talk.asks;
+    if (asked === undefined) throw new Violation(`${shown(talk, entry)}, which was not asked for`);
+    // The body of a request that is refused may still be on its way.
+    if (asked.end > talk.arrived && asked.ask.kind !== "wrong" && !isRefused(entry)) {
+      throw new Violation(`${shown(talk, entry)}, before all of the request was there`);
+    }
+    asked.steps ??= stepsOf(asked.ask);
+    if (isAt(asked, talk, entry, asked.next)) return asked;
+    if (asked.again && rewind(asked, talk, entry)) return asked;
+    if (!talk.gone) {
+      const { kind = "nothing", queue = "" } = asked.steps[asked.next] ?? {};
+      throw new Violation(`${shown(talk, entry)}, and next comes ${kind} ${queue}`);
+    }
+    skipStep(talk, asked);
+  }
+}
+
+function isAt({ steps = [] }: Asked, talk: Talk, entry: Entry, index: number): boolean {
+  const { kind, queue } = entry;
+  const step = steps[index];
+  if (step === undefined) return false;
+  if (isRefused(entry)) return step.kind === "put" || entry.request.reason === NO_ROOM_FOR_LINE;
+  // A wait has ended.
+  if (kind === "none" && TAKING.has(step.kind)) return talk.wait !== undefined;
+  return step.kind === kind && (kind === "none" || step.queue === "" || step.queue === queue);
+}
+
+/** Too much is held of all requests: what the client sends is refused. */
+export function isRefused({ kind, request }: Entry): boolean {
+  return kind === "none" && (isNoRoom(request) || request.reason === NO_ROOM_FOR_LINE);
+}
+
+function isNoRoom({ kind, reason }: Entry["request"]): boolean {
+  return kind === "error set" && reason === NO_ROOM;
+}
+
+/** A key that was postponed is executed again, with what comes first in it. */
+function rewind(asked: Asked, talk: Talk, entry: Entry): boolean {
+  const { steps = [], next } = asked;
+  const key = steps[next]?.key;
+  for (let i = next - 1; i >= 0; i--) {
+    const isCheck = steps[i]?.kind === "check" || steps[i]?.kind === "clash";
+    if (steps[i]?.key !== key && !isCheck) continue;
+    if (!isAt(asked, talk, entry, i)) continue;
+    asked.next = i;
+    return true;
+  }
+  return false;
+}
+
+/** A client that is gone takes nothing any more; all else that was in a group is done. */
+function skipStep(talk: Talk, asked: Asked): void {
+  const step = asked.steps?.[asked.next];
+  const mustBeDone = step !== undefined && !TAKING.has(step.kind) && asked.isBegun;
+  if (mustBeDone && (step.kind === "put" || step.kind === "delete" || step.kind === "flush")) {
+    throw new Violation(
+      `client ${talk.id} is gone, and its ${step.kind} of ${step.queue} is not done`,
+    );
+  }
+  if (++asked.next >= (asked.steps?.length ?? 0)) talk.asks.shift();
+}
+
+function shown({ id, gone }: Talk, { kind, queue, outcome }: Entry): string {
+  return `client ${id}${gone ? ", which is gone," : ""} had executed ${kind} ${queue} (${outcome})`;
+}
+
+/** The request is answered: what is next of this client is the next one. */
+export function finish(talk: Talk): void {
+  const asked = talk.asks.shift();
+  talk.wait = undefined;
+  if (asked === undefined) return;
+  const { ask } = asked;
+  if (ask.kind !== "quit" && wrongOf(ask)?.isFatal !== true) return;
+  talk.finished = true;
+  talk.asks = [];
+}
+
+export function wrongOf({ kind, which = 0 }: Ask): Wrong | undefined {
+  return kind === "wrong" ? WRONG[which] : undefined;
+}
+
+/** Too much is held of all requests, and nothing more is read of this client. */
+export function refuseLine(talk: Talk, { dialect }: Ask): void {
+  const ask: Ask = { kind: "wrong", dialect, fill: 0 };
+  promise(talk, failureAnswer(ask, NO_ROOM_FOR_LINE));
+  talk.finished = true;
+  talk.wait = undefined;
+  talk.asks = [];
+}
+
+/** The client may be sent this. */
+export function promise(talk: Talk, piece: string | Buffer): void {
+  if (piece.length === 0) return;
+  talk.promised += piece.length;
+  const { expected } = talk;
+  const last = expected.length - 1;
+  if (typeof piece === "string" && typeof expected[last] === "string") expected[last] += piece;
+  else expected.push(piece);
+}
+
+export function promiseMessage(talk: Talk, ask: Ask, key: number, message: Message): void {
+  const { head, tail } = messageAnswer(ask, key, message);
+  promise(talk, head);
+  if (ask.dialect !== "meta" || ask.tokens?.includes("v") === true) promise(talk, message.body);
+  promise(talk, tail);
+}
+
+/** @param isEnding the last key asks for no message */
+export function promiseEnd(talk: Talk, ask: Ask, found: boolean, isEnding: boolean): void {
+  promise(talk, isEnding ? endedAnswer(ask, found) : endAnswer(ask, found));
+}
+
+export function promiseResult(talk: Talk, ask: Ask, result: Result, number = 0): void {
+  promise(talk, resultAnswer(ask, result, number));
+}
+
+export function promiseFailure(talk: Talk, ask: Ask, reason: string): void {
+  promise(talk, failureAnswer(ask, reason));
+}
+
+export function promiseHeld(talk: Talk, ask: Ask, queue: string): void {
+  promise(talk, refusalAnswer(ask, `a message of ${queue} is open already`));
+}
+
+export function promiseRows(
+  talk: Talk,
+  ask: Ask,
+  rows: readonly (readonly [string, string])[],
+): void {
+  promise(talk, rowsAnswer(ask, rows));
+}
+
+export function promiseRowsEnd(talk: Talk, ask: Ask): void {
+  promise(talk, rowsEnd(ask));
+}
+
+/** The answers to requests that ask nothing of the queues. */
+export function promiseOther(talk: Talk, ask: Ask, version: string, counters: Counters): void {
+  switch (ask.kind) {
+    case "version":
+      return promise(talk, versionAnswer(ask, version));
+    case "verbosity":
+      return promiseResult(talk, ask, "done");
+    case "noop":
+      return promiseResult(talk, ask, "alive");
+    case "reset":
+      return promiseResult(talk, ask, "reset");
+    case "quit":
+      if (ask.dialect === "binary" && ask.quiet !== true) promiseResult(talk, ask, "done");
+      return;
+    case "stats":
+      return void talk.expected.push(checkOf(counters));
+    default:
+      return promiseWrong(talk, ask);
+  }
+}
+
+function promiseWrong(talk: Talk, ask: Ask): void {
+  const wrong = wrongOf(ask);
+  if (wrong === undefined) return;
+  if (!wrong.binary) return promise(talk, wrong.answer);
+  const opcode = wrong.bytes(0)[1] ?? opcodeOf(ask);
+  promise(talk, packet({ ...ask, fill: 0 }, wrong.status ?? 0, "", wrong.answer, 0, 0, "", opcode));
+}

@@ -1,0 +1,247 @@
+/** What the outcome of an operation promises to its client. */
+import type { Entry } from "../../src/engine/engine.ts";
+import type { Ask } from "./ask.ts";
+import { messagesOf, type Told } from "./model.ts";
+import { endRequest, failRequest, type Judge, keyOf, leaveLine } from "./state.ts";
+import { countOne, resetCounters } from "./statistics.ts";
+import {
+  type Asked,
+  finish,
+  isRefused,
+  NO_ROOM,
+  NO_ROOM_FOR_LINE,
+  promiseEnd,
+  promiseHeld,
+  promiseMessage,
+  promiseOther,
+  promiseResult,
+  promiseRows,
+  promiseRowsEnd,
+  refuseLine,
+  type Talk,
+  wrongOf,
+} from "./talk.ts";
+import { Violation } from "./violation.ts";
+
+const MAX_AHEAD = 1024 * 1024;
+
+export function answer(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: Told): void {
+  if (talk.gone) return forGone(judge, talk, asked, entry, told);
+  if (isRefused(entry) && judge.maxInput === 0) throw new Violation("refused for no reason");
+  if (isRefused(entry) && entry.request.reason === NO_ROOM_FOR_LINE) {
+    return refuseLine(talk, asked.ask);
+  }
+  if (asked.ask.kind === "get") return answerGet(judge, talk, asked, entry, told);
+  answerOther(judge, talk, asked, entry);
+}
+
+/** Nothing is sent. A message that was taken for it must come back. */
+function forGone(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: Told): void {
+  const { kind, outcome, queue } = entry;
+  if (kind === "put" && outcome === "done") {
+    countOne(judge.counters, "set_cmds");
+    countOne(judge.counters, "set_hits");
+  }
+  if (kind === "take" && outcome === "done" && told.message !== undefined) {
+    const serial = judge.model.queues.get(queue)?.serial ?? 0;
+    judge.owed.push({ queue, serial, message: told.message, client: talk.id });
+  }
+  if (outcome !== "more" && ++asked.next >= (asked.steps?.length ?? 0)) {
+    judge.requests++;
+    talk.asks.shift();
+  }
+}
+
+function answerGet(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: Told): void {
+  const { ask, steps = [] } = asked;
+  const { kind, outcome, queue, error } = entry;
+  const { action, waitMs } = keyOf(asked, entry);
+  const isTaking = kind === "take" || kind === "open" || kind === "peek";
+  const counts = (isTaking || action === "none") && outcome !== "held" && outcome !== "too large";
+  if (counts && talk.wait === undefined) countOne(judge.counters, "get_cmds");
+  switch (outcome) {
+    case "failed":
+      leaveLine(judge, talk);
+      judge.requests++;
+      return failRequest(talk, asked, entry, error);
+    case "held":
+      promiseHeld(talk, ask, queue);
+      judge.requests++;
+      return endRequest(talk, entry);
+    case "too large":
+      asked.again = true;
+      leaveLine(judge, talk);
+      if (!entry.last) talk.failed = entry.request;
+      return;
+    case "absent":
+      if (isTaking && waitMs > 0 && waits(judge, talk, entry, waitMs)) return;
+      break;
+    default:
+      if (kind === "none") checkEnd(judge, talk, entry);
+      if (isTaking && outcome === "done") deliver(judge, talk, asked, entry, told);
+  }
+  if (++asked.next < steps.length) return;
+  const isEnding = action === "none";
+  promiseEnd(talk, ask, isEnding ? kind === "close" && outcome === "done" : asked.found, isEnding);
+  leaveLine(judge, talk);
+  judge.requests++;
+  finish(talk);
+}
+
+/** The client waits for a message, and goes on to wait. @returns false when its wait has ended */
+function waits(judge: Judge, talk: Talk, entry: Entry, waitMs: number): boolean {
+  if (talk.ended) return false;
+  if (entry.session.wait?.expired === true) {
+    checkEnd(judge, talk, entry);
+    return false;
+  }
+  if (talk.wait !== undefined) return true;
+  const now = judge.now();
+  talk.wait = { queue: entry.queue, until: now + waitMs };
+  const line = judge.lines.get(entry.queue);
+  if (line === undefined) judge.lines.set(entry.queue, [talk]);
+  else line.push(talk);
+  return true;
+}
+
+/** A wait may end without a message for these reasons only. */
+function checkEnd(judge: Judge, talk: Talk, { session }: Entry): void {
+  const isOver = judge.now() >= (talk.wait?.until ?? Infinity);
+  const ahead = session.input.chunk.length - session.input.at;
+  if (isOver || talk.ended || ahead > MAX_AHEAD || judge.isLoose) return;
+  throw new Violation(
+    `client ${talk.id} waits no longer, ${(talk.wait?.until ?? 0) - judge.now()} ms early`,
+  );
+}
+
+function deliver(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: Told): void {
+  const { queue, kind } = entry;
+  const message =
+    told.message?.lost === true && kind === "peek" ? peeked(judge, entry) : told.message;
+  if (message === undefined)
+    throw new Violation(`client ${talk.id} got a message that is not there`);
+  if (talk.wait !== undefined && !judge.isLoose && judge.lines.get(queue)?.[0] !== talk) {
+    throw new Violation(
+      `client ${talk.id} was served before client ${judge.lines.get(queue)?.[0]?.id}`,
+    );
+  }
+  asked.found = true;
+  countOne(judge.counters, "get_hits");
+  if (kind === "take") {
+    const serial = judge.model.queues.get(queue)?.serial ?? 0;
+    talk.taken.push({ at: talk.promised, queue, serial, message });
+  }
+  promiseMessage(talk, asked.ask, entry.keyIndex, message);
+}
+
+function peeked({ model }: Judge, { queue, number }: Entry) {
+  const found = model.queues.get(queue);
+  return found && messagesOf(found).find((message) => message.number === number);
+}
+
+function answerOther(judge: Judge, talk: Talk, asked: Asked, entry: Entry): void {
+  const { ask } = asked;
+  const { outcome, error } = entry;
+  if (ask.kind === "set" || wrongOf(ask)?.isSet === true) countOne(judge.counters, "set_cmds");
+  const refusal = isRefused(entry) && ask.kind === "set" ? NO_ROOM : undefined;
+
+  if (ask.kind !== "stats" && (outcome === "failed" || refusal !== undefined)) {
+    judge.requests++;
+    return failRequest(talk, asked, entry, refusal ?? error);
+  }
+  answerKind(judge, talk, asked, entry);
+  if (outcome === "more") return;
+  judge.requests++;
+  finish(talk);
+}
+
+function answerKind(judge: Judge, talk: Talk, asked: Asked, entry: Entry): void {
+  const { ask } = asked;
+  const { outcome, number } = entry;
+  switch (ask.kind) {
+    case "set":
+      if (outcome === "done") countOne(judge.counters, "set_hits");
+      if (outcome === "full") return promiseResult(talk, ask, "not stored");
+      return promiseResult(talk, ask, "stored", numberOf(ask, number));
+    case "delete":
+      return promiseResult(talk, ask, outcome === "done" ? "deleted" : "not found");
+    case "flush":
+      return promiseResult(talk, ask, "flushed");
+    case "pause":
+    case "resume":
+      return promiseResult(talk, ask, outcome === "done" ? "done" : "not found");
+    case "flush_all":
+      if (outcome === "more") throw new Violation("a flush of few queues is done in parts");
+      return promiseResult(talk, ask, "done");
+    case "checkpoint":
+    case "archive":
+      return promiseResult(talk, ask, "done");
+    case "details":
+      promiseRows(talk, ask, detailsOf(judge, entry));
+      return promiseRowsEnd(talk, ask);
+    case "list":
+      promiseRows(talk, ask, listed(judge, asked, entry));
+      if (outcome !== "more") promiseRowsEnd(talk, ask);
+      return;
+    case "reset":
+      resetCounters(judge.counters);
+      return promiseOther(talk, ask, judge.version, judge.counters);
+    default:
+      promiseOther(talk, ask, judge.version, judge.counters);
+  }
+}
+
+/** Binary always tells the number; in text it is told on request. */
+function numberOf({ dialect, tokens = [] }: Ask, number: number): number {
+  return dialect === "binary" || tokens.includes("c") ? number : 0;
+}
+
+function detailsOf(
+  { lines, calendar }: Judge,
+  { details, queue }: Entry,
+): (readonly [string, string])[] {
+  if (details === undefined) return [];
+  const { messages, bytes, open, sets, gets, age, memory, openAge, dropped, delayed } = details;
+  if (age < 0 || memory < 0 || openAge < 0) throw new Violation(`age ${age}, memory ${memory}`);
+  const waiters = lines.get(queue)?.length ?? 0;
+  const until = details.paused;
+  const left = until === 0 ? -1 : Math.max(0, (until ?? 0) - calendar());
+  const rows = {
+    messages,
+    bytes,
+    open,
+    waiters,
+    sets,
+    gets,
+    age,
+    memory,
+    open_age: openAge,
+    paused: left,
+    dropped,
+    delayed,
+  };
+  return Object.entries(rows).map(([name, value]) => [name, String(value)] as const);
+}
+
+/** A part of a list: each queue is as it was when the part was made, and comes once. */
+function listed(
+  { model }: Judge,
+  asked: Asked,
+  { counts, outcome }: Entry,
+): (readonly [string, string])[] {
+  const seen = (asked.seen ??= new Set());
+  const rows = (counts?.names ?? []).map((name, i) => {
+    const queue = model.queues.get(name);
+    const there = queue === undefined ? -1 : messagesOf(queue).length;
+    const right = `${queue?.sets}/${(queue?.sets ?? 0) - there}`;
+    const told = `${counts?.sets[i]}/${counts?.gets[i]}`;
+    if (told !== right || seen.has(name)) throw new Violation(`${name} ${told}, must be ${right}`);
+    seen.add(name);
+    return [name, told] as const;
+  });
+  const isWhole = outcome === "done" && seen.size >= model.queues.size;
+  if (outcome === "done" && !isWhole && [...model.queues.keys()].length < 60) {
+    throw new Violation(`a list has ${seen.size} of ${model.queues.size} queues`);
+  }
+  return rows;
+}
