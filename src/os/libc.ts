@@ -23,6 +23,10 @@ const libraries = darwin
   ? ["/usr/lib/libSystem.B.dylib", "libc.dylib"]
   : ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1", "libc.so"];
 
+const NO_MACHINE_CODE =
+  "this machine forbids executable memory, which is needed: machine code is made at run time " +
+  "(MemoryDenyWriteExecute in a unit of systemd, execmem of SELinux, or a hardened kernel forbids it)";
+
 /** RLIM_INFINITY. */
 export const unlimited = darwin ? 0x7fff_ffff_ffff_ffffn : 0xffff_ffff_ffff_ffffn;
 
@@ -80,11 +84,16 @@ function open<F extends Record<string, FFIFunction>>(wanted: F) {
   for (const library of libraries) {
     try {
       return dlopen(library, wanted).symbols;
-    } catch {
-      continue;
+    } catch (error) {
+      if (needsMachineCode(error)) throw new Error(NO_MACHINE_CODE);
     }
   }
   throw new Error(`the C library cannot be opened (tried ${libraries.join(", ")})`);
+}
+
+/** bun:ffi makes machine code for each function. */
+function needsMachineCode(error: unknown): boolean {
+  return (error as Error).message.includes("JIT");
 }
 
 interface Opened {
