@@ -16,20 +16,31 @@ export interface Listener<T = Clients> {
 const KEEP_ALIVE_MS = 60_000;
 /** The answer to a client when `-c` are connected. */
 export const REFUSAL = "ERROR Too many open connections\r\n";
-/** Seconds that a refused client has to close the connection. */
+
+/** Seconds that a refused client has to close the connection, and how many such clients keep their descriptors. */
 const REFUSAL_SECONDS = 1;
+const MAX_REFUSED = 16;
+
+type ClientSocket = Bun.Socket<Connection | undefined>;
+
+/** Clients that were refused, and have not closed their connections yet. The first was refused first. */
+type Refused = Set<ClientSocket>;
 
 /** The handlers of a listening socket, and the function that begins to serve. */
 export function newAcceptor() {
   let clients: Clients | undefined;
+  const refused: Refused = new Set();
   const handlers: Omit<Bun.UnixSocketOptions<Connection | undefined>, "unix"> = {
     allowHalfOpen: true,
     socket: {
-      open: (socket) => accept(clients, socket as Bun.Socket<Connection | undefined>),
+      open: (socket) => accept(clients, refused, socket as ClientSocket),
       // A refused connection has no data.
       data: ({ data }, chunk) => data && receiveChunk(data, chunk),
       drain: ({ data }) => data && drain(data),
-      close: ({ data }) => data && closeConnection(data),
+      close(socket) {
+        if (socket.data === undefined) refused.delete(socket as ClientSocket);
+        else closeConnection(socket.data);
+      },
       end: (socket) => {
         if (socket.data === undefined) socket.end();
         else endInput(socket.data);
@@ -45,17 +56,20 @@ export function newAcceptor() {
   return { handlers, serve: (served: Clients) => void (clients = served) };
 }
 
-function accept(clients: Clients | undefined, socket: Bun.Socket<Connection | undefined>): void {
+function accept(clients: Clients | undefined, refused: Refused, socket: ClientSocket): void {
   if (clients !== undefined && clients.connections.size < clients.maxConnections) {
     socket.data = openConnection(clients, socket);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     // Without this, a socket with a timeout handler times out after two minutes, busy or not.
     socket.timeout(0);
   } else {
-    // To close a socket that has unread bytes is a reset, and the client would not get the refusal.
+    // To close a socket that has unread bytes is a reset, and the client might not get the refusal.
     if (clients !== undefined) socket.write(REFUSAL);
     trace("a client was refused, too many are connected");
     socket.shutdown();
     socket.timeout(REFUSAL_SECONDS);
+    refused.add(socket);
+    const [first] = refused;
+    if (refused.size > MAX_REFUSED) first?.close();
   }
 }

@@ -1,5 +1,6 @@
 /** The limit of `-c`. */
 import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Client } from "./client.ts";
@@ -51,6 +52,30 @@ describe.each<readonly [string, () => StartOptions]>([
     },
   );
 });
+
+test.if(process.platform === "linux")(
+  "refused clients that stay take few descriptors, and a place that is free is given out",
+  async () => {
+    const server = await start(["-c", "5"]);
+    const five = await Promise.all(Array.from({ length: 5 }, () => server.connect()));
+    for (const client of five) await client.inStep();
+    const openFiles = () => readdirSync(`/proc/${server.pid}/fd`).length;
+    const before = openFiles();
+    const refused = [];
+    for (let n = 0; n < 100; n++) {
+      const client = await server.connect();
+      if (n % 2) client.send("set q 0 0 5\r\nHello\r\n");
+      expect(await client.line()).toBe(refusal.trimEnd());
+      refused.push(client);
+    }
+    expect(openFiles()).toBeLessThan(before + 20);
+    await five[0]?.end();
+    await untilConnected(five[1] as Client, 4);
+    await (await server.connect()).inStep();
+    for (const client of refused) await client.reset();
+    await server.stop();
+  },
+);
 
 test("a hundred that come and go a hundred times leave no trace in the count", async () => {
   const server = await start(["-c", "101"]);
