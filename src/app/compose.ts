@@ -67,6 +67,7 @@ function localOptions(options: Options, cacheLimit: number, clock: Runtime): Loc
       messages: options.maxMessages,
       bytes: options.maxBytes,
       minFree: options.minFree ?? 0,
+      ids: options.maxIds,
     },
     rules: readQueueRules(options),
     tricklePercent: options.tricklePercent,

@@ -70,6 +70,8 @@ export interface Options {
   statsQueues: number;
   /** Bytes of the disk that sets leave free; undefined when they may fill it. */
   minFree: number | undefined;
+  /** The maximum of ids of messages that are remembered. */
+  maxIds: number;
   /** What the command line says about single queues, and the file that says more. */
   queue: readonly QueueRule[];
   queuesFile: string | undefined;
@@ -229,6 +231,12 @@ export const optionTable: OptionTable = {
     "stats tells of each queue when there are at most so many, 0 never; else only how many there are",
     integer("the queues are a number", 0, MAX_QUEUES, "never"),
     "1000",
+  ),
+  maxIds: withDefault(
+    "--max-ids <num>",
+    "ids of messages that are remembered, the last ones of all queues together: with id= a message is set once",
+    integer("the limit is a number of ids", 1, 10_000_000),
+    "1000000",
   ),
   queue: repeated(
     "--queue <rule>",

@@ -127,6 +127,7 @@ function addSet(engine: Engine, session: Session, request: Request): void {
   entry.alone = request.bodyAlone;
   const { options } = request;
   entry.delay = options === undefined ? 0 : options.delay;
+  entry.id = options === undefined ? "" : options.id;
   gathering.changes++;
   gathering.bytes += request.bodyEnd - request.bodyStart;
   if (waiters.size > 0 && entry.delay === 0) offer(engine, request.name, 1);
@@ -138,6 +139,8 @@ function replySet(engine: Engine, entry: Entry): void {
   if (entry.outcome === "done") {
     stats.setHits++;
     replyOutcome(engine, entry, "stored", entry.request.numbered ? entry.number : 0);
+  } else if (entry.outcome === "repeated") {
+    replyOutcome(engine, entry, "stored");
   } else if (entry.outcome === "full") {
     stats.counters.setsNotStored++;
     replyOutcome(engine, entry, "not stored");
@@ -174,8 +177,7 @@ function replyPause(engine: Engine, entry: Entry): void {
 function replyDetails(engine: Engine, entry: Entry): void {
   const { details, queue } = entry;
   if (details === undefined) return replyStatistics(engine, entry, []);
-  const { messages, bytes, open, delayed, sets, gets, age, memory, openAge, paused, dropped } =
-    details;
+  const { messages, bytes, open, delayed, sets, gets, age, memory, openAge, paused } = details;
   const waiters = countWaiters(engine, queue);
   replyStatistics(engine, entry, [
     ["messages", messages],
@@ -188,8 +190,10 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["memory", memory],
     ["open_age", openAge],
     ["paused", pauseLeft(engine, paused)],
-    ["dropped", dropped],
+    ["dropped", details.dropped],
     ["delayed", delayed],
+    ["duplicates", details.duplicates],
+    ["once", details.onceMs],
   ]);
 }
 

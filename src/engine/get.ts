@@ -283,6 +283,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
       return;
     case "pending":
     case "full":
+    case "repeated":
     case "more":
     case "skipped":
     case "postponed":

@@ -54,6 +54,7 @@ function newEntry(session: Session, request: Request): Entry {
     start: 0,
     end: 0,
     delay: 0,
+    id: "",
     queueId: 0,
     until: 0,
     keyIndex: 0,

@@ -61,6 +61,12 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     value: ({ paused }, { runtime }) => (pauseLeft({ runtime }, paused) === 0 ? 0 : 1),
   },
   {
+    name: "memcacheq_queue_duplicates_total",
+    kind: "counter",
+    help: "Messages that were not stored because one with the same id was, since the start.",
+    value: ({ duplicates }) => duplicates,
+  },
+  {
     name: "memcacheq_queue_dropped_total",
     kind: "counter",
     help: "Messages that were dropped to make room for newer ones, since the start.",

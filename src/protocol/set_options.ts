@@ -4,6 +4,8 @@ import { SLASH } from "./errors.ts";
 export interface SetOptions {
   /** Milliseconds in which the message is not delivered; 0 without that option. */
   delay: number;
+  /** A second message with the same id is not stored; "" without that option. */
+  id: string;
 }
 
 /** Reads the value of one option. @returns what values are accepted, when it is a wrong one */
@@ -12,16 +14,19 @@ type Reader = (options: SetOptions, value: string) => string | undefined;
 /** The options by their names, each with the form that errors tell. */
 const OPTIONS: Readonly<Record<string, { form: string; read: Reader }>> = {
   delay: { form: "delay=<ms>", read: readDelay },
+  id: { form: "id=<token>", read: readId },
 };
 
 /** Milliseconds. */
 const LONGEST_DELAY = 2 ** 31 - 1;
+/** Bytes. */
+const MAX_ID = 64;
 /** An error repeats this many bytes of a wrong option. */
 const MOST_TOLD = 64;
 
 /** @param text what comes after the first slash @returns what is wrong with it, in words for the client */
 export function parseSetOptions(text: string): SetOptions | string {
-  const options: SetOptions = { delay: 0 };
+  const options: SetOptions = { delay: 0, id: "" };
   for (const option of text.split("/")) {
     const problem = readOption(options, option);
     if (problem !== undefined) return problem;
@@ -49,5 +54,14 @@ function readDelay(options: SetOptions, value: string): string | undefined {
     return `milliseconds from 0 to ${LONGEST_DELAY} are accepted`;
   }
   options.delay = Number(value);
+  return undefined;
+}
+
+function readId(options: SetOptions, value: string): string | undefined {
+  // In the other dialects a key could have these bytes.
+  if (value.length < 1 || value.length > MAX_ID || /[ \r\n]/.test(value)) {
+    return `1 to ${MAX_ID} bytes without space are accepted`;
+  }
+  options.id = value;
   return undefined;
 }

@@ -6,7 +6,7 @@ import type { QueueDetails, QueueSummary } from "./summary.ts";
  * | kind | what happens | outcomes |
  * | --- | --- | --- |
  * | none | nothing: it has its place in the order | done |
- * | put | appends a message, delayed or not, and makes the queue if there is none | done (number), full |
+ * | put | appends a message, delayed or not, and makes the queue if there is none | done (number), full, repeated: its id was there |
  * | take | the oldest message leaves the queue | done (message), absent, too large |
  * | open | the same, but it stays in the queue until its consumer closes it | as take, and held |
  * | peek | the oldest message is read, and stays | as take |
@@ -58,6 +58,7 @@ export type Outcome =
   | "done"
   | "absent"
   | "full"
+  | "repeated"
   | "held"
   | "too large"
   | "more"
@@ -109,6 +110,8 @@ export interface Operation {
   end: number;
   /** put: so many milliseconds pass before the message can be delivered. */
   delay: number;
+  /** put: the message's id, by which a second one of the same is known; "" without. */
+  id: string;
   /**
    * It belongs to the same request as the operation before it, and is skipped when the outcome of that is failed,
    * skipped, held or too large.
@@ -154,6 +157,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     start: 0,
     end: 0,
     delay: 0,
+    id: "",
     chained: false,
     alternative: false,
     alone: false,

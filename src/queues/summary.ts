@@ -44,6 +44,8 @@ export interface Tally {
 export interface QueueDetails extends QueueSummary {
   /** Of the oldest message, in milliseconds; 0 when there is none. */
   age: number;
+  /** How long the ids of its messages are remembered in fact, in milliseconds. */
+  onceMs: number;
   /** Bytes that its messages take in memory. */
   memory: number;
   /** How long a message has been open at most, in milliseconds; 0 when none is. */

@@ -72,6 +72,22 @@ export interface Pause {
   until: number | undefined;
 }
 
+/** The ids that one commit brought to a queue, as hashes of 64 bits each, little-endian. */
+export interface StoredIds {
+  queue: number;
+  /** Number of the first message that has one of them. */
+  first: number;
+  /** In milliseconds since 1970. */
+  arrived: number;
+  hashes: Uint8Array;
+}
+
+/** Rows of ids that are new, and rows that are not needed any more. */
+export interface IdBatch {
+  added: StoredIds[];
+  forgotten: { queue: number; first: number }[];
+}
+
 /** The changes since the last commit: all of them are committed at once, or none. */
 export interface Batch {
   dropped: number[];
@@ -87,6 +103,8 @@ export interface Batch {
   paused?: Pause[] | undefined;
   /** Undefined when no message waits for its time from now on, or waits no longer. */
   delays?: Delays | undefined;
+  /** Undefined when no message with an id was set. */
+  ids?: IdBatch | undefined;
 }
 
 /** Messages that wait for their time from now on, those that no longer do, and the counts that change with them. */
@@ -106,5 +124,6 @@ export function newBatch(): Batch {
     released: [],
     paused: undefined,
     delays: undefined,
+    ids: undefined,
   };
 }

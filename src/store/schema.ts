@@ -34,7 +34,7 @@ import { HEAD } from "./batch.ts";
  *   row has their number: `delayed`, and `ahead` of them are not below the head.
  *
  * Some columns and tables are there for later versions, so that files need not change again. This version leaves them
- * NULL or empty: `lost` (messages lost to damage), `expiry`, `moved` and `token`. An unused table costs a page; a column
+ * NULL or empty: `lost` (messages lost to damage), `expiry` and `moved`. An unused table costs a page; a column
  * of `segment` would cost each message of 100 bytes 3 % of its space.
  */
 

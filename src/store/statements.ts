@@ -1,6 +1,6 @@
 import type { Database, Statement } from "bun:sqlite";
 
-import type { DelayedMessage, StoredSegment } from "./batch.ts";
+import type { DelayedMessage, StoredIds, StoredSegment } from "./batch.ts";
 import { MESSAGE_TABLES, NUMBER_BITS, NUMBER_MASK, VERSION } from "./schema.ts";
 import type { Checkpoint } from "./store.ts";
 
@@ -77,6 +77,7 @@ export function prepare(database: Database) {
     ...forLog(database),
     ...forQueues(database),
     ...forDelayed(database),
+    ...forIds(database),
     ...forSegments(database),
     ...forRemoval(database),
     ...forVacuum(database),
@@ -118,6 +119,18 @@ function forQueues(database: Database) {
       `INSERT OR REPLACE INTO held (key, kind, deliveries, due, lease) VALUES (${KEY}, ?3, ?4, ?5, ?6)`,
     ),
     release: database.prepare<void, [number, number]>(`DELETE FROM held WHERE key = ${KEY}`),
+  };
+}
+
+function forIds(database: Database) {
+  return {
+    addIds: database.prepare<void, [number, number, number, Uint8Array]>(
+      `INSERT OR REPLACE INTO token (key, arrived, hashes) VALUES (${KEY}, ?3, ?4)`,
+    ),
+    forgetIds: database.prepare<void, [number, number]>(`DELETE FROM token WHERE key = ${KEY}`),
+    ids: database.prepare<StoredIds, []>(
+      `SELECT ${QUEUE} AS queue, ${NUMBER} AS first, arrived, hashes FROM token ORDER BY arrived, key`,
+    ),
   };
 }
 

@@ -5,6 +5,7 @@ import type {
   LeaseTerm,
   NamedQueue,
   Position,
+  StoredIds,
   StoredSegment,
 } from "./batch.ts";
 
@@ -101,6 +102,8 @@ export interface Store {
   firstFree(queue: number, from: number): number;
   /** When the message was committed, in milliseconds since 1970; undefined when it is not in the store. */
   arrived(queue: number, number: number): number | undefined;
+  /** Visits all rows of ids, in the order in which they were committed. Their bytes are good for the time of the call. */
+  eachIds(visit: (row: StoredIds) => void): void;
   /** Keeps the log short. Call it after each commit; most of the time it costs almost nothing. */
   autoCheckpoint(): void;
   /**

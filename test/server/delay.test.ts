@@ -75,7 +75,7 @@ describe("refused, and the body swallowed", () => {
       "q/delay=2147483648",
       "bad value in delay=2147483648, milliseconds from 0 to 2147483647 are accepted",
     ],
-    ["q/t=5", "unknown option t=5 of a set, known are delay=<ms>"],
+    ["q/t=5", "unknown option t=5 of a set, known are delay=<ms>, id=<token>"],
     ["q/open", "a slash has no place in the name here, it begins the options of a get"],
     ["q/delay=5/", "a slash has no place in the name here, it begins the options of a get"],
     ["/delay=5", "bad command line format"],

@@ -266,6 +266,8 @@ describe("stats queue with a name", () => {
         "paused",
         "dropped",
         "delayed",
+        "duplicates",
+        "once",
       ].map((name) => `STAT ${name}`),
       "END",
       "",

@@ -7,6 +7,8 @@ import {
   type DelayedMessage,
   HEAD,
   type HeldMessage,
+  type IdBatch,
+  type StoredIds,
   type StoredSegment,
 } from "../../src/store/batch.ts";
 import {
@@ -49,6 +51,8 @@ export interface Disk {
   /** Dropped queues whose rows are not removed yet. */
   dropped: Map<number, Row[]>;
   lastId: number;
+  /** Rows of ids, in the order of the commits. */
+  ids: StoredIds[];
 }
 
 /** More than a group can use, and of these only a few before the first are used again. */
@@ -57,7 +61,7 @@ const FIRST_ID = MAX_IDS - 20;
 const NO_HELD: number[] = [];
 
 export function newDisk(): Disk {
-  return { queues: new Map(), dropped: new Map(), lastId: FIRST_ID };
+  return { queues: new Map(), dropped: new Map(), lastId: FIRST_ID, ids: [] };
 }
 
 export function openStandIn(disk: Disk, clock: Clock): Store {
@@ -90,6 +94,7 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
       return { bytes: total, next: rows.length > most ? (some.at(-1)?.end ?? 0) : 0 };
     },
     arrived: (id, number) => rowOf(disk.queues.get(id)?.rows ?? [], number)?.arrived,
+    eachIds: (visit) => disk.ids.forEach(visit),
     autoCheckpoint: () => {},
     maintain() {
       disk.dropped.clear();
@@ -130,6 +135,7 @@ function write(disk: Disk, batch: Batch, now: number): void {
     if (head < queue.head || head > tail) throw new Error(`head ${head} of ${queue.head}`);
     Object.assign(queue, { head, tail, bytes });
   }
+  if (batch.ids !== undefined) writeIds(disk, batch.ids);
   for (const { queue, until } of batch.paused ?? []) keptIn(disk, queue).paused = until;
   for (const { queue, number } of batch.released) {
     if (!keptIn(disk, queue).held.delete(number)) throw new Error(`${number} is not held`);
@@ -144,6 +150,12 @@ function write(disk: Disk, batch: Batch, now: number): void {
       throw new Error(`${queue.delayed.size} are delayed, and ${counts.delayed} are counted`);
     }
   }
+}
+
+function writeIds(disk: Disk, { added, forgotten }: IdBatch): void {
+  const isForgotten = ({ queue, first }: StoredIds) =>
+    forgotten.some((row) => row.queue === queue && row.first === first);
+  disk.ids = [...disk.ids.filter((row) => !isForgotten(row)), ...added];
 }
 
 /** All delayed messages behind a place, in the order of when they are due. */

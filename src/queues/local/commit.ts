@@ -5,6 +5,7 @@ import { evictBeyondLimit } from "./cache.ts";
 import { noteLosses } from "./damage.ts";
 import { failCommit } from "./failed_commit.ts";
 import { abandonOpen } from "./held.ts";
+import { addIdsToBatch, keepIds } from "./once.ts";
 import type { Queue } from "./queue.ts";
 import { addToBatch, isUnchanged, markSaved, type Saving, savingOf } from "./saving.ts";
 import { announceAvailable, forgetChanges, isChanged, type Local } from "./state.ts";
@@ -48,6 +49,7 @@ export function commitChanges(local: Local): boolean {
   lookAtTaken(local, savings);
   const isEmpty = isEmptyBatch(batch);
   if (!isEmpty) store.commit(batch);
+  if (!isEmpty && batch.ids !== undefined) keepIds(local, batch.ids);
   for (const queue of changes.dropped) countDropped(totals, queue);
   for (let i = 0; i < savings.length; i++) {
     const queue = changes.touched[i] as Queue;
@@ -66,7 +68,8 @@ function isEmptyBatch({ positions, created, dropped, paused }: Batch): boolean {
   return positions.length + created.length + dropped.length === 0 && paused === undefined;
 }
 
-function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
+function batchOf(local: Local, savings: Saving[]): Batch {
+  const { queues, changes } = local;
   const batch = newBatch();
   for (const { id } of changes.dropped) batch.dropped.push(id);
   for (const { id, name } of changes.created) batch.created.push({ queue: id, name });
@@ -80,6 +83,7 @@ function batchOf({ queues, changes }: Local, savings: Saving[]): Batch {
     const { id, name, paused } = queue;
     if (queues.get(name) === queue) (batch.paused ??= []).push({ queue: id, until: paused });
   }
+  addIdsToBatch(local, batch);
   return batch;
 }
 

@@ -18,6 +18,7 @@ import {
   keepOpen,
   putBack,
 } from "./held.ts";
+import { isRepeat, rememberId } from "./once.ts";
 import { changePause } from "./pause.ts";
 import {
   countAvailable,
@@ -34,6 +35,7 @@ import { singleSegment } from "./segment.ts";
 import { shortageOf } from "./space.ts";
 import { isChanged, type Local, now, settingsOf, touch } from "./state.ts";
 import { detailsOf, summaryOf } from "./summary.ts";
+import { tally } from "./tally.ts";
 
 /** A queue in a list counts as so many bytes of the budget, and its name. */
 const ROW_BYTES = 32;
@@ -118,6 +120,13 @@ function put(local: Local, operation: Operation): void {
   let queue = find(local, operation);
   const settings =
     queue === undefined ? findSettings(local.rules, operation.queue) : settingsOf(local, queue);
+  if (operation.id !== "" && queue !== undefined && isRepeat(local, queue, operation.id)) {
+    touch(local, queue);
+    tally(local, queue, "duplicates");
+    operation.number = 0;
+    operation.outcome = "repeated";
+    return;
+  }
   const isBelowAll = local.bytes + length <= limits.bytes;
   if (!isBelowAll || !hasRoom(queue, settings, length)) {
     if (!isBelowAll) operation.provisional = isChanged(local);
@@ -137,6 +146,7 @@ function put(local: Local, operation: Operation): void {
     delayNew(queue, operation.number, due);
     expectDue(local, due);
   }
+  if (operation.id !== "") rememberId(local, queue, operation.id, operation.number);
   local.bytes += length;
   changes.bytes += length;
 }

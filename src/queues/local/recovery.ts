@@ -5,8 +5,9 @@ import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
 import { setPaused } from "./pause.ts";
 import { countAvailable, isPaused, newQueue, type Queue, setOf } from "./queue.ts";
+import { loadOnce } from "./remembered.ts";
 import { restoreHeld } from "./rollback.ts";
-import type { Local } from "./state.ts";
+import { type Local, now } from "./state.ts";
 import { newTotals } from "./totals.ts";
 
 /** After a failed try to read the file, milliseconds to the next one. */
@@ -47,6 +48,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   local.queues = new Map();
   local.bytes = 0;
   local.epoch++;
+  local.once = loadOnce(local.store, local.rules, local.once.ids.limit, now(local));
   local.due.place = { due: 0, queue: 0, number: 0 };
   local.due.nextDelayed = local.store.nextDue(local.due.place) ?? Infinity;
   for (const each of stored) {

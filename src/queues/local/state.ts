@@ -7,6 +7,7 @@ import type { Tally } from "../summary.ts";
 import { type Arrivals, newArrivals } from "./arrivals.ts";
 import { type Cache, newCache } from "./cache.ts";
 import { countAvailable, isPaused, newQueue, type Queue } from "./queue.ts";
+import { loadOnce, MAX_IDS, type NewId, type Once } from "./remembered.ts";
 import { newSpace, type Space } from "./space.ts";
 import { newTotals, type Totals } from "./totals.ts";
 
@@ -30,6 +31,8 @@ export interface Local {
   checkpointAsked: "full" | "truncate" | undefined;
   /** Damaged queues whose bytes are being counted again. */
   recounts: Set<Queue>;
+  /** The ids of messages that were set: see once.ts. */
+  once: Once;
   /** Queues whose pause ends by itself. */
   pauses: Set<Queue>;
   /** What is known of when messages were committed. */
@@ -71,6 +74,8 @@ export interface Limits {
   bytes: number;
   /** Bytes of the disk that sets leave free; 0 when absent. */
   minFree?: number;
+  /** Ids of messages that are remembered; MAX_IDS when absent. */
+  ids?: number;
 }
 
 /** What happened since the last commit. */
@@ -84,6 +89,8 @@ export interface Changes {
   recounted: Queue[];
   /** The queues that it paused or resumed, and how they were before. */
   paused: { queue: Queue; before: number | undefined }[];
+  /** The ids of messages that it set, by their hashes. */
+  ids: Map<bigint, NewId>;
   /** What it counted. */
   tallied: Tallied[];
   /** Bytes that the group set, took or loaded. */
@@ -129,12 +136,14 @@ export function newLocal(
     queues.set(stored.name, newQueue(stored));
     bytes += stored.bytes;
   }
+  const queueRules = newQueueRules(rules, { maxMessages: limits.messages });
+  const due = newDue(store, clock);
   return {
     store,
     queues,
     cache: newCache(cacheLimit),
     limits,
-    rules: newQueueRules(rules, { maxMessages: limits.messages }),
+    rules: queueRules,
     watcher,
     clock,
     bytes,
@@ -142,13 +151,14 @@ export function newLocal(
     lookedAt: -Infinity,
     changes: newChanges(),
     recounts: new Set(),
+    once: loadOnce(store, queueRules, limits.ids ?? MAX_IDS, clock.calendar()),
     pauses: new Set([...queues.values()].filter(({ paused }) => (paused ?? 0) > 0)),
     arrivals: newArrivals(),
     checkpointAsked: undefined,
     lost: 0,
     epoch: 0,
     failedSync: undefined,
-    due: newDue(store, clock),
+    due,
     space: newSpace(limits.minFree ?? 0),
     warn,
   };
@@ -168,6 +178,7 @@ function newChanges(): Changes {
     losses: [],
     recounted: [],
     paused: [],
+    ids: new Map(),
     tallied: [],
     bytes: 0,
     costly: 0,
@@ -205,6 +216,7 @@ export function forgetChanges({ changes }: Local): void {
   changes.losses.length = 0;
   changes.recounted.length = 0;
   changes.paused.length = 0;
+  if (changes.ids.size > 0) changes.ids.clear();
   changes.tallied.length = 0;
   changes.bytes = 0;
   changes.costly = 0;

@@ -2,10 +2,11 @@ import type { MessagePreview, OpenMessage, QueueDetails, QueueSummary } from "..
 import { knownArrival, noteArrival } from "./arrivals.ts";
 import { countWaiting } from "./delivery.ts";
 import { addHeld, countMessages, oldestNumber } from "./held.ts";
+import { onceWindow } from "./once.ts";
 import { countOpen, findOpen, listOpen, longestOpen } from "./open.ts";
 import { newMessage, type Queue } from "./queue.ts";
 import { findHeld } from "./reading.ts";
-import type { Local } from "./state.ts";
+import { type Local, settingsOf } from "./state.ts";
 import { NO_TALLY } from "./tally.ts";
 
 /** A preview reads whole messages: after so many bytes it reads no more. */
@@ -40,7 +41,8 @@ export function detailsOf(local: Local, queue: Queue): QueueDetails {
   const summary = summaryOf(local, queue);
   const { openedAt } = summary;
   const openAge = openedAt === undefined ? 0 : local.clock.monotonic() - openedAt;
-  return { ...summary, age, memory, openAge: Math.round(openAge) };
+  const onceMs = onceWindow(local, settingsOf(local, queue).onceMs);
+  return { ...summary, age, memory, openAge: Math.round(openAge), onceMs };
 }
 
 /** The same as {@link arrivalOf}, and the store is asked once for each message. */

@@ -26,7 +26,11 @@ suite();
 const NAMES = ["a", "b", "c", "d"] as const;
 const SIZES = [0, 1, 30, 400, 5000, 16_383, 16_384, 40_000, 70_000];
 const CACHES = [0, 20_000, 150_000, 1024 * 1024];
-const RULES = ["c:max-messages=4,max-bytes=100k", "d:max-messages=3,max-bytes=50k,drop-oldest=yes"];
+const RULES = [
+  "c:max-messages=4,max-bytes=100k,once=2147483647",
+  "d:max-messages=3,max-bytes=50k,drop-oldest=yes,once=2147483647",
+  "*:once=2147483647",
+];
 const LIMITS = {
   c: { messages: 4, bytes: 100 * 1024, drops: false },
   d: { messages: 3, bytes: 50 * 1024, drops: true },
@@ -99,7 +103,8 @@ function newOperationOf(trial: Trial): Operation {
     const number = ++trial.count;
     const body = Buffer.alloc(random.pick(SIZES), `${number};`);
     const delay = random.below(4) === 0 ? random.between(1, 3000) : 0;
-    return operation(kind, name, { ...fields, body, flags: number, alone: false, delay });
+    const id = random.below(4) === 0 ? `${random.below(100)}` : "";
+    return operation(kind, name, { ...fields, body, flags: number, alone: false, delay, id });
   }
   // A time that is over is no pause.
   if (kind === "pause") return operation(kind, name, { ...fields, until: random.below(2) });

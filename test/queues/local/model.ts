@@ -13,6 +13,8 @@ interface ModelQueue {
   paused: number | undefined;
   /** What waits for its time, and until when. */
   waiting: Map<Taken, number>;
+  /** Of messages that were ever set. */
+  ids: Set<string>;
 }
 
 /** A name that is there: what a client can be told of the queue. */
@@ -79,6 +81,9 @@ export class Model {
   }
 
   #expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expected {
+    if (one.kind === "put" && queues.get(one.queue)?.ids.has(one.id) === true) {
+      return { outcome: "repeated" };
+    }
     if (one.kind !== "put") return expectIn(queues, one);
     const isStored = this.#roomFor(queues.get(one.queue), one) !== undefined;
     return { outcome: isStored ? "done" : "full" };
@@ -188,7 +193,7 @@ export class Model {
     this.#settled.clear();
   }
 
-  #put({ queue: name, flags, body, start, end, delay }: Operation): void {
+  #put({ queue: name, flags, body, start, end, delay, id }: Operation): void {
     let queue = this.queues.get(name);
     if (queue === undefined) {
       queue = {
@@ -197,10 +202,12 @@ export class Model {
         available: [],
         open: new Map(),
         paused: undefined,
+        ids: new Set(),
         waiting: new Map(),
       };
       this.queues.set(name, queue);
     }
+    if (id !== "") queue.ids.add(id);
     const number = ++queue.sets;
     const message = { flags, number, body: body.toString("latin1", start, end) };
     if (delay > 0) queue.waiting.set(message, this.now + delay);
@@ -253,6 +260,7 @@ function copy(queues: Map<string, ModelQueue>): Map<string, ModelQueue> {
         ...queue,
         available: [...queue.available],
         open: new Map(queue.open),
+        ids: new Set(queue.ids),
         waiting: new Map(queue.waiting),
       },
     ]),
