@@ -1,5 +1,3 @@
-import { chownSync } from "node:fs";
-
 import type { Options } from "../config/options.ts";
 import type { Engine } from "../engine/engine.ts";
 import { newEngine } from "../engine/open.ts";
@@ -24,8 +22,7 @@ const PAGE_CACHE_SHARE = 1 / 4;
  * @param user undefined when this process stays the user that it is
  */
 export function composeEngine(options: Options, user: User | undefined): Engine {
-  const { socket, pidFile } = options;
-  if (user !== undefined && socket !== undefined) chownSync(socket, user.uid, user.gid);
+  const { pidFile } = options;
   makeHome(options.home, user);
   // After the lock of the directory: a server that runs on it keeps its PID file.
   const home = openHome(options.home);

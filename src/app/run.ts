@@ -16,7 +16,7 @@ import {
 } from "../os/daemon.ts";
 import { raiseCoreFiles, raiseOpenFiles } from "../os/limits.ts";
 import { notify } from "../os/notify.ts";
-import { lookUpUser } from "../os/user.ts";
+import { lookUpUser, type User } from "../os/user.ts";
 import { info, setVerbosity } from "../util/log.ts";
 import { program, version } from "../util/version.ts";
 import { demandAccounts, readAccounts, reloadableAccounts } from "./auth.ts";
@@ -65,7 +65,7 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   raiseLimits(options);
   const user = lookUpUser(options.user);
   const accounts = readAccounts(options);
-  const queueListeners = await listen(options);
+  const queueListeners = await listen(options, user);
   const web = options.http === undefined ? [] : [listenHttp(options.http)];
   const listeners: Stoppable[] = [...queueListeners, ...web];
   signals.stop = async () => closeListeners(options, listeners);
@@ -93,9 +93,9 @@ function raiseLimits({ coreFiles, connections, http }: Options): void {
 }
 
 /** Takes the addresses, while this process may still be root. */
-async function listen(options: Options): Promise<Listener[]> {
+async function listen(options: Options, user: User | undefined): Promise<Listener[]> {
   const { socket, socketMode, address, port, udpPort } = options;
-  if (socket !== undefined) return [await listenUnix(socket, socketMode)];
+  if (socket !== undefined) return [await listenUnix(socket, socketMode, user)];
   const hostnames = address && [...new Set(address.map(({ hostname }) => hostname))];
   const tcp = address?.map(({ hostname, port: own }) => listenTcp(hostname, own ?? port));
   const udp = udpPort === 0 ? [] : await listenUdp(hostnames, udpPort);

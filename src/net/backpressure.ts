@@ -2,7 +2,8 @@
  * What all clients together make the server hold, beside the queues: requests that are not complete, and replies that
  * are not sent. Both have a bound, for all clients together:
  *
- *     input    above its bound and one body, the request of a client that adds much to it is refused
+ *     input    above its bound and one body, the request of a client that adds much to it is refused; an eighth above
+ *              that, also of one that adds a little
  *     output   above its bound, no client is sent much more: a large reply waits for room, and its client with it
  *
  * When clients that do nothing keep it that full, they are disconnected. That is looked at once a second.
@@ -23,6 +24,10 @@ export interface BufferUsage<C extends Client = Client> {
   admitted: C | undefined;
   /** Of the awaiting clients the first is admitted next; otherwise the last. */
   firstIsNext: boolean;
+  /** When stalled clients were last looked for, on the monotonic clock. */
+  lookedAt: number;
+  /** Until then no client counts as stalled: the server itself was kept from its work. */
+  mercyUntil: number;
 }
 
 export type Direction = "incoming" | "outgoing";
@@ -45,11 +50,17 @@ export interface Bounds {
 
 const MB = 1024 * 1024;
 const BOUNDS: Bounds = { input: 64 * MB, output: 32 * MB };
-/** A share of up to so many bytes is small: only larger ones are refused, and their clients are evicted first. */
-export const SMALL_SHARE = 16 * 1024;
+/** A share of up to so many bytes is small: larger ones are refused first, and their clients are evicted first. */
+const SMALL_SHARE = 16 * 1024;
+/** The beginning of a request of up to so many bytes is never refused. */
+const TINY_SHARE = 1024;
+/** So many times its bound, with small shares that are many. */
+const INPUT_WITH_SMALL = 1.125;
 /** A client has stalled when less than so many bytes have moved in so many milliseconds. */
 const STEP = 64 * 1024;
 const STALL_MS = 5000;
+/** A look that comes so many milliseconds after the one before is late: the server had no time for its clients. */
+const LATE_MS = 3000;
 
 export function newBufferUsage<C extends Client>(bounds = BOUNDS): BufferUsage<C> {
   return {
@@ -61,6 +72,8 @@ export function newBufferUsage<C extends Client>(bounds = BOUNDS): BufferUsage<C
     awaiting: new Set(),
     admitted: undefined,
     firstIsNext: true,
+    lookedAt: Infinity,
+    mercyUntil: 0,
   };
 }
 
@@ -68,9 +81,15 @@ export function newShare(): Share {
   return { bytes: 0, since: 0, moved: 0 };
 }
 
-/** Whether input is at its bound: no client may add much. @param maxBody the largest body accepted, in bytes */
-export function isInputFull(usage: BufferUsage, maxBody: number): boolean {
-  return usage.input > usage.bounds.input + maxBody;
+/**
+ * Whether a client may not add to its share of the input, because there is too much of it.
+ * @param bytes its share
+ * @param maxBody the largest body accepted, in bytes
+ */
+export function isInputFull(usage: BufferUsage, bytes: number, maxBody: number): boolean {
+  const { input, bounds } = usage;
+  if (bytes <= TINY_SHARE || input <= bounds.input + maxBody) return false;
+  return bytes > SMALL_SHARE || input > bounds.input * INPUT_WITH_SMALL + maxBody;
 }
 
 /**
@@ -124,36 +143,49 @@ function hasStalled<C extends Client>(
   usage: BufferUsage<C>,
   client: C,
   which: Direction,
-  now: number,
+  { now, isServersTurn }: Look<C>,
 ): boolean {
   const { outgoing } = client;
   if (!isStill(client[which], now)) return false;
+  if (which === "outgoing") return true;
   // A client that reads replies, or gets some when there is room, sends the rest of its requests later.
   const isServed = usage.awaiting.has(client) || (outgoing.bytes > 0 && !isStill(outgoing, now));
-  return which === "outgoing" || !isServed;
+  return !isServed && !isServersTurn(client);
+}
+
+/** A look at which clients have stalled. */
+export interface Look<C extends Client> {
+  /** Milliseconds on the monotonic clock. */
+  now: number;
+  /** Whether the client waits for the server to do something that it has asked for. */
+  isServersTurn: (client: C) => boolean;
+  /** Evicts the client, or at least its share in that direction. */
+  evict: (client: C, which: Direction) => void;
 }
 
 /**
  * When memory is short, evicts stalled clients until half of it is free: clients with a large share first, and of these
- * the one that stalled first. Call it about once a second.
- * @param evict the client, or at least its share in that direction
- * @param now milliseconds on the monotonic clock
+ * the one that stalled first. Call it about once a second. After a call that comes late no client counts as stalled for
+ * a while: the server has not read from any of them.
  */
 export function evictStalledClients<C extends Client>(
   usage: BufferUsage<C>,
   clients: Iterable<C>,
-  now: number,
-  evict: (client: C, which: Direction) => void,
+  look: Look<C>,
 ): void {
+  const { now, evict } = look;
+  if (now - usage.lookedAt > LATE_MS) usage.mercyUntil = now + STALL_MS;
+  usage.lookedAt = now;
+  if (now < usage.mercyUntil) return;
   if (usage.refused) {
-    for (const client of stalled(usage, clients, "incoming", now)) {
+    for (const client of stalled(usage, clients, "incoming", look)) {
       if (usage.input <= usage.bounds.input / 2) break;
       evict(client, "incoming");
     }
   }
   usage.refused = false;
   if (usage.awaiting.size === 0) return;
-  for (const client of stalled(usage, clients, "outgoing", now)) {
+  for (const client of stalled(usage, clients, "outgoing", look)) {
     if (usage.output <= usage.bounds.output / 2) break;
     evict(client, "outgoing");
   }
@@ -163,9 +195,9 @@ function stalled<C extends Client>(
   usage: BufferUsage<C>,
   clients: Iterable<C>,
   which: Direction,
-  now: number,
+  look: Look<C>,
 ): C[] {
-  const found = [...clients].filter((client) => hasStalled(usage, client, which, now));
+  const found = [...clients].filter((client) => hasStalled(usage, client, which, look));
   const isMuch = (client: C) => Number(client[which].bytes > SMALL_SHARE);
   return found.sort((a, b) => isMuch(b) - isMuch(a) || a[which].since - b[which].since);
 }

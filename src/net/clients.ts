@@ -12,7 +12,6 @@ import {
   nextToAdmit,
   setInput,
   type Share,
-  SMALL_SHARE,
 } from "./backpressure.ts";
 import type { Outbox } from "./output.ts";
 import type { Watched } from "./silence.ts";
@@ -130,7 +129,7 @@ export function updateInputUsage(connection: Connection, held: number): void {
   const { clients, incoming } = connection;
   const { engine, usage } = clients;
   if (held !== incoming.bytes) setInput(usage, incoming, held, engine.runtime.monotonic());
-  if (held <= SMALL_SHARE || !isInputFull(usage, engine.settings.maxBody)) return;
+  if (!isInputFull(usage, held, engine.settings.maxBody)) return;
   usage.refused = true;
   refuseInput(connection);
 }
@@ -157,13 +156,16 @@ function refuseInput(connection: Connection): void {
 /** When memory is short, evicts clients that have stalled and make the server hold much. */
 export function evictStalled(clients: Clients): void {
   const { usage, connections, engine } = clients;
-  const now = engine.runtime.monotonic();
-  evictStalledClients(usage, connections, now, (connection, which) => {
-    // A client that waits for a message gets the reply that its wait is over.
-    const isTold = which === "incoming" && connection.session.wait !== undefined;
-    if (which === "incoming") refuseInput(connection);
-    if (isTold || connection[which].bytes === 0) return;
-    clients.evicted++;
-    connection.socket.terminate();
+  evictStalledClients(usage, connections, {
+    now: engine.runtime.monotonic(),
+    isServersTurn: ({ session }) => session.pending > 0 || engine.runnable.has(session),
+    evict(connection, which) {
+      // A client that waits for a message gets the reply that its wait is over.
+      const isTold = which === "incoming" && connection.session.wait !== undefined;
+      if (which === "incoming") refuseInput(connection);
+      if (isTold || connection[which].bytes === 0) return;
+      clients.evicted++;
+      connection.socket.terminate();
+    },
   });
 }

@@ -16,6 +16,22 @@ export function lookUpUser(name: string | undefined): User | undefined {
 }
 
 /**
+ * Does the work as the user, without its other groups, and becomes root again: what is made then is the user's from the
+ * beginning, and nothing has to be given away by its name, which could mean another file by then.
+ */
+export function asUser<T>({ uid, gid }: User, work: () => T): T {
+  const [rootUser, rootGroup] = [process.geteuid?.() ?? 0, process.getegid?.() ?? 0];
+  process.setegid?.(gid);
+  process.seteuid?.(uid);
+  try {
+    return work();
+  } finally {
+    process.seteuid?.(rootUser);
+    process.setegid?.(rootGroup);
+  }
+}
+
+/**
  * Gives root up for good: from here on this process is `user`, with that user's groups only.
  * @throws Error when any of it fails; the process must not go on then
  */

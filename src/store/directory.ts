@@ -1,15 +1,15 @@
 import {
   accessSync,
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
   existsSync,
+  fchmodSync,
+  fchownSync,
   mkdirSync,
   openSync,
   statSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import { findUserName, lockFile } from "../os/libc.ts";
 import { reasonIn } from "../util/reason.ts";
@@ -39,12 +39,22 @@ export function makeHome(directory: string, owner?: { uid: number; gid: number }
   try {
     mkdirSync(dirname(directory), { recursive: true });
     mkdirSync(directory);
-    chmodSync(directory, 0o750);
-    if (owner !== undefined) chownSync(directory, owner.uid, owner.gid);
+    giveAway(directory, owner);
   } catch (error) {
     throw new StoreError(`cannot make the directory ${directory}: ${reasonIn(error)}`);
   } finally {
     process.umask(umask);
+  }
+}
+
+/** By its descriptor: a user that may write in the directory above could put a link in its place meanwhile. */
+function giveAway(directory: string, owner: { uid: number; gid: number } | undefined): void {
+  const fd = openSync(directory, constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    fchmodSync(fd, 0o750);
+    if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+  } finally {
+    closeSync(fd);
   }
 }
 
@@ -83,19 +93,30 @@ export function databaseInode({ file }: Home): number | undefined {
 
 /** Why SQLite can't work with the files, in words for the user; undefined when this process may write them. */
 export function findObstacle({ directory, file }: Home): string | undefined {
-  const ofSqlite = [file, `${file}-wal`, `${file}-shm`].filter((path) => existsSync(path));
-  return obstacleAt(directory) ?? ofSqlite.map(obstacleAt).find((found) => found !== undefined);
+  const files = [file, `${file}-wal`, `${file}-shm`].filter((path) => existsSync(path));
+  const { R_OK, W_OK, X_OK } = constants;
+  return (
+    firstObstacle(ancestorsOf(directory), X_OK, "can't be entered") ??
+    firstObstacle([directory, ...files], R_OK | W_OK, "can't be written")
+  );
 }
 
-function obstacleAt(path: string): string | undefined {
-  try {
-    accessSync(path, constants.R_OK | constants.W_OK);
-    return undefined;
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EACCES") return reasonIn(error);
-    return `${path} can't be written by user ${userName()}`;
+/** The directories that are passed on the way to this one, from the root on. */
+function ancestorsOf(directory: string): string[] {
+  const above = dirname(resolve(directory));
+  return above === dirname(above) ? [above] : [...ancestorsOf(above), above];
+}
+
+function firstObstacle(paths: string[], access: number, what: string): string | undefined {
+  for (const path of paths) {
+    try {
+      accessSync(path, access);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return code === "EACCES" ? `${path} ${what} by user ${userName()}` : reasonIn(error);
+    }
   }
+  return undefined;
 }
 
 function userName(): string {

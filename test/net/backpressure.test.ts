@@ -34,12 +34,21 @@ function client(
 }
 
 /** The clients that are evicted, in this order. */
-function evicted(usage: BufferUsage, clients: Client[], now = NOW): Client[] {
+function evicted(
+  usage: BufferUsage,
+  clients: Client[],
+  now = NOW,
+  busy: readonly Client[] = [],
+): Client[] {
   const gone: Client[] = [];
-  evictStalledClients(usage, clients, now, (one: Client, which: Direction) => {
-    gone.push(one);
-    if (which === "outgoing") setOutput(usage, one.outgoing, 0, now);
-    else setInput(usage, one.incoming, 0, now);
+  evictStalledClients(usage, clients, {
+    now,
+    isServersTurn: (one) => busy.includes(one),
+    evict(one: Client, which: Direction) {
+      gone.push(one);
+      if (which === "outgoing") setOutput(usage, one.outgoing, 0, now);
+      else setInput(usage, one.incoming, 0, now);
+    },
   });
   return gone;
 }
@@ -166,6 +175,25 @@ describe("where there is no room for requests", () => {
     expect(usage.refused).toBe(false);
   });
 
+  test("none whose requests wait for the server", () => {
+    const usage = newBufferUsage();
+    usage.refused = true;
+    const [slow, waiting] = [1, 2].map(() => client(usage, { in: 100 * MB, still: LONG }));
+    const clients = [slow, waiting] as Client[];
+    expect(evicted(usage, clients, NOW, [waiting as Client])).toEqual([slow as Client]);
+  });
+
+  test("none for a while after the server was kept from its work", () => {
+    const usage = newBufferUsage();
+    const still = client(usage, { in: 100 * MB, still: LONG });
+    expect(evicted(usage, [], NOW - 20_000)).toEqual([]);
+    for (const now of [NOW, NOW + 1000, NOW + 4000]) {
+      usage.refused = true;
+      expect(evicted(usage, [still], now)).toEqual([]);
+    }
+    expect(evicted(usage, [still], NOW + 5000)).toEqual([still]);
+  });
+
   test("none is evicted before a client was refused", () => {
     const usage = newBufferUsage();
     expect(evicted(usage, [client(usage, { in: 100 * MB, still: LONG })])).toEqual([]);
@@ -177,9 +205,16 @@ test("input and output are full above their bounds, over all clients", () => {
   const [one, other] = [client(usage), client(usage)];
   setInput(usage, one.incoming, 40 * MB, NOW);
   setInput(usage, other.incoming, 26 * MB, NOW);
-  expect([isInputFull(usage, 2 * MB), isInputFull(usage, 2 * MB - 1)]).toEqual([false, true]);
+  expect([2 * MB, 2 * MB - 1].map((body) => isInputFull(usage, 20 * KB, body))).toEqual([
+    false,
+    true,
+  ]);
+  // A small share is not refused yet, and the beginning of a request never is.
+  expect([16, 1].map((size) => isInputFull(usage, size * KB, 0))).toEqual([false, false]);
+  setInput(usage, other.incoming, 41 * MB, NOW);
+  expect([16, 1].map((size) => isInputFull(usage, size * KB, 0))).toEqual([true, false]);
   setInput(usage, other.incoming, 0, NOW);
-  expect(isInputFull(usage, 0)).toBe(false);
+  expect(isInputFull(usage, 20 * KB, 0)).toBe(false);
   setOutput(usage, one.outgoing, 20 * MB, NOW);
   setOutput(usage, other.outgoing, 12 * MB, NOW);
   expect(usage.outputFull).toBe(false);

@@ -1,6 +1,15 @@
 /** What administrators do to the files of a running server, or of one that is started. */
 import { describe, expect, test } from "bun:test";
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { eventually, isRoot, run, scratch, start, suite, user } from "../server/harness.ts";
@@ -46,6 +55,29 @@ describe.each(["-wal", "-shm"])("rm memcacheq.db%s while it runs", (suffix) => {
   });
 });
 
+test.each([
+  ["hard-linked", (from: string, to: string) => linkSync(from, to)],
+  ["linked", (from: string, to: string) => symlinkSync(from, to)],
+])(
+  "memcacheq.db %s into a second directory, a server on each: the second is refused",
+  async (_title, link) => {
+    const first = await start();
+    const client = await first.connect();
+    await client.put("q", "x");
+    const home = join(scratch(), "home");
+    mkdirSync(home);
+    link(join(first.home, "memcacheq.db"), join(home, "memcacheq.db"));
+    const { code, stderr } = await run(["-u", user, "-H", home, "-p", "0", "-l", "127.0.0.1"]);
+    expect(stderr).toBe(`memcacheq: another memcacheq is using ${home}/memcacheq.db\n`);
+    expect(code).toBe(1);
+    expect(await client.take("q")).toBe("x");
+    await first.stop();
+    // Alone, it has the queues.
+    const second = await start([], { home });
+    await second.stop();
+  },
+);
+
 /** A home with a database that was stopped cleanly, in a directory that all may enter. */
 async function usedHome(): Promise<string> {
   const parent = scratch();
@@ -66,6 +98,12 @@ test("a directory that belongs to somebody else: it is named, and the user", asy
     `memcacheq: cannot open ${home}/memcacheq.db: ${home} can't be written by user ${other}\n`,
   );
   expect(code).toBe(1);
+  chmodSync(join(home, ".."), 0o700);
+  const third = await run(["-u", other, "-H", home, "-p", "0", "-l", "127.0.0.1"]);
+  expect(third.stderr).toContain(
+    isRoot ? ` ${join(home, "..")} can't be entered by user nobody\n` : " can't be written ",
+  );
+  chmodSync(join(home, ".."), 0o755);
   chmodSync(home, 0o777);
   const second = await run(["-u", other, "-H", home, "-p", "0", "-l", "127.0.0.1"]);
   expect(second.stderr).toBe(

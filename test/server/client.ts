@@ -1,7 +1,7 @@
 /** One connection to a server, for tests: bytes out, bytes and lines in, every wait with a deadline. */
 
 /** How long one wait for bytes may take, milliseconds. */
-const patience = 20_000;
+const patience = 120_000;
 
 export type Address = { hostname: string; port: number } | { unix: string };
 

@@ -55,7 +55,7 @@ async function peer(port: number) {
       const next = received.shift();
       if (next) return next;
       const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const late = setTimeout(() => reject(new Error("no datagram in 20 s")), 20_000);
+      const late = setTimeout(() => reject(new Error("no datagram in 120 s")), 120_000);
       wake = resolve;
       await promise.finally(() => clearTimeout(late));
     }
