@@ -219,6 +219,8 @@ function detailsOf(
     paused: left,
     dropped,
     delayed,
+    duplicates: details.duplicates,
+    once: details.onceMs,
   };
   return Object.entries(rows).map(([name, value]) => [name, String(value)] as const);
 }
