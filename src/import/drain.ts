@@ -26,8 +26,14 @@ const PROGRESS_MS = 1000;
  */
 export async function drain(work: Drain, queues: readonly string[] | undefined): Promise<number> {
   const { source, tell } = work;
-  tell(`${source.name} is version ${source.version}; ${promiseOf(source)}`);
+  const { name: place, version } = source;
+  const what = version === undefined ? "tells no version, as Starling" : `is version ${version}`;
+  tell(`${place} ${what}; ${promiseOf(source)}`);
   const names = queues ?? (await listQueues(work));
+  for (const name of names) {
+    const problem = source.problem(name);
+    if (problem !== undefined) throw new DrainError(problem);
+  }
   let moved = 0;
   for (const name of names) {
     const count = await drainQueue(work, name, moved);
