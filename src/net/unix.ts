@@ -79,7 +79,8 @@ function identify(file: string): string | undefined {
 }
 
 function explain(error: unknown, file: string): string {
-  if (errorCode(error) === "ENOENT") return `there is no directory ${dirname(file)}`;
+  const directory = dirname(file);
+  if (!existsSync(directory)) return `there is no directory ${directory}`;
   return errorCode(error) === undefined ? (error as Error).message : explainListenError(error);
 }
 

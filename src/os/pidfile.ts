@@ -12,6 +12,9 @@ import {
   writeSync,
 } from "node:fs";
 
+import { error } from "../util/log.ts";
+import { reasonIn } from "../util/reason.ts";
+
 // No link is followed: root would overwrite, and give away, the file that it points to. Without O_NONBLOCK a named
 // pipe would block the start for ever.
 const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -20,6 +23,7 @@ const MODE = 0o644;
 /**
  * Writes this process's id to `path` as one line, over a file left behind by an earlier one. All users may read it; it
  * belongs to `owner` when given, so that the server can still change it after it has become that user.
+ * On a full disk there is none, which is logged: a restart must not end a server because of that.
  * @throws Error that names the path when it cannot be written
  */
 export function writePidFile(path: string, owner?: { uid: number; gid: number }): void {
@@ -31,9 +35,16 @@ export function writePidFile(path: string, owner?: { uid: number; gid: number })
       closeSync(fd);
     }
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(`-P ${path}: the PID file cannot be written: ${reason}`);
+    const message = `-P ${path}: the PID file cannot be written: ${reasonIn(cause)}`;
+    if (!isFull(cause)) throw new Error(message);
+    // Queues that can be emptied are worth more than the file.
+    error(message);
+    attempt(() => unlinkSync(path));
   }
+}
+
+function isFull(cause: unknown): boolean {
+  return ["ENOSPC", "EDQUOT"].includes((cause as NodeJS.ErrnoException).code ?? "");
 }
 
 function write(fd: number, owner?: { uid: number; gid: number }): void {

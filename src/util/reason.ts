@@ -5,7 +5,8 @@ import { getSystemErrorMap } from "node:util";
  * without the path that the runtime adds, since the caller names it.
  */
 export function reasonIn(error: unknown): string {
-  const { code, errno = 0, message } = error as NodeJS.ErrnoException;
+  const { code, errno = 0, syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall === "getaddrinfo") return "the name cannot be resolved";
   // SQLite has numbers of its own.
   const [name, words] = getSystemErrorMap().get(-Math.abs(errno)) ?? [];
   if (words !== undefined && name === code) return words;

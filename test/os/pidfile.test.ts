@@ -68,7 +68,9 @@ describe("writing", () => {
     closeSync(reader);
     expect(() => writePidFile(folder)).toThrow(`-P ${folder}: the PID file cannot be written`);
     const lost = join(folder, "no", "such", "folder");
-    expect(() => writePidFile(lost)).toThrow(`-P ${lost}: the PID file cannot be written: ENOENT`);
+    expect(() => writePidFile(lost)).toThrow(
+      `-P ${lost}: the PID file cannot be written: no such file or directory`,
+    );
   });
 });
 

@@ -50,7 +50,7 @@ test.each(["SIGTERM", "SIGKILL"] as const)(
     const { shell, user, inside, outside } = disk;
     const options = { shell, home: join(inside, "home") };
     const files = () => readdirSync(join(outside, "home"));
-    const flags = ["-u", user, "--http", "0"];
+    const flags = ["-u", user, "--http", "0", "-P", join(inside, "pid")];
     const first = await start(flags, options);
     const producer = await first.connect();
     await producer.put("q", "before");
@@ -78,5 +78,6 @@ test.each(["SIGTERM", "SIGKILL"] as const)(
     expect(await client.take("q")).toBe("after");
     expect((await second.stop()).code).toBe(0);
     expect(files()).toEqual(["memcacheq.db"]);
+    expect(readdirSync(outside).sort()).toEqual(["home", "mounted"]);
   },
 );

@@ -88,3 +88,29 @@ test("Kubernetes has a Service memcacheq, and one memcacheq-udp: their variables
   expect(server.stderr()).not.toContain("udp");
   await server.stop();
 });
+
+test.each([
+  [["-P", "/dev/null/pid"], "-P /dev/null/pid: the PID file cannot be written: not a directory"],
+  [["-P", "/tmp"], "-P /tmp: the PID file cannot be written: illegal operation on a directory"],
+  [["-s", "/proc/mq.sock"], "cannot listen on /proc/mq.sock: no such file or directory"],
+  [
+    ["-H", "/proc/memcacheq/home"],
+    "cannot make the directory /proc/memcacheq/home: no such file or directory",
+  ],
+  [["--ping", "-l", "no-such.invalid"], "--ping no-such.invalid:0: the name cannot be resolved"],
+])("what can't be is said in words, without the code of the system: %p", async (flags, message) => {
+  const home = join(scratch(), "home");
+  const { code, stderr } = await run([
+    "-u",
+    user,
+    "-H",
+    home,
+    "-p",
+    "0",
+    "-l",
+    "127.0.0.1",
+    ...flags,
+  ]);
+  expect(stderr).toBe(`memcacheq: ${message}\n`);
+  expect(code).toBe(1);
+});
