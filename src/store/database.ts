@@ -40,7 +40,7 @@ const CHECKED_WHOLE = 32 * 1024 * 1024;
 export function openDatabase(home: Home, options: DatabaseOptions): Database {
   const { file } = home;
   const { lockWait } = options;
-  return withStoreError(file, () => {
+  return namingLog(file, () => {
     lockIfThere(home);
     const obstacle = findObstacle(home);
     if (obstacle !== undefined) throw new StoreError(`cannot open ${file}: ${obstacle}`);
@@ -130,7 +130,7 @@ function inspect(file: string, lockWait: number, alone: boolean): void {
   const { size } = statSync(file);
   // SQLite takes a file of a byte or two for an empty one, and would write over it.
   if (size < SMALLEST_FILE) throw new StoreError(`${file} is no database of memcacheq`);
-  const hasLog = (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const isLogged = hasLog(file);
   const access = alone ? { readwrite: true } : { readonly: true };
   using database = new Database(file, { ...access, strict: true });
   if (alone) takeAlone(database);
@@ -146,7 +146,7 @@ function inspect(file: string, lockWait: number, alone: boolean): void {
     );
   }
   // With a log, the end of the file may be a page that a crash cut short: it is in the log, too.
-  if (!hasLog && size % pragma(database, "page_size") !== 0)
+  if (!isLogged && size % pragma(database, "page_size") !== 0)
     throw new StoreError(`${file} is damaged: its end is missing`);
   if (size > CHECKED_WHOLE) return;
   const result = database.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
@@ -158,6 +158,31 @@ function inspect(file: string, lockWait: number, alone: boolean): void {
 function pragma(database: Database, name: string): number {
   const row = database.query<Record<string, number>, []>(`PRAGMA ${name}`).get();
   return row?.[name] ?? 0;
+}
+
+/**
+ * The same. Where the file is damaged and there is a log beside it, the error names the log, too: a file that was put back
+ * from a copy has the log of the file before it, whose pages are not its own.
+ */
+function namingLog<T>(file: string, work: () => T): T {
+  let hadLog = false;
+  try {
+    return withStoreError(file, () => {
+      hadLog = hasLog(file);
+      return work();
+    });
+  } catch (error) {
+    const isDamaged = error instanceof StoreError && error.message.startsWith(`${file} is damaged`);
+    if (!hadLog || !isDamaged) throw error;
+    throw new StoreError(
+      `${error.message}. If it was put back from a copy, its log is that of the file before: ` +
+        `put the copy back again without ${file}-wal and ${file}-shm`,
+    );
+  }
+}
+
+function hasLog(file: string): boolean {
+  return (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
 }
 
 /** Does the work; any error is thrown as a {@link StoreError} that names the file. */

@@ -3,7 +3,7 @@
  * on each copy: `bun test/clients/backup.ts`, after `bun build.ts`.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -73,14 +73,11 @@ async function fill({ address }: Server, queue: string): Promise<Ledger> {
   return { stored: BEFORE, taken: 0 };
 }
 
-/** Each command of that section, made to work on these two files. */
+/** Each way to make a copy of that section, made to work on these two files. */
 function commands(from: string, to: string): string[] {
-  const lines = codeBlock("sh", "/backup/memcacheq.db")
-    .trimEnd()
-    .replaceAll("\\\n", "")
-    .split("\n");
-  return lines.map((line) =>
-    line.replaceAll("/var/lib/memcacheq/memcacheq.db", from).replaceAll("/backup/memcacheq.db", to),
+  const ways = codeBlock("sh", "mv /backup/memcacheq.db.new").trimEnd().split("\n\n");
+  return ways.map((way) =>
+    way.replaceAll("/var/lib/memcacheq/memcacheq.db", from).replaceAll("/backup/memcacheq.db", to),
   );
 }
 
@@ -107,6 +104,11 @@ async function verify(home: string, queue: string, before: Ledger, after: Ledger
   }
 }
 
+async function shell(command: string): Promise<void> {
+  const child = Bun.spawn(["sh", "-c", command], { stdout: "inherit", stderr: "inherit" });
+  assert.equal(await child.exited, 0);
+}
+
 const folder = mkdtempSync(join(tmpdir(), "memcacheq-backup-"));
 const server = await start(join(folder, "home"));
 try {
@@ -124,11 +126,13 @@ try {
       join(folder, "home/memcacheq.db"),
       join(home, "memcacheq.db"),
     ).slice(i);
+    await shell(command);
+    // The night after.
     const before = snapshot();
     const since = performance.now();
-    const child = Bun.spawn(["sh", "-c", command], { stdout: "inherit", stderr: "inherit" });
-    assert.equal(await child.exited, 0);
+    await shell(command);
     const after = snapshot();
+    assert.equal(statSync(join(home, "memcacheq.db")).mode & 0o777, 0o600);
     const stored = QUEUES.map(
       (queue) => (after.get(queue)?.stored ?? 0) - (before.get(queue)?.stored ?? 0),
     );
