@@ -73,6 +73,8 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
     const engine = composeEngine(options, user);
     if (accounts !== undefined) demandAccounts(engine, accounts);
     const clients = newClients(engine, options.connections);
+    engine.operator.reload = () => signals.reload();
+    if (options.allowShutdown) engine.operator.shutdown = stopByClient;
     reloadables.push(...reloadableQueueRules(options, engine.backend));
     reloadables.push(...reloadableAccounts(options, clients));
     for (const listener of queueListeners) listener.serve(clients);
@@ -84,6 +86,12 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
     throw error;
   }
   announce(listeners, channel);
+}
+
+/** The same clean stop as by a signal. */
+function stopByClient(): void {
+  info("a client has sent shutdown");
+  process.kill(process.pid, "SIGTERM");
 }
 
 function raiseLimits({ coreFiles, connections, http }: Options): void {

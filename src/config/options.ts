@@ -66,6 +66,8 @@ export interface Options {
   maxMessages: number;
   /** The maximum of bytes of bodies in all queues; Infinity is no limit. */
   maxBytes: number;
+  /** Clients may end the server. */
+  allowShutdown: boolean;
   /** `stats` tells of each queue, if there are not more than so many. */
   statsQueues: number;
   /** Bytes of the disk that sets leave free; undefined when they may fill it. */
@@ -225,6 +227,10 @@ export const optionTable: OptionTable = {
     "--max-bytes <size>",
     "most bytes of messages in all queues together, with k, m or g behind it for units of 1024",
     size(),
+  ),
+  allowShutdown: toggle(
+    "--allow-shutdown",
+    "clients may end the server, with the command shutdown",
   ),
   statsQueues: withDefault(
     "--stats-queues <num>",

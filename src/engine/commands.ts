@@ -1,4 +1,5 @@
 import { SETTINGS } from "../config/queue_settings.ts";
+import type { Outcome } from "../protocol/reply.ts";
 import type { Request, RequestKind } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { setVerbosity } from "../util/log.ts";
@@ -25,7 +26,7 @@ import {
   traceReply,
 } from "./replies.ts";
 import { countOther, resetStats } from "./stats.ts";
-import { addStats, replyStats } from "./survey.ts";
+import { addDump, addStats, replyDump, replyDumpOfOne, replyStats } from "./survey.ts";
 import { countWaiters, offer } from "./waiters.ts";
 import { LOOK, PLAIN, WIDE } from "./weights.ts";
 
@@ -57,6 +58,19 @@ export const commands: Record<RequestKind, Command> = {
       replyOutcome(engine, entry, "reset");
     }),
   },
+  dump_stats: { add: addDump, reply: replyDump },
+  "dump_stats queue": { add: adding("details", LOOK, false), reply: finishing(replyDumpOfOne) },
+  status: { add: adding("none", PLAIN, false), reply: answering("up") },
+  reload: {
+    add: adding("none", PLAIN, false),
+    reply: finishing((engine, entry) => {
+      engine.operator.reload?.();
+      replyOutcome(engine, entry, "reloaded");
+    }),
+  },
+  shutdown: { add: adding("none", PLAIN, false), reply: finishing(replyShutdown) },
+  flush_expired: { add: adding("none", PLAIN, false), reply: answering("none expired") },
+  flush_all_expired: { add: adding("none", PLAIN, false), reply: answering("none expired") },
   version: { add: adding("none", PLAIN, false), reply: finishing(replyVersion) },
   verbosity: {
     add: adding("none", PLAIN, false),
@@ -114,6 +128,19 @@ function finishing(reply: Command["reply"]): Command["reply"] {
     if (!replyFailure(engine, entry)) reply(engine, entry);
     keepRecord(engine, entry.request);
   };
+}
+
+/** A request whose only reply is this one. */
+function answering(outcome: Outcome): Command["reply"] {
+  return finishing((engine, entry) => replyOutcome(engine, entry, outcome));
+}
+
+/** The server ends, and the connection with it. As in Kestrel there is no other answer. */
+function replyShutdown(engine: Engine, entry: Entry): void {
+  const { shutdown } = engine.operator;
+  // The sender of a datagram may be forged.
+  if (shutdown !== undefined && entry.session.hasConnection) shutdown();
+  else replyError(engine, entry, "bad request", "shutdown is not allowed, see --allow-shutdown");
 }
 
 function addSet(engine: Engine, session: Session, request: Request): void {

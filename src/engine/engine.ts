@@ -64,6 +64,7 @@ export interface Engine {
   /** Records of answered requests, for later ones: see records.ts. */
   records: Request[];
   due: DueTimer;
+  operator: Operator;
   /** A turn was asked for. */
   scheduled: boolean;
   /** When the gathering group began, and how long the last commit took, in milliseconds. */
@@ -84,6 +85,14 @@ export interface DueTimer {
   cancel: () => void;
   /** It has fired. */
   isAsked: boolean;
+}
+
+/** What clients may ask of the process; undefined is nothing. */
+export interface Operator {
+  /** Reads its files again. */
+  reload: (() => void) | undefined;
+  /** Ends it. */
+  shutdown: (() => void) | undefined;
 }
 
 /** One client's state. */

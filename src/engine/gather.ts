@@ -24,6 +24,7 @@ const LONG_REPLIES: ReadonlySet<RequestKind> = new Set([
   "stats",
   "stats queue",
   "stats queues",
+  "dump_stats",
 ]);
 
 /** Adds the session's requests to the group, as far as they have arrived and the group takes them. */

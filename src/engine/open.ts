@@ -39,6 +39,7 @@ export function newEngine(
     run: { session: undefined, start: 0, first: 0 },
     records: [],
     due: { at: Infinity, cancel: () => undefined, isAsked: false },
+    operator: { reload: undefined, shutdown: undefined },
     scheduled: false,
     begunAt: 0,
     closedFull: false,

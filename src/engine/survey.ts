@@ -6,13 +6,13 @@ import { addPart, finish, replyPart } from "./all_queues.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { keepRecord } from "./records.ts";
-import { replyStatistics } from "./replies.ts";
+import { isTracing, isWithinRoom, replyStatistics, traceReply } from "./replies.ts";
 import { countOther, listStats } from "./stats.ts";
 import { countWaiters } from "./waiters.ts";
 import { LOOK } from "./weights.ts";
 
 /*
- * `stats`: the general statistics, and behind them those of each queue, as clients of Kestrel read them. Very many
+ * `stats` and `dump_stats`. `stats`: the general statistics, and behind them those of each queue, as clients of Kestrel read them. Very many
  * queues would make it long, and then there is their number instead; in a datagram, too.
  */
 
@@ -53,15 +53,52 @@ function generalRows({ stats, runtime, backend }: Engine): Row[] {
   return listStats(stats, runtime, backend.usage());
 }
 
-/** The names are Kestrel's. */
 function* queueRows(engine: Engine, summaries: readonly QueueSummary[]): Generator<Row> {
-  for (const { name, messages, bytes, sets, waitedMs, open } of summaries) {
-    const prefix = `queue_${name}_`;
-    yield [`${prefix}items`, messages];
-    yield [`${prefix}bytes`, bytes];
-    yield [`${prefix}total_items`, sets];
-    yield [`${prefix}age`, waitedMs];
-    yield [`${prefix}waiters`, countWaiters(engine, name)];
-    yield [`${prefix}open_transactions`, open];
+  for (const summary of summaries) {
+    for (const [name, value] of rowsOf(engine, summary)) {
+      yield [`queue_${summary.name}_${name}`, value];
+    }
   }
+}
+
+/** The names are Kestrel's. */
+function rowsOf(engine: Engine, summary: QueueSummary): Row[] {
+  const { name, messages, bytes, sets, waitedMs, open } = summary;
+  return [
+    ["items", messages],
+    ["bytes", bytes],
+    ["total_items", sets],
+    ["age", waitedMs],
+    ["waiters", countWaiters(engine, name)],
+    ["open_transactions", open],
+  ];
+}
+
+export function addDump(engine: Engine, session: Session, request: Request): void {
+  addPart(engine, "survey", session, request);
+}
+
+/** The same of all queues, a block each. */
+export function replyDump(engine: Engine, entry: Entry): void {
+  const { session, summaries } = entry;
+  replyPart(engine, entry, () => {
+    for (const summary of summaries ?? []) {
+      if (maySee(session.account, summary.name)) writeBlock(engine, entry, summary);
+    }
+  });
+}
+
+/** The block of one queue; none when there is no such queue. */
+export function replyDumpOfOne(engine: Engine, entry: Entry): void {
+  const { session, request, details } = entry;
+  const start = engine.output.length;
+  if (details !== undefined) writeBlock(engine, entry, details);
+  request.encoder.rowsEnd(engine.output, request);
+  if (isWithinRoom(engine, entry, start) && isTracing()) {
+    traceReply(engine, session, request, start);
+  }
+}
+
+function writeBlock(engine: Engine, { request }: Entry, summary: QueueSummary): void {
+  request.encoder.block(engine.output, request, summary.name, rowsOf(engine, summary));
 }

@@ -21,6 +21,9 @@ export type Outcome =
   | "reset"
   | "done"
   | "alive"
+  | "up"
+  | "reloaded"
+  | "none expired"
   | "authenticated"
   | "mechanisms";
 
@@ -67,6 +70,8 @@ export interface Encoder {
   rows(bytes: Bytes, request: ReplyContext, rows: Iterable<Row>): void;
   /** One queue of the list of all, its messages ever set and gone, and the end of that list: there may be very many. */
   counts(bytes: Bytes, request: ReplyContext, name: string, sets: number, gets: number): void;
+  /** The rows of one queue in the list of `dump_stats`. */
+  block(bytes: Bytes, request: ReplyContext, queue: string, rows: Iterable<Row>): void;
   rowsEnd(bytes: Bytes, request: ReplyContext): void;
   version(bytes: Bytes, request: ReplyContext, version: string): void;
   /** @param reason in words for the client */

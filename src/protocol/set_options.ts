@@ -35,15 +35,17 @@ export function parseSetOptions(text: string): SetOptions | string {
 }
 
 function readOption(options: SetOptions, option: string): string | undefined {
+  // Darner's, for a message that is on disk before the answer: here each is.
+  if (option === "sync") return undefined;
   const equals = option.indexOf("=");
-  // Each option has a value: this is a name with a slash in it.
+  // Each other option has a value: this is a name with a slash in it.
   if (equals < 0) return SLASH;
   const told = option.slice(0, MOST_TOLD);
   const name = option.slice(0, equals);
   const known = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
   if (known === undefined) {
     const forms = Object.values(OPTIONS).map(({ form }) => form);
-    return `unknown option ${told} of a set, known are ${forms.join(", ")}`;
+    return `unknown option ${told} of a set, known are ${forms.join(", ")}, sync`;
   }
   const accepted = known.read(options, option.slice(equals + 1));
   return accepted === undefined ? undefined : `bad value in ${told}, ${accepted}`;

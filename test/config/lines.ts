@@ -34,6 +34,7 @@ export const defaults: Options = {
   minFree: undefined,
   maxBytes: Infinity,
   statsQueues: 1000,
+  allowShutdown: false,
   maxIds: 1_000_000,
   queue: [],
   queuesFile: undefined,

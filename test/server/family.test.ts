@@ -1,9 +1,11 @@
 /** What clients of Kestrel, Siberite, Darner and Starling send is understood, in text and in meta commands. */
 import { beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 
 import type { Client } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { type Server, start, suite } from "./harness.ts";
+import { eventually, scratch, type Server, start, suite } from "./harness.ts";
 
 suite();
 
@@ -152,5 +154,111 @@ describe("commands in any case", () => {
       expect(await browser.rest()).toBe("ERROR\r\n");
     }
     expect(await client.take("q")).toBeUndefined();
+  });
+});
+
+describe("the other commands of Kestrel", () => {
+  const block = (name: string, items: number, bytes: number, sets: number) =>
+    [
+      `queue '${name}' {`,
+      `  items=${items}`,
+      `  bytes=${bytes}`,
+      `  total_items=${sets}`,
+      "  age=0",
+      "  waiters=0",
+      "  open_transactions=0",
+      "}",
+      "",
+    ].join("\r\n");
+
+  test("dump_stats has a block for each queue", async () => {
+    const own = await start();
+    const asker = await own.connect();
+    expect(await asker.ask("dump_stats")).toBe("END");
+    await asker.put("q", "one");
+    await asker.put("b", "12");
+    expect(await asker.take("b")).toBe("12");
+    asker.send("dump_stats\r\n");
+    const all = `${block("q", 1, 3, 1)}${block("b", 0, 0, 1)}END\r\n`;
+    expect(await asker.until("END\r\n")).toBe(all);
+    asker.send("DUMP_STATS b\r\n");
+    expect(await asker.until("END\r\n")).toBe(`${block("b", 0, 0, 1)}END\r\n`);
+    expect(await asker.ask("dump_stats unknown")).toBe("END");
+    expect(await asker.ask("dump_stats q b")).toBe("CLIENT_ERROR bad command line format");
+    expect(await asker.ask("dump_stats q/open")).toStartWith("CLIENT_ERROR a slash");
+    const many = Array.from({ length: 300 }, (_, n) => `set many-${n} 0 0 1 noreply\r\nx\r\n`);
+    asker.send(`${many.join("")}dump_stats\r\nversion\r\n`);
+    const text = await asker.until("END\r\n");
+    expect([...text.matchAll(/^queue '/gm)]).toHaveLength(302);
+    expect(text).toEndWith(`${block("many-299", 1, 1, 1)}END\r\n`);
+    expect(await asker.line()).toStartWith("VERSION ");
+    await own.stop();
+  });
+
+  test("status, reload, flush_expired", async () => {
+    await client.put("q", "one");
+    for (const [command, answer] of [
+      ["status", "UP"],
+      ["STATUS", "UP"],
+      ["status down", "ERROR"],
+      ["reload", "Reloaded config."],
+      ["reload now", "ERROR"],
+      ["flush_expired q", "0"],
+      ["flush_expired unknown", "0"],
+      ["flush_expired", "ERROR"],
+      ["flush_all_expired", "0"],
+      ["flush_all_expired q", "ERROR"],
+      ["monitor q 1", "ERROR"],
+      ["confirm q 1", "ERROR"],
+      ["dump_config", "ERROR"],
+    ] as const) {
+      expect([command, await client.ask(command)]).toEqual([command, answer]);
+    }
+    expect(await client.take("q")).toBe("one");
+    await client.inStep();
+  });
+
+  test("reload reads the settings of queues again", async () => {
+    const file = join(scratch(), "queues");
+    writeFileSync(file, "q:max-messages=1\n");
+    const own = await start(["--queues-file", file]);
+    const asker = await own.connect();
+    await asker.put("q", "1");
+    asker.send("set q 0 0 1\r\n2\r\n");
+    expect(await asker.line()).toBe("NOT_STORED");
+    writeFileSync(file, "q:max-messages=2\n");
+    expect(await asker.ask("reload")).toBe("Reloaded config.");
+    await eventually("the new limit", async () => {
+      asker.send("set q 0 0 1\r\n2\r\n");
+      return (await asker.line()) === "STORED" ? true : undefined;
+    });
+    await own.stop();
+  });
+
+  test("shutdown is refused, unless an option allows it", async () => {
+    const refusal = "CLIENT_ERROR shutdown is not allowed, see --allow-shutdown";
+    expect(await client.ask("shutdown")).toBe(refusal);
+    expect(await client.ask("SHUTDOWN")).toBe(refusal);
+    expect(await client.ask("shutdown now")).toBe("ERROR");
+    const own = await start(["--allow-shutdown"]);
+    const [asker, holder] = [await own.connect(), await own.connect()];
+    await asker.put("q", "kept");
+    expect(await holder.take("q/open")).toBe("kept");
+    asker.send("shutdown\r\n");
+    expect(await asker.rest()).toBe("");
+    expect(await own.exit()).toMatchObject({ code: 0 });
+    const again = await start([], { home: own.home });
+    expect(await (await again.connect()).take("q")).toBe("kept");
+    await again.stop();
+  });
+
+  test("set q/sync is a set", async () => {
+    client.send("set q/sync 0 0 3\r\none\r\nSET q/sync/delay=0 0 0 3\r\ntwo\r\n");
+    await expectLines(client, ["STORED", "STORED"]);
+    expect(await client.ask("ms q/sync 2 c\r\nhi")).toBe("HD c3");
+    client.send("set q/synced 0 0 9\r\nflush_all\r\n");
+    expect(await client.line()).toStartWith("CLIENT_ERROR a slash has no place in the name");
+    for (const body of ["one", "two", "hi"]) expect(await client.take("q")).toBe(body);
+    await client.inStep();
   });
 });

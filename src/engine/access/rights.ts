@@ -30,6 +30,13 @@ export const NEEDS: Readonly<Record<RequestKind, Need>> = {
   // It tells of the queues that the client may see.
   "stats queues": "name",
   "stats reset": "admin",
+  dump_stats: "name",
+  "dump_stats queue": "sight",
+  status: "name",
+  reload: "admin",
+  shutdown: "admin",
+  flush_expired: "delete",
+  flush_all_expired: "admin",
   version: "nothing",
   verbosity: "admin",
   noop: "name",

@@ -19,6 +19,9 @@ export const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> 
   reset: [NO_ERROR, ""],
   done: [NO_ERROR, ""],
   alive: [NO_ERROR, ""],
+  up: [NO_ERROR, ""],
+  reloaded: [NO_ERROR, ""],
+  "none expired": [NO_ERROR, ""],
   authenticated: [NO_ERROR, "Authenticated"],
   mechanisms: [NO_ERROR, "PLAIN"],
 };
@@ -73,6 +76,12 @@ export const binary: Encoder = {
   },
   counts: (bytes, request, name, sets, gets) =>
     writeStatistic(bytes, request, name, `${sets}/${gets}`),
+  block: (bytes, request, queue, rows) =>
+    binary.rows(
+      bytes,
+      request,
+      [...rows].map(([name, value]) => [`queue_${queue}_${name}`, value] as const),
+    ),
   rowsEnd: (bytes, request) => writePlain(bytes, request, NO_ERROR, "", 0),
   version: (bytes, request, version) => writePlain(bytes, request, NO_ERROR, version, 0),
   error(bytes, request, error, reason) {

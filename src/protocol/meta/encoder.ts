@@ -11,6 +11,9 @@ export const OUTCOMES: Record<Outcome, string> = {
   reset: "HD",
   done: "HD",
   alive: "MN",
+  up: "HD",
+  reloaded: "HD",
+  "none expired": "HD",
   authenticated: "HD",
   mechanisms: "HD",
 };

@@ -116,6 +116,14 @@ function parseRareLine(input: Input): boolean {
       // A client that asked for no reply would take this one for the reply to its next command.
       readNoreply(request, words, 2);
       return refuseUnknown(request);
+    case "dump_stats":
+      return parseDump(request, words);
+    case "flush_expired":
+      return parseFlush(request, words, verb);
+    case "status":
+    case "reload":
+    case "shutdown":
+    case "flush_all_expired":
     case "version":
     case "db_checkpoint":
     case "db_archive":
@@ -266,10 +274,14 @@ function parseDelete(request: Request, words: Words): boolean {
 }
 
 /** `flush <queue> [noreply]` */
-function parseFlush(request: Request, words: Words): boolean {
+function parseFlush(
+  request: Request,
+  words: Words,
+  kind: "flush" | "flush_expired" = "flush",
+): boolean {
   const rest = parseOnQueue(request, words);
   if (rest > 0) return refuseBad(request, BAD_FORMAT);
-  return rest < 0 || accept(request, "flush");
+  return rest < 0 || accept(request, kind);
 }
 
 /** `pause <queue> <seconds> [noreply]` */
@@ -285,6 +297,13 @@ function parseResume(request: Request, words: Words): boolean {
   const rest = parseOnQueue(request, words);
   if (rest > 0) return refuseBad(request, BAD_FORMAT);
   return rest < 0 || accept(request, "resume");
+}
+
+/** `dump_stats [queue]` */
+function parseDump(request: Request, words: Words): boolean {
+  if (words.count === 1) return accept(request, "dump_stats");
+  if (words.count > 2) return refuseBad(request, BAD_FORMAT);
+  return !readName(request, words, 1) || accept(request, "dump_stats queue");
 }
 
 /** The start of `delete` and `flush`: how many words follow the name, or -1 when the line is refused. */

@@ -17,6 +17,10 @@ export const OUTCOMES: Record<Outcome, string> = {
   reset: "RESET",
   done: "OK",
   alive: "OK",
+  // Kestrel's words.
+  up: "UP",
+  reloaded: "Reloaded config.",
+  "none expired": "0",
   authenticated: "STORED",
   mechanisms: "PLAIN",
 };
@@ -57,6 +61,11 @@ export const text: Encoder = {
     writeText(bytes, "/");
     writeNumber(bytes, gets);
     writeLineEnd(bytes);
+  },
+  block(bytes, _request, queue, rows) {
+    writeLine(bytes, `queue '${queue}' {`);
+    for (const [name, value] of rows) writeLine(bytes, `  ${name}=${value}`);
+    writeLine(bytes, "}");
   },
   rowsEnd: (bytes) => writeLine(bytes, "END"),
   version: (bytes, _request, version) => writeLine(bytes, `VERSION ${version}`),

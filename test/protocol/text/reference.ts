@@ -19,7 +19,7 @@ import type { Found } from "./reading.ts";
 const storage = ["set", "add", "replace", "append", "prepend", "cas"];
 const bodiless = (
   "get gets delete flush flush_all stats verbosity incr decr touch version db_checkpoint db_archive quit " +
-  "mg md me mn ma"
+  "mg md me mn ma pause resume dump_stats status reload shutdown flush_expired flush_all_expired"
 ).split(" ");
 const mostBytes = 2_147_483_645;
 
