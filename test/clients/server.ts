@@ -18,9 +18,11 @@ export async function startServer(
   const flags = ["-v", "-u", stdout.trim(), "-l", "127.0.0.1", "-p", `${port}`, "-H", home];
   const command = [...program.command, ...flags, ...more];
   const process = startProcess(command, { cwd: "/", speaksOn: "stderr" });
-  const line = await process.line();
-  const [, bound] = /listening on 127\.0\.0\.1:(\d+)$/.exec(line) ?? [];
-  if (bound === undefined) throw new Error(`the server says: ${line}`);
+  let bound: string | undefined;
+  // Fails when the server ends without that line.
+  while (bound === undefined) {
+    bound = /listening on 127\.0\.0\.1:(\d+)$/.exec(await process.line())?.[1];
+  }
   return { process, home, port: Number(bound) };
 }
 
