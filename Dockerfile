@@ -1,7 +1,9 @@
-FROM oven/bun:1.4.5 AS build
+# Bun builds for other machines, too: this stage runs on the one that there is.
+FROM --platform=$BUILDPLATFORM oven/bun:1.4.5 AS build
+ARG TARGETARCH
 WORKDIR /build
 COPY . .
-RUN bun build.ts && mkdir data
+RUN bun build.ts --for "linux-$(echo "$TARGETARCH" | sed s/amd64/x64/)" && mkdir data
 
 # glibc and nothing else that the program needs: no shell, no package manager.
 FROM gcr.io/distroless/base-debian12:nonroot

@@ -1,9 +1,12 @@
 /**
- * `bun build.ts` makes dist/memcacheq for this machine, `bun build.ts --all` the files of a release,
- * `bun build.ts --man` the manual page and the completions for shells.
+ * `bun build.ts` makes dist/memcacheq for this machine, `--for linux-arm64` for another, `bun build.ts --all` the files of
+ * a release (with tar and dpkg-deb), `bun build.ts --man` the manual page and the completions for shells.
  */
 import { mkdir, rm } from "node:fs/promises";
 
+import { makeArchive } from "./src/app/packaging/archive.ts";
+import { makeDebianPackage } from "./src/app/packaging/debian.ts";
+import { sbom } from "./src/app/packaging/sbom.ts";
 import { completions } from "./src/config/completions.ts";
 import { manual } from "./src/config/manual.ts";
 import { program, version } from "./src/util/version.ts";
@@ -21,6 +24,11 @@ const targets: Bun.Build.CompileTarget[] = [
   "bun-darwin-x64",
   "bun-darwin-arm64",
 ];
+
+const debianArchitectures = [
+  ["amd64", "-linux-x64"],
+  ["arm64", "-linux-arm64"],
+] as const;
 
 /** Compiles one executable into `dist`; without a target, for this machine. Throws what went wrong. */
 async function compile(name: string, target?: Bun.Build.CompileTarget): Promise<void> {
@@ -77,21 +85,61 @@ async function checksum(name: string): Promise<string> {
 }
 
 async function releaseAll(): Promise<boolean> {
-  const names: string[] = [];
+  const executables: string[] = [];
   for (const target of targets) {
     const name = await release(target);
-    if (name !== undefined) names.push(name);
+    if (name !== undefined) executables.push(name);
   }
+  const names = [...executables, ...(await packAll(executables))];
   const sums: string[] = [];
   for (const name of names.toSorted()) sums.push(await checksum(name));
   await Bun.write(`${folder}/SHA256SUMS`, sums.join(""));
   console.log("dist/SHA256SUMS");
-  return names.length === targets.length;
+  return executables.length === targets.length;
 }
 
-async function buildHere(): Promise<boolean> {
+/** Makes an archive of each executable, the Debian packages, and the list of what is in the executables. */
+async function packAll(executables: readonly string[]): Promise<string[]> {
+  const seconds = await sourceSeconds();
+  const names: string[] = [];
+  for (const name of executables) names.push(await makeArchive(folder, name, seconds));
+  for (const [architecture, suffix] of debianArchitectures) {
+    const executable = `${folder}/${program}-${version}${suffix}`;
+    const made = { version, architecture, executable, seconds };
+    names.push(await makeDebianPackage(folder, made));
+  }
+  const list = `${program}-${version}.cdx.json`;
+  await Bun.write(
+    `${folder}/${list}`,
+    sbom(version, process.versions as Record<string, string>, seconds),
+  );
+  await rm(`${folder}/packed`, { recursive: true, force: true });
+  for (const name of [...names, list]) console.log(`dist/${name}`);
+  return [...names, list];
+}
+
+/** When the source was last changed, in seconds since 1970, so that a release can be made again with the same bytes. */
+async function sourceSeconds(): Promise<number> {
+  const given = Number(process.env.SOURCE_DATE_EPOCH ?? NaN);
+  if (Number.isInteger(given)) return given;
+  const git = Bun.spawn(["git", "log", "-1", "--format=%ct"], {
+    cwd: import.meta.dir,
+    stderr: "ignore",
+  });
+  const committed = Number.parseInt(await git.stdout.text(), 10);
+  return Number.isNaN(committed) ? Math.floor(Date.now() / 1000) : committed;
+}
+
+/** @param machine `linux-arm64` and so on; without it, this one */
+async function buildFor(machine?: string): Promise<boolean> {
+  const target = targets.find((target) => target === `bun-${machine}`);
+  if (machine !== undefined && target === undefined) {
+    const known = targets.map((target) => target.slice("bun-".length));
+    console.error(`build.ts: --for ${machine}: only ${known.join(", ")} can be built for`);
+    return false;
+  }
   try {
-    await compile(program);
+    await compile(program, target);
     console.log(`dist/${program}`);
     return true;
   } catch (reason) {
@@ -109,21 +157,16 @@ async function writeManual(): Promise<boolean> {
   return true;
 }
 
-const works = new Map([
-  ["", buildHere],
-  ["--all", releaseAll],
-  ["--man", writeManual],
-]);
-
-async function main(args: readonly string[]): Promise<boolean> {
-  const [argument = "", ...others] = args;
-  const work = works.get(argument);
-  if (work === undefined || others.length > 0) {
-    console.error(`build.ts: ${args.join(" ")}: only --all or --man is accepted, or nothing`);
-    return false;
-  }
+async function main([work, ...values]: readonly string[]): Promise<boolean> {
   await mkdir(folder, { recursive: true });
-  return await work();
+  const count = values.length;
+  if (work === undefined) return await buildFor();
+  if (work === "--for" && count === 1) return await buildFor(values[0]);
+  if (work === "--all" && count === 0) return await releaseAll();
+  if (work === "--man" && count === 0) return await writeManual();
+  const given = [work, ...values].join(" ");
+  console.error(`build.ts: ${given}: only --all, --for <machine> or --man is accepted, or nothing`);
+  return false;
 }
 
 process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1;

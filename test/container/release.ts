@@ -78,6 +78,17 @@ const sums = Bun.spawnSync(["sha256sum", "--check", "--quiet", "SHA256SUMS"], { 
 assert.ok(sums.success, sums.stdout.toString());
 console.log("ok: the sums are right");
 for (const name of names) {
+  const packed = Bun.spawnSync(["tar", "--list", "--file", `${name}.tar.gz`], { cwd: dist });
+  const paths = packed.stdout.toString().trim().split("\n");
+  const expected = ["", "LICENSE", "completions/", "memcacheq", "memcacheq.1", "memcacheq.service"];
+  assert.deepEqual(
+    paths.filter((path) => !path.includes("completions/") || path.endsWith("/")).toSorted(),
+    expected.map((path) => `${name}/${path}`),
+  );
+  assert.equal(paths.length, expected.length + 3, "completions for three shells");
+}
+console.log("ok: the archives have all that they should");
+for (const name of names) {
   const took = await tryFile(name);
   assert.ok(took < LONGEST_START, `${name}: the first answer took ${took} ms`);
   console.log(`ok: ${name}: the first answer after ${took.toFixed(0)} ms`);
