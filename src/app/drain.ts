@@ -11,6 +11,7 @@ import { program } from "../util/version.ts";
 import { composeEngine } from "./compose.ts";
 import { exitWithFailure } from "./failure.ts";
 import { handleSignals, type SignalActions } from "./signals.ts";
+import { readPeerTls } from "./tls.ts";
 
 /**
  * Brings over the messages of the server at `address`, and ends the process.
@@ -25,7 +26,7 @@ export async function bringOver(
   const signals = handleSignals();
   signals.stop = async () => exitWithFailure(channel, "stopped before anything was moved");
   const user = lookUpUser(options.user);
-  const source = await openSource(address);
+  const source = await openSource({ ...address, tls: readPeerTls(options) });
   const engine = composeEngine(withoutLimits(options), user);
   try {
     const moved = await moveAll(engine, source, options.queues, signals);

@@ -1,5 +1,5 @@
 import type { Options } from "../config/options.ts";
-import { nameOf } from "../import/peer.ts";
+import { connectTo, nameOf, type Place } from "../import/peer.ts";
 import { REFUSAL } from "../net/listener.ts";
 import { reasonIn } from "../util/reason.ts";
 import { placeOf } from "./place.ts";
@@ -12,15 +12,16 @@ const MAX_WAIT = 1000;
  * @throws Error when it does not answer in time, or is another program
  */
 export async function ping(options: Options): Promise<void> {
+  const place = placeOf(options);
   const answer = Promise.withResolvers<string>();
   const fail = (error: unknown) => answer.reject(error);
   const timer = setTimeout(fail, MAX_WAIT, new Error(`no answer within ${MAX_WAIT} ms`));
-  connect(options, answer).catch(fail);
+  connect(place, answer).catch(fail);
   try {
     const line = await answer.promise;
     if (!isAlive(line)) throw new Error(`it is no queue server, it says ${line}`);
   } catch (error) {
-    throw new Error(`--ping ${nameOf(placeOf(options))}: ${reasonIn(error)}`);
+    throw new Error(`--ping ${nameOf(place)}: ${reasonIn(error)}`);
   } finally {
     clearTimeout(timer);
   }
@@ -31,7 +32,7 @@ function isAlive(line: string): boolean {
   return line.startsWith("VERSION ") || line === REFUSAL.trimEnd();
 }
 
-function connect(options: Options, answer: PromiseWithResolvers<string>): Promise<unknown> {
+function connect(place: Place, answer: PromiseWithResolvers<string>): Promise<unknown> {
   let received = "";
   const socket: Bun.SocketHandler = {
     open: (opened) => void opened.write("version\r\n"),
@@ -44,6 +45,5 @@ function connect(options: Options, answer: PromiseWithResolvers<string>): Promis
     },
     close: () => answer.reject(new Error("the connection was closed")),
   };
-  const place = placeOf(options);
-  return "unix" in place ? Bun.connect({ ...place, socket }) : Bun.connect({ ...place, socket });
+  return connectTo(place, socket);
 }

@@ -1,10 +1,13 @@
 import { resolve } from "node:path";
 
+import { optionError } from "../config/error.ts";
 import type { Options } from "../config/options.ts";
-import { listenHttp, MAX_HTTP_CONNECTIONS } from "../http/server.ts";
+import { type HttpListener, listenHttp, MAX_HTTP_CONNECTIONS } from "../http/server.ts";
+import type { CertificateFiles } from "../net/certificate.ts";
 import { newClients } from "../net/clients.ts";
 import type { Listener } from "../net/listener.ts";
 import { listenTcp } from "../net/tcp.ts";
+import { MAX_HANDSHAKES, type ServerTls } from "../net/tls.ts";
 import { listenUdp } from "../net/udp.ts";
 import { listenUnix } from "../net/unix.ts";
 import {
@@ -26,6 +29,7 @@ import { reloadableQueueRules } from "./queue_rules.ts";
 import { listReloadables, newReload } from "./reload.ts";
 import { handleSignals } from "./signals.ts";
 import { closeListeners, type Stoppable, stopServer } from "./stop.ts";
+import { readCertificateFiles, reloadableCertificate, startServerTls } from "./tls.ts";
 
 /** Descriptors that the server needs beside those of its clients: files, listeners, the runtime's own. */
 const OTHER_FILES = 64;
@@ -47,9 +51,16 @@ export async function run(
 
 /** Files that are read again later mean what the user typed, wherever the process is then. */
 function withAbsolutePaths(options: Options): Options {
-  const { authFile, queuesFile } = options;
+  const { authFile, queuesFile, tlsCert, tlsKey, tlsCa } = options;
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
-  return { ...options, authFile: absolute(authFile), queuesFile: absolute(queuesFile) };
+  return {
+    ...options,
+    authFile: absolute(authFile),
+    queuesFile: absolute(queuesFile),
+    tlsCert: absolute(tlsCert),
+    tlsKey: absolute(tlsKey),
+    tlsCa: absolute(tlsCa),
+  };
 }
 
 /** With -r the daemon stays in its directory, because core files go there. */
@@ -65,18 +76,25 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   raiseLimits(options);
   const user = lookUpUser(options.user);
   const accounts = readAccounts(options);
-  const queueListeners = await listen(options, user);
-  const web = options.http === undefined ? [] : [listenHttp(options.http)];
+  const certificate = readCertificateFiles(options);
+  if (options.tlsCa !== undefined && certificate === undefined) {
+    throw optionError("--tls-ca", "it needs --tls-cert, or one of --ping, --top and --drain-from");
+  }
+  const tls = startServerTls(certificate);
+  const queueListeners = await listen(options, user, tls);
+  const web = listenWeb(options, certificate);
   const listeners: Stoppable[] = [...queueListeners, ...web];
   signals.stop = async () => closeListeners(options, listeners);
   try {
     const engine = composeEngine(options, user);
     if (accounts !== undefined) demandAccounts(engine, accounts);
     const clients = newClients(engine, options.connections);
+    clients.tls = tls;
     engine.operator.reload = () => signals.reload();
     if (options.allowShutdown) engine.operator.shutdown = stopByClient;
     reloadables.push(...reloadableQueueRules(options, engine.backend));
     reloadables.push(...reloadableAccounts(options, clients));
+    reloadables.push(...reloadableCertificate(options, tls, web));
     for (const listener of queueListeners) listener.serve(clients);
     for (const listener of web) listener.serve({ clients, options });
     const endMaintenance = startMaintenance(options, clients);
@@ -94,20 +112,30 @@ function stopByClient(): void {
   process.kill(process.pid, "SIGTERM");
 }
 
-function raiseLimits({ coreFiles, connections, http }: Options): void {
+function raiseLimits({ coreFiles, connections, http, tlsCert }: Options): void {
   if (coreFiles) raiseCoreFiles();
   const httpConnections = http === undefined ? 0 : MAX_HTTP_CONNECTIONS;
-  raiseOpenFiles(connections + httpConnections + OTHER_FILES);
+  const handshakes = tlsCert === undefined ? 0 : MAX_HANDSHAKES;
+  raiseOpenFiles(connections + httpConnections + handshakes + OTHER_FILES);
 }
 
 /** Takes the addresses, while this process may still be root. */
-async function listen(options: Options, user: User | undefined): Promise<Listener[]> {
+async function listen(
+  options: Options,
+  user: User | undefined,
+  tls: ServerTls | undefined,
+): Promise<Listener[]> {
   const { socket, socketMode, address, port, udpPort } = options;
   if (socket !== undefined) return [await listenUnix(socket, socketMode, user)];
   const hostnames = address && [...new Set(address.map(({ hostname }) => hostname))];
-  const tcp = address?.map(({ hostname, port: own }) => listenTcp(hostname, own ?? port));
+  const tcp = address?.map(({ hostname, port: own }) => listenTcp(hostname, own ?? port, tls));
   const udp = udpPort === 0 ? [] : await listenUdp(hostnames, udpPort);
-  return [...(tcp ?? [listenTcp(undefined, port)]), ...udp];
+  return [...(tcp ?? [listenTcp(undefined, port, tls)]), ...udp];
+}
+
+function listenWeb(options: Options, certificate: CertificateFiles | undefined): HttpListener[] {
+  const { http, httpTls } = options;
+  return http === undefined ? [] : [listenHttp(http, httpTls ? certificate : undefined)];
 }
 
 /** Tells the log, the process that started a daemon, and the service manager. */

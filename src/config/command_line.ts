@@ -125,7 +125,29 @@ function checkCombination(options: Options): void {
   if (daemon && drainFrom !== undefined) {
     throw optionError("--drain-from", "it does not go with -d");
   }
+  checkTls(options);
   if (authFile !== undefined && udpPort !== 0) {
     throw optionError("--auth-file", "it does not go with -U, whose datagrams cannot authenticate");
+  }
+}
+
+function checkTls(options: Options): void {
+  const { tlsCert, tlsKey, httpTls, http, socket, udpPort } = options;
+  if (tlsCert === undefined && tlsKey !== undefined) {
+    throw optionError("--tls-key", "it needs --tls-cert");
+  }
+  if (tlsCert !== undefined && tlsKey === undefined) {
+    throw optionError("--tls-cert", "it needs --tls-key");
+  }
+  if (httpTls && (http === undefined || tlsCert === undefined)) {
+    throw optionError("--http-tls", "it needs --http, --tls-cert and --tls-key");
+  }
+  if (tlsCert === undefined) return;
+  if (udpPort !== 0) throw optionError("--tls-cert", "it does not go with -U, which has no TLS");
+  if (socket !== undefined && !httpTls) {
+    throw optionError(
+      "--tls-cert",
+      "it does not go with -s, unless --http-tls serves the page with it",
+    );
   }
 }

@@ -85,6 +85,15 @@ export interface Options {
   httpAdmin: boolean;
   /** The names that clients authenticate with, their secrets and rights; undefined: all clients may do everything. */
   authFile: string | undefined;
+  /** Certificate and key that TCP is served with over TLS; undefined: without TLS. */
+  tlsCert: string | undefined;
+  tlsKey: string | undefined;
+  /** The authority whose certificates are demanded of clients, and that --ping, --top and --drain-from trust. */
+  tlsCa: string | undefined;
+  /** --ping, --top and --drain-from speak TLS with a server whose certificate they do not look at. */
+  tlsInsecure: boolean;
+  /** The page and metrics are served over TLS, too. */
+  httpTls: boolean;
   /** The server to bring messages over from, instead of serving. */
   drainFrom: Address | undefined;
   /** The queues to drain; undefined is all. A byte of a name is a character from U+0000 to U+00FF. */
@@ -271,6 +280,22 @@ export const optionTable: OptionTable = {
     "clients authenticate first, as a name with a secret and rights: a line name:secret or name:secret:rights each; SIGHUP reads it again",
     text("a path"),
   ),
+  tlsCert: optional(
+    "--tls-cert <file>",
+    "serve the TCP port over TLS, with this certificate and those between it and its authority, PEM; SIGHUP reads the files again",
+    text("a path"),
+  ),
+  tlsKey: optional("--tls-key <file>", "the key of that certificate, PEM", text("a path")),
+  tlsCa: optional(
+    "--tls-ca <file>",
+    "demand client certificates of this authority, PEM; with --ping, --top, --drain-from: speak TLS with a server that has one of its certificates",
+    text("a path"),
+  ),
+  tlsInsecure: toggle(
+    "--tls-insecure",
+    "with --ping, --top, --drain-from: speak TLS with whatever certificate the server has",
+  ),
+  httpTls: toggle("--http-tls", "serve --http over TLS as well, with the same certificate"),
   drainFrom: optional(
     "--drain-from <server>",
     "bring over the messages of the server at host:port, and end; safe to stop and run again",

@@ -30,3 +30,17 @@ export async function countNames(
   }
   return counts;
 }
+
+/** How many connections there are with and without TLS. */
+export async function countTls(
+  monitor: Monitor,
+  signal: AbortSignal,
+): Promise<Record<"yes" | "no", number>> {
+  const counts = { yes: 0, no: 0 };
+  const slice = beginSlice(monitor.work.slices, signal);
+  for (const { isTls } of monitor.clients.connections) {
+    counts[isTls ? "yes" : "no"]++;
+    if (isSliceOver(slice)) await nextSlice(slice);
+  }
+  return counts;
+}

@@ -1,6 +1,6 @@
 import type { Account } from "../engine/access/account.ts";
 import type { Stats } from "../engine/stats.ts";
-import { countActivities, countNames } from "./connections.ts";
+import { countActivities, countNames, countTls } from "./connections.ts";
 import { counter, gauge, histogram, metric, type Sample } from "./exposition.ts";
 import type { Monitor } from "./monitor.ts";
 import { queueMetrics } from "./queue_metrics.ts";
@@ -133,8 +133,24 @@ async function connectionMetrics(monitor: Monitor, signal: AbortSignal): Promise
   const samples = counts.map(([state, count]): Sample => [{ state }, count]);
   return [
     metric("memcacheq_connections", "gauge", "Connections by what they do.", samples),
+    ...(await tlsMetrics(monitor, signal)),
     ...(await accountMetrics(monitor, signal)),
   ].join("");
+}
+
+async function tlsMetrics(monitor: Monitor, signal: AbortSignal): Promise<string[]> {
+  const { tls } = monitor.clients;
+  const counts = Object.entries(await countTls(monitor, signal));
+  const samples = counts.map(([name, count]): Sample => [{ tls: name }, count]);
+  const byTls = metric("memcacheq_connections_by_tls", "gauge", "Connections by TLS.", samples);
+  if (tls === undefined) return [byTls];
+  const failed = "TLS handshakes that failed or were not finished.";
+  const end = "When the certificate that new clients are shown ends, in seconds since 1970.";
+  return [
+    byTls,
+    counter("memcacheq_failed_handshakes_total", failed, tls.failures),
+    gauge("memcacheq_certificate_end_time_seconds", end, tls.subject.validTo.getTime() / 1000),
+  ];
 }
 
 /** Connections by what they have authenticated as, and failures to; nothing where no account is needed. */

@@ -1,6 +1,7 @@
 import type { Address } from "../config/address.ts";
 import type { Options } from "../config/options.ts";
 import { isAdmin, mayPeek } from "../engine/access/account.ts";
+import type { CertificateFiles } from "../net/certificate.ts";
 import type { Clients } from "../net/clients.ts";
 import type { Listener } from "../net/listener.ts";
 import { explainListenError, placeName } from "../net/place.ts";
@@ -30,6 +31,8 @@ interface HttpServer {
 
 /** So many connections may be open over HTTP, and so many requests unanswered. */
 export const MAX_HTTP_CONNECTIONS = 64;
+/** Lower ports are root's. */
+const MIN_FREE_PORT = 1024;
 /** Milliseconds between two looks at how many connections there are. */
 const CONNECTIONS_INTERVAL_MS = 100;
 /** Bytes of a request's body; none is needed. */
@@ -37,36 +40,76 @@ const MAX_BODY = 1024;
 /** A connection without any traffic is closed after so many seconds. */
 const IDLE_SECONDS = 30;
 
-/** Serves metrics, health and the page. @throws Error that names the address */
-export function listenHttp(address: Address): Listener<{ clients: Clients; options: Options }> {
+/** A listener of the page and metrics. */
+export interface HttpListener extends Listener<{ clients: Clients; options: Options }> {
+  /** Serves new connections with this certificate. @throws Error when it cannot: then it serves them as before, if any */
+  renew(certificate: CertificateFiles): void;
+}
+
+/**
+ * Serves metrics, health and the page.
+ * @param certificate serves them over TLS
+ * @throws Error that names the address
+ */
+export function listenHttp(
+  address: Address,
+  certificate: CertificateFiles | undefined,
+): HttpListener {
   const { hostname, port } = address;
   let server: HttpServer | undefined;
   let endClocks = (): void => {};
+  const open = (at: number, files: CertificateFiles | undefined) =>
+    openHttp(hostname, at, files, (request, http) =>
+      server === undefined ? refuse(503, "not started yet") : answer(server, request, http),
+    );
+  let http = open(port, certificate);
+  const ownPort = http.port ?? port;
+  return {
+    place: `http ${placeName(hostname, ownPort)}`,
+    serve({ clients, options }) {
+      const monitor = newMonitor(clients, options);
+      server = { monitor, http, address, filesAtStart: freeDescriptor() };
+      endClocks = startClocks(server);
+    },
+    renew(files) {
+      if (ownPort < MIN_FREE_PORT && process.geteuid?.() !== 0) {
+        throw new Error(
+          `port ${ownPort} can only be taken at the start, by root: restart the server`,
+        );
+      }
+      // Bun cannot give a listening socket another certificate. Connections that are open go on.
+      void http.stop(false);
+      http = open(ownPort, files);
+      if (server !== undefined) server.http = http;
+    },
+    stop() {
+      endClocks();
+      void http.stop(true);
+    },
+  };
+}
+
+/** @throws Error that names the address */
+function openHttp(
+  hostname: string,
+  port: number,
+  certificate: CertificateFiles | undefined,
+  fetch: (request: Request, http: Bun.Server<undefined>) => Response | Promise<Response>,
+): Bun.Server<undefined> {
+  const tls = certificate && { cert: certificate.cert.content, key: certificate.key.content };
   try {
-    const http = Bun.serve({
+    return Bun.serve({
       hostname,
       port,
+      ...(tls === undefined ? {} : { tls }),
       maxRequestBodySize: MAX_BODY,
       idleTimeout: IDLE_SECONDS,
       // Without `development`, Bun would let another process listen on the same port.
       reusePort: false,
       development: false,
-      fetch: (request) =>
-        server === undefined ? refuse(503, "not started yet") : answer(server, request),
+      fetch,
       error: (error) => refuse(500, reasonOf(error)),
     });
-    return {
-      place: `http ${placeName(hostname, http.port ?? port)}`,
-      serve({ clients, options }) {
-        const monitor = newMonitor(clients, options);
-        server = { monitor, http, address, filesAtStart: freeDescriptor() };
-        endClocks = startClocks(server);
-      },
-      stop() {
-        endClocks();
-        void http.stop(true);
-      },
-    };
   } catch (error) {
     throw new Error(
       `cannot listen on http ${placeName(hostname, port)}: ${explainListenError(error)}`,
@@ -92,8 +135,12 @@ function limitConnections({ monitor, http, filesAtStart }: HttpServer): void {
   if (connections > MAX_HTTP_CONNECTIONS) http.closeIdleConnections();
 }
 
-function answer(server: HttpServer, request: Request): Response | Promise<Response> {
-  const { monitor, http } = server;
+function answer(
+  server: HttpServer,
+  request: Request,
+  http: Bun.Server<undefined>,
+): Response | Promise<Response> {
+  const { monitor } = server;
   const target = readTarget(request);
   if (target === undefined) return refuse(400, "the request has no path");
   const { path } = target;

@@ -14,6 +14,8 @@ export interface Peer {
 /** Why a drain, or another conversation with a server, ends before its time, in words for the user. */
 export class DrainError extends Error {}
 
+/** The codes of a TLS handshake that has failed for another reason than the certificate. */
+const BROKEN: readonly string[] = ["EPROTO", "ECONNRESET"];
 /** How long the other server may be silent. */
 const MAX_SILENCE_MS = 30_000;
 /** Bytes of a line. */
@@ -21,12 +23,59 @@ const MAX_LINE = 65_536;
 const LF = 10;
 
 /** Where the other server is: an address, or the path of its Unix socket. */
-export type Place = Address | { unix: string };
+export type Place = (Address & { tls?: PeerTls | undefined }) | { unix: string };
+
+/** How the other server is spoken to over TLS; files are in PEM. */
+export interface PeerTls {
+  /** Whether its certificate must be for this host, and of an authority that is trusted. */
+  rejectUnauthorized: boolean;
+  /** The authority; without it those that everybody trusts. */
+  ca?: Buffer;
+  /** What is shown to a server that demands a certificate. */
+  cert?: Buffer;
+  key?: Buffer;
+}
 
 export function nameOf(place: Place): string {
   if ("unix" in place) return place.unix;
   const { hostname, port } = place;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+/**
+ * Connects; over TLS `open` is called, and the socket returned, when the handshake is done.
+ * @throws Error when it cannot be reached, or its certificate is not accepted
+ */
+export async function connectTo(
+  place: Place,
+  socket: Bun.SocketHandler,
+): Promise<Bun.Socket<unknown>> {
+  if ("unix" in place) return await Bun.connect({ unix: place.unix, socket });
+  const { hostname, port, tls } = place;
+  if (tls === undefined) return await Bun.connect({ hostname, port, socket });
+  let isOpen = false;
+  const done = Promise.withResolvers<Bun.Socket<unknown>>();
+  const handlers: Bun.SocketHandler = {
+    ...socket,
+    open: () => undefined,
+    handshake(connected, isDone, cause) {
+      const { code = "", message = "it is refused" } = (cause ?? {}) as NodeJS.ErrnoException;
+      // Bun also calls it not done when all is but for a certificate that need not be trusted.
+      if (!isDone && (tls.rejectUnauthorized || BROKEN.includes(code))) {
+        done.reject(new Error(`the TLS handshake failed: ${code || message}`));
+        return void connected.terminate();
+      }
+      isOpen = true;
+      done.resolve(connected);
+      void socket.open?.(connected);
+    },
+    close(connected, cause) {
+      done.reject(new Error("it has ended the connection in the TLS handshake"));
+      if (isOpen) void socket.close?.(connected, cause);
+    },
+  };
+  await Bun.connect({ hostname, port, tls, socket: handlers });
+  return await done.promise;
 }
 
 /** @throws DrainError when it cannot be reached */
@@ -81,11 +130,7 @@ export async function connectPeer(place: Place): Promise<Peer> {
     error: (_: unknown, error: Error) => finish(`cannot be reached: ${reasonIn(error)}`),
     close: () => finish("has ended the connection"),
   };
-  const connecting =
-    "unix" in place
-      ? Bun.connect({ unix: place.unix, socket: handlers })
-      : Bun.connect({ ...place, socket: handlers });
-  const socket = await connecting.catch((error: unknown) => {
+  const socket = await connectTo(place, handlers).catch((error: unknown) => {
     throw new DrainError(`cannot connect to ${name}: ${reasonIn(error)}`);
   });
 

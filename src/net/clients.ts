@@ -15,6 +15,7 @@ import {
 } from "./backpressure.ts";
 import type { Outbox } from "./output.ts";
 import type { Watched } from "./silence.ts";
+import type { ServerTls } from "./tls.ts";
 
 /**
  * All connected clients of one server. Together they may make it hold only so much: backpressure.ts has the bounds, and
@@ -24,6 +25,8 @@ export interface Clients {
   engine: Engine;
   connections: Set<Connection>;
   usage: BufferUsage<Connection>;
+  /** Undefined without TLS. */
+  tls?: ServerTls | undefined;
   /** -c. */
   maxConnections: number;
   /** The id of the connection that was accepted last. */
@@ -41,6 +44,7 @@ export interface Connection extends Outbox, Watched {
   /** Its shares of the usage: what is held of its requests, and of the replies to it. */
   incoming: Share;
   outgoing: Share;
+  isTls: boolean;
   /** Nothing is read from it: it is blocked, or has sent much that is not gathered yet. */
   paused: boolean;
 }

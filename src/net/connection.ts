@@ -25,7 +25,7 @@ const SMALL_ROOM = 32 * 1024;
 /** Seconds that a client has to close the connection after the server did. */
 const LINGER_SECONDS = 2;
 
-export function openConnection(clients: Clients, socket: ClientSocket): Connection {
+export function openConnection(clients: Clients, socket: ClientSocket, isTls = false): Connection {
   const { engine, usage } = clients;
   const sink: Sink = {
     client: () => clientName(connection),
@@ -51,6 +51,7 @@ export function openConnection(clients: Clients, socket: ClientSocket): Connecti
     unsent: [],
     incoming: newShare(),
     outgoing: newShare(),
+    isTls,
     paused: false,
     sent: 0,
     watched: socket.remotePort === undefined ? undefined : true,

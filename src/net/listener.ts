@@ -1,6 +1,7 @@
 import { logInternal, trace } from "../util/log.ts";
 import type { Clients, Connection } from "./clients.ts";
 import { closeConnection, drain, endInput, openConnection, receiveChunk } from "./connection.ts";
+import { beginTls, type ServerTls, type TlsHandlers } from "./tls.ts";
 
 /** A socket that accepts clients. */
 export interface Listener<T = Clients> {
@@ -26,39 +27,63 @@ type ClientSocket = Bun.Socket<Connection | undefined>;
 /** Clients that were refused, and have not closed their connections yet. The first was refused first. */
 type Refused = Set<ClientSocket>;
 
-/** The handlers of a listening socket, and the function that begins to serve. */
-export function newAcceptor() {
+type Handlers = Omit<Bun.UnixSocketOptions<Connection | undefined>, "unix">;
+
+/** The handlers of a listening socket, and the function that begins to serve. @param tls undefined: without TLS */
+export function newAcceptor(tls?: ServerTls) {
   let clients: Clients | undefined;
   const refused: Refused = new Set();
-  const handlers: Omit<Bun.UnixSocketOptions<Connection | undefined>, "unix"> = {
-    allowHalfOpen: true,
-    socket: {
-      open: (socket) => accept(clients, refused, socket as ClientSocket),
-      // A refused connection has no data.
-      data: ({ data }, chunk) => data && receiveChunk(data, chunk),
-      drain: ({ data }) => data && drain(data),
-      close(socket) {
-        if (socket.data === undefined) refused.delete(socket as ClientSocket);
-        else closeConnection(socket.data);
-      },
-      end: (socket) => {
-        if (socket.data === undefined) socket.end();
-        else endInput(socket.data);
-      },
-      timeout: (socket) => socket.terminate(),
-      // A bug in a handler: the client cannot be told what happened to its request.
-      error: (socket, error) => {
-        logInternal(error);
-        socket.terminate();
-      },
+  const socket: TlsHandlers<Connection | undefined> = {
+    open: (socket) => accept(clients, refused, socket as ClientSocket, tls !== undefined),
+    // A refused connection has no data.
+    data: ({ data }, chunk) => data && receiveChunk(data, chunk),
+    drain: ({ data }) => data && drain(data),
+    close(socket) {
+      if (socket.data === undefined) refused.delete(socket as ClientSocket);
+      else closeConnection(socket.data);
     },
+    end: (socket) => {
+      if (socket.data === undefined) socket.end();
+      else endInput(socket.data);
+    },
+    timeout: (socket) => socket.terminate(),
+    // A bug in a handler: the client cannot be told what happened to its request.
+    error: (socket, error) => {
+      logInternal(error);
+      socket.terminate();
+    },
+  };
+  const handlers: Handlers = {
+    allowHalfOpen: true,
+    socket: tls === undefined ? socket : startTls(tls, socket),
   };
   return { handlers, serve: (served: Clients) => void (clients = served) };
 }
 
-function accept(clients: Clients | undefined, refused: Refused, socket: ClientSocket): void {
+/** The handlers of sockets whose clients speak TLS: what is read on them is read by TLS. */
+function startTls(
+  tls: ServerTls,
+  handlers: TlsHandlers<Connection | undefined>,
+): Bun.SocketHandler<Connection | undefined> {
+  return {
+    open: (raw) => beginTls(tls, raw as Bun.Socket<unknown>, handlers),
+    // Bun wants one of the handlers of bytes.
+    drain: () => undefined,
+    error: (raw, error) => {
+      logInternal(error);
+      raw.terminate();
+    },
+  };
+}
+
+function accept(
+  clients: Clients | undefined,
+  refused: Refused,
+  socket: ClientSocket,
+  isTls: boolean,
+): void {
   if (clients !== undefined && clients.connections.size < clients.maxConnections) {
-    socket.data = openConnection(clients, socket);
+    socket.data = openConnection(clients, socket, isTls);
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
     // Without this, a socket with a timeout handler times out after two minutes, busy or not.
     socket.timeout(0);

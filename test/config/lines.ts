@@ -42,6 +42,11 @@ export const defaults: Options = {
   metricsQueues: 1000,
   httpAdmin: false,
   authFile: undefined,
+  tlsCert: undefined,
+  tlsKey: undefined,
+  tlsCa: undefined,
+  tlsInsecure: false,
+  httpTls: false,
   drainFrom: undefined,
   queues: undefined,
 };

@@ -3,7 +3,8 @@
 /** How long one wait for bytes may take, milliseconds. */
 const patience = 120_000;
 
-export type Address = { hostname: string; port: number } | { unix: string };
+export type Address =
+  { hostname: string; port: number; tls?: Bun.TLSOptions | undefined } | { unix: string };
 
 /** One message of a `get` or `gets` answer; `number` is what `gets` adds. */
 export type Message = { queue: string; flags: number; body: string; number?: number };
@@ -58,6 +59,10 @@ function inbox() {
   };
 }
 
+function tlsOf(address: Exclude<Address, { unix: string }>): { tls?: Bun.TLSOptions } {
+  return address.tls === undefined ? {} : { tls: address.tls };
+}
+
 /** Connects, and fails with the system's error when nobody listens there. */
 export async function connect(address: Address) {
   const input = inbox();
@@ -86,6 +91,17 @@ export async function connect(address: Address) {
     wake();
   }
 
+  const ready = Promise.withResolvers<void>();
+  const isTls = "tls" in address && address.tls !== undefined;
+  // Over TLS nothing may be written before this.
+  const handshaking: Pick<Bun.SocketHandler, "handshake"> = isTls
+    ? {
+        handshake(_socket, isDone, cause) {
+          if (isDone) ready.resolve();
+          else ready.reject(cause ?? new Error("the TLS handshake failed"));
+        },
+      }
+    : {};
   const options: Bun.SocketOptions = {
     // Otherwise the other side's FIN closes both ways, and a test could not tell who closed.
     allowHalfOpen: true,
@@ -95,6 +111,7 @@ export async function connect(address: Address) {
         wake();
       },
       drain: flush,
+      ...handshaking,
       end(socket) {
         finish();
         socket.end();
@@ -108,7 +125,18 @@ export async function connect(address: Address) {
   };
   const socket = await ("unix" in address
     ? Bun.connect({ ...options, unix: address.unix })
-    : Bun.connect({ ...options, ...address }));
+    : Bun.connect({
+        ...options,
+        hostname: address.hostname,
+        port: address.port,
+        ...tlsOf(address),
+      }));
+  if (isTls) {
+    void closing.promise.then(() =>
+      ready.reject(failure ?? new Error("closed in the TLS handshake")),
+    );
+    await ready.promise;
+  }
 
   /** Resolves at the next event, to false when there was none until `deadline`. */
   function event(deadline: number): Promise<boolean> {

@@ -17,6 +17,10 @@ const mark = `TEST_OF_MEMCACHEQ=${process.pid}-${crypto.randomUUID()}`;
 export const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
 export const isRoot = process.getuid?.() === 0;
 
+/** The flags of TLS where all servers have it: see over_tls.ts. */
+const { MEMCACHEQ_TEST_CERT: cert, MEMCACHEQ_TEST_KEY: key } = process.env;
+const certificate = cert && key ? ["--tls-cert", cert, "--tls-key", key] : [];
+
 /** What is started: the source as it is, or the executable made from it. */
 export type Build = "source" | "compiled";
 export const builds: readonly Build[] = ["source", "compiled"];
@@ -40,6 +44,8 @@ export type StartOptions = LaunchOptions & {
   home?: string;
   /** The address for `-l`; 127.0.0.1 when absent. */
   address?: string;
+  /** The flags say that clients speak TLS. */
+  tls?: boolean;
   /** Listens on this Unix socket instead. */
   socket?: string;
 };
@@ -228,11 +234,13 @@ export async function start(flags: readonly string[] = [], options: StartOptions
   const home = options.home ?? join(scratch(), "home");
   const hostname = options.address ?? "127.0.0.1";
   const network = options.socket ? ["-s", options.socket] : ["-p", "0", "-l", hostname];
-  const child = launch(["-v", "-u", user, "-H", home, ...network, ...flags], options);
+  const isTls = (options.tls ?? certificate.length > 0) && options.socket === undefined;
+  const secure = options.tls === undefined && isTls ? certificate : [];
+  const child = launch(["-v", "-u", user, "-H", home, ...network, ...secure, ...flags], options);
   const [, port] = await child.logged(/listening on (?!udp)\S*?(?::(\d+))?$/m);
   const address: Address = options.socket
     ? { unix: options.socket }
-    : { hostname, port: Number(port) };
+    : { hostname, port: Number(port), tls: isTls ? { rejectUnauthorized: false } : undefined };
 
   return {
     ...child,
