@@ -72,6 +72,8 @@ export interface Options {
   statsQueues: number;
   /** Bytes of the disk that sets leave free; undefined when they may fill it. */
   minFree: number | undefined;
+  /** The exptime of a set counts. */
+  expiry: boolean;
   /** The maximum of ids of messages that are remembered. */
   maxIds: number;
   /** What the command line says about single queues, and the file that says more. */
@@ -246,6 +248,10 @@ export const optionTable: OptionTable = {
     "stats tells of each queue when there are at most so many, 0 never; else only how many there are",
     integer("the queues are a number", 0, MAX_QUEUES, "never"),
     "1000",
+  ),
+  expiry: toggle(
+    "--expiry",
+    "messages expire at the exptime of their set, as memcached reads it; by default it is ignored",
   ),
   maxIds: withDefault(
     "--max-ids <num>",

@@ -30,6 +30,9 @@ import { addDump, addStats, replyDump, replyDumpOfOne, replyStats } from "./surv
 import { countWaiters, offer } from "./waiters.ts";
 import { LOOK, PLAIN, WIDE } from "./weights.ts";
 
+/** Seconds. */
+const MAX_RELATIVE = 30 * 24 * 60 * 60;
+
 /**
  * What a kind of request adds to the gathering group, and how the outcome of each operation is replied. The reply to a
  * request has exactly one last line (or packet), also when some of its operations fail.
@@ -155,9 +158,19 @@ function addSet(engine: Engine, session: Session, request: Request): void {
   const { options } = request;
   entry.delay = options === undefined ? 0 : options.delay;
   entry.id = options === undefined ? "" : options.id;
+  entry.expires = request.exptime === 0 ? 0 : expiryOf(engine, request.exptime);
   gathering.changes++;
   gathering.bytes += request.bodyEnd - request.bodyStart;
   if (waiters.size > 0 && entry.delay === 0) offer(engine, request.name, 1);
+}
+
+/**
+ * When a message expires, in milliseconds since 1970, as memcached reads it: seconds from now up to 30 days, else a date;
+ * a negative time is over.
+ */
+function expiryOf({ runtime }: Engine, exptime: number): number {
+  if (exptime < 0) return 1;
+  return exptime * 1000 + (exptime <= MAX_RELATIVE ? runtime.calendar() : 0);
 }
 
 function replySet(engine: Engine, entry: Entry): void {
@@ -219,6 +232,7 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["paused", pauseLeft(engine, paused)],
     ["dropped", details.dropped],
     ["delayed", delayed],
+    ["expired", details.expired],
     ["duplicates", details.duplicates],
     ["once", details.onceMs],
   ]);

@@ -55,6 +55,8 @@ function newEntry(session: Session, request: Request): Entry {
     end: 0,
     delay: 0,
     id: "",
+    expires: 0,
+    ttl: -1,
     queueId: 0,
     until: 0,
     keyIndex: 0,

@@ -61,6 +61,12 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     value: ({ paused }, { runtime }) => (pauseLeft({ runtime }, paused) === 0 ? 0 : 1),
   },
   {
+    name: "memcacheq_queue_expired_total",
+    kind: "counter",
+    help: "Messages that expired, since the start.",
+    value: ({ expired }) => expired,
+  },
+  {
     name: "memcacheq_queue_duplicates_total",
     kind: "counter",
     help: "Messages that were not stored because one with the same id was, since the start.",

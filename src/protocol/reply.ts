@@ -9,6 +9,8 @@ export interface Value {
   number: number;
   start: number;
   end: number;
+  /** Seconds until it expires; -1, or absent: never. */
+  ttl?: number;
 }
 
 /** The result of a request, where one word says all of it. */

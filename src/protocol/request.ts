@@ -60,6 +60,8 @@ export interface Request extends ReplyContext {
   body: Buffer;
   /** set: `body` holds nothing but this body, and may be kept as it is. */
   bodyAlone: boolean;
+  /** set: the time as it was sent, in seconds; 0 is never. */
+  exptime: number;
   /** set: what is said after the queue's name, if anything is. */
   options: SetOptions | undefined;
   /** verbosity: the level. */
@@ -94,6 +96,7 @@ export function newRequest(): Request {
     bodyStart: 0,
     bodyEnd: 0,
     bodyAlone: false,
+    exptime: 0,
     options: undefined,
     level: 0,
     seconds: 0,

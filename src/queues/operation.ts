@@ -112,6 +112,10 @@ export interface Operation {
   delay: number;
   /** put: the message's id, by which a second one of the same is known; "" without. */
   id: string;
+  /** put: when the message expires, in milliseconds since 1970, where its queue's settings read that; 0 is never. */
+  expires: number;
+  /** Seconds until the message expires; -1: never. Out: take, open, peek. */
+  ttl: number;
   /**
    * It belongs to the same request as the operation before it, and is skipped when the outcome of that is failed,
    * skipped, held or too large.
@@ -158,6 +162,8 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     end: 0,
     delay: 0,
     id: "",
+    expires: 0,
+    ttl: -1,
     chained: false,
     alternative: false,
     alone: false,

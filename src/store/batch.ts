@@ -82,6 +82,19 @@ export interface StoredIds {
   hashes: Uint8Array;
 }
 
+/** From message `number` on, messages of the queue expire then, in milliseconds since 1970; 0 is never. */
+export interface ExpiryStep {
+  queue: number;
+  number: number;
+  expires: number;
+}
+
+/** New steps, and first messages of queues below which the steps are not needed any more. */
+export interface ExpiryBatch {
+  steps: ExpiryStep[];
+  needed: { queue: number; number: number }[];
+}
+
 /** Rows of ids that are new, and rows that are not needed any more. */
 export interface IdBatch {
   added: StoredIds[];
@@ -105,6 +118,8 @@ export interface Batch {
   delays?: Delays | undefined;
   /** Undefined when no message with an id was set. */
   ids?: IdBatch | undefined;
+  /** Undefined when all messages that were set expire as those before them. */
+  expiry?: ExpiryBatch | undefined;
 }
 
 /** Messages that wait for their time from now on, those that no longer do, and the counts that change with them. */
@@ -125,5 +140,6 @@ export function newBatch(): Batch {
     paused: undefined,
     delays: undefined,
     ids: undefined,
+    expiry: undefined,
   };
 }

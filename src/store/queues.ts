@@ -6,7 +6,7 @@ import type { StoredDelivery, StoredQueue } from "./store.ts";
 const NONE: readonly never[] = Object.freeze([]);
 
 /** See {@link Store.queues}. */
-export function storedQueues({ queues, held }: Statements): StoredQueue[] {
+export function storedQueues({ queues, held, lastSteps }: Statements): StoredQueue[] {
   const numbers = new Map<number, number[]>();
   const deliveries = new Map<number, StoredDelivery>();
   for (const { queue, number, kind, deliveries: count, due, lease } of held.iterate()) {
@@ -17,7 +17,14 @@ export function storedQueues({ queues, held }: Statements): StoredQueue[] {
     }
     if (kind !== LEASED) madeIn(numbers, queue, () => []).push(number);
   }
-  return queues.all().map((row) => storedQueue(row, numbers.get(row.id), deliveries.get(row.id)));
+  const expires = new Map<number, number>();
+  for (const step of lastSteps.iterate()) expires.set(step.queue, step.expires);
+  return queues.all().map((row) => {
+    const stored = storedQueue(row, numbers.get(row.id), deliveries.get(row.id));
+    const last = expires.get(row.id);
+    if (last !== undefined) stored.expires = last;
+    return stored;
+  });
 }
 
 function madeIn<T>(map: Map<number, T>, key: number, make: () => T): T {

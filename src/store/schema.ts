@@ -18,7 +18,7 @@ import { HEAD } from "./batch.ts";
  *   segment   consecutive messages    key of the first | arrived  count  flags  body
  *               count = 1:  body is the message's, flags are its flags
  *               count > 1:  body is  length flags body  length flags body ...   (32 bits each, little-endian)
- *   expiry    a segment whose messages expire         key of the segment | expires
+ *   expiry    from a message on they expire then, 0 is never          key of that message | expires
  *   held      a message below the head that is still in the queue     key | kind  deliveries  due  lease
  *   delayed   a message that waits for its time, or waited            key | due  deliveries
  *   moved     a message that came from another queue                  key | origin  number  reason
@@ -34,7 +34,7 @@ import { HEAD } from "./batch.ts";
  *   row has their number: `delayed`, and `ahead` of them are not below the head.
  *
  * Some columns and tables are there for later versions, so that files need not change again. This version leaves them
- * NULL or empty: `lost` (messages lost to damage), `expiry` and `moved`. An unused table costs a page; a column
+ * NULL or empty: `lost` (messages lost to damage), `moved`. An unused table costs a page; a column
  * of `segment` would cost each message of 100 bytes 3 % of its space.
  */
 
@@ -148,12 +148,13 @@ export const MESSAGE_VIEW = `
              ELSE 'ready' END AS state,
            coalesce(held.deliveries, delayed.deliveries, 0) AS deliveries,
            datetime(coalesce(held.due, delayed.due) / 1000, 'unixepoch') AS due, lease,
-           datetime(expires / 1000, 'unixepoch') AS expires,
+           datetime((SELECT nullif(expires, 0) FROM expiry
+             WHERE expiry.key <= each.key AND expiry.key >= queue.id << ${NUMBER_BITS}
+             ORDER BY expiry.key DESC LIMIT 1) / 1000, 'unixepoch') AS expires,
            CAST(origin AS TEXT) AS origin, moved.number AS origin_number, reason
       FROM each JOIN queue ON queue.id = each.key >> ${NUMBER_BITS}
         LEFT JOIN held ON held.key = each.key LEFT JOIN delayed ON delayed.key = each.key
         LEFT JOIN moved ON moved.key = each.key
-        LEFT JOIN expiry ON expiry.key = each.segment
       WHERE each.key & ${NUMBER_MASK} >= head OR held.key IS NOT NULL OR delayed.key IS NOT NULL;
 `;
 

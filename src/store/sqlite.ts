@@ -9,6 +9,7 @@ import { newSuspects } from "./damage.ts";
 import { closeKeepingLog, openDatabase, reopenDatabase } from "./database.ts";
 import { dueMessages, firstFree } from "./delays.ts";
 import { closeHome, databaseInode, openHome } from "./directory.ts";
+import { expiresAt } from "./expiry.ts";
 import { eachIds } from "./ids.ts";
 import { removedLogFile } from "./log_files.ts";
 import { openingOf, type Sqlite, type StoreOptions } from "./opening.ts";
@@ -93,6 +94,8 @@ function storeOver(sqlite: Sqlite): Store {
       withStoreError(() => firstFree(sqlite.open.statements, queue, from)),
     arrived: (queue, number) =>
       withStoreError(() => arrivedAt(sqlite.open.statements, queue, number)),
+    expires: (queue, number) =>
+      withStoreError(() => expiresAt(sqlite.open.statements, queue, number)),
     eachIds: (visit) => withStoreError(() => eachIds(sqlite.open.statements, visit)),
     autoCheckpoint: () => withStoreError(() => keepLogShort(sqlite)),
     maintain: () => withStoreError(() => maintain(sqlite)),

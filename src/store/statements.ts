@@ -78,6 +78,7 @@ export function prepare(database: Database) {
     ...forQueues(database),
     ...forDelayed(database),
     ...forIds(database),
+    ...forExpiry(database),
     ...forSegments(database),
     ...forRemoval(database),
     ...forVacuum(database),
@@ -119,6 +120,27 @@ function forQueues(database: Database) {
       `INSERT OR REPLACE INTO held (key, kind, deliveries, due, lease) VALUES (${KEY}, ?3, ?4, ?5, ?6)`,
     ),
     release: database.prepare<void, [number, number]>(`DELETE FROM held WHERE key = ${KEY}`),
+  };
+}
+
+function forExpiry(database: Database) {
+  const start = keyOf("?1", "0");
+  return {
+    addStep: database.prepare<void, [number, number, number]>(
+      `INSERT OR REPLACE INTO expiry (key, expires) VALUES (${KEY}, ?3)`,
+    ),
+    /** Those before the one that holds for message ?2. */
+    removeSteps: database.prepare<void, [number, number]>(
+      `DELETE FROM expiry WHERE key >= ${start}
+          AND key < (SELECT max(key) FROM expiry WHERE key >= ${start} AND key <= ${KEY})`,
+    ),
+    stepAt: database.prepare<{ expires: number }, [number, number]>(
+      `SELECT expires FROM expiry WHERE key >= ${start} AND key <= ${KEY} ORDER BY key DESC LIMIT 1`,
+    ),
+    /** The last one of each queue. */
+    lastSteps: database.prepare<{ queue: number; key: number; expires: number }, []>(
+      `SELECT ${QUEUE} AS queue, max(key) AS key, expires FROM expiry GROUP BY 1`,
+    ),
   };
 }
 

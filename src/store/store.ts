@@ -15,6 +15,8 @@ export interface StoredQueue extends NamedQueue, Position {
   held: number[];
   /** Until when it is paused: see `Pause` in batch.ts. */
   paused?: number | undefined;
+  /** When the message that was set last expires, in milliseconds since 1970; 0 is never, undefined: none ever has. */
+  expires?: number | undefined;
   /** Undefined when no message of the queue is leased, waits for its time or was delivered before. */
   delivery?: StoredDelivery | undefined;
 }
@@ -102,6 +104,8 @@ export interface Store {
   firstFree(queue: number, from: number): number;
   /** When the message was committed, in milliseconds since 1970; undefined when it is not in the store. */
   arrived(queue: number, number: number): number | undefined;
+  /** When the message expires, in milliseconds since 1970; 0 is never. */
+  expires(queue: number, number: number): number;
   /** Visits all rows of ids, in the order in which they were committed. Their bytes are good for the time of the call. */
   eachIds(visit: (row: StoredIds) => void): void;
   /** Keeps the log short. Call it after each commit; most of the time it costs almost nothing. */

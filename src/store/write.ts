@@ -1,5 +1,6 @@
 import type { Batch } from "./batch.ts";
 import { endDelays } from "./delays.ts";
+import { writeExpiry } from "./expiry.ts";
 import { writeIds } from "./ids.ts";
 import { newProgress, type Progress, type Removal, removeIfDue } from "./removal.ts";
 import { HELD, LEASED } from "./schema.ts";
@@ -39,6 +40,7 @@ export function writeBatch(
   }
   for (const { queue, until } of batch.paused ?? [])
     statements.pauseQueue.run(queue, until ?? null);
+  if (batch.expiry !== undefined) writeExpiry(statements, batch.expiry);
   if (batch.ids !== undefined) writeIds(statements, batch.ids);
   // Comes last: a message that is released here may be put back later, so its segment must not be removed above.
   for (const { queue, number } of batch.released) statements.release.run(queue, number);

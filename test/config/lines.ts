@@ -35,6 +35,7 @@ export const defaults: Options = {
   maxBytes: Infinity,
   statsQueues: 1000,
   allowShutdown: false,
+  expiry: false,
   maxIds: 1_000_000,
   queue: [],
   queuesFile: undefined,

@@ -266,6 +266,7 @@ describe("stats queue with a name", () => {
         "paused",
         "dropped",
         "delayed",
+        "expired",
         "duplicates",
         "once",
       ].map((name) => `STAT ${name}`),

@@ -5,6 +5,7 @@
 import {
   type Batch,
   type DelayedMessage,
+  type ExpiryStep,
   HEAD,
   type HeldMessage,
   type IdBatch,
@@ -53,6 +54,8 @@ export interface Disk {
   lastId: number;
   /** Rows of ids, in the order of the commits. */
   ids: StoredIds[];
+  /** Steps of the expiry, in the order of the commits. */
+  steps: ExpiryStep[];
 }
 
 /** More than a group can use, and of these only a few before the first are used again. */
@@ -61,12 +64,15 @@ const FIRST_ID = MAX_IDS - 20;
 const NO_HELD: number[] = [];
 
 export function newDisk(): Disk {
-  return { queues: new Map(), dropped: new Map(), lastId: FIRST_ID, ids: [] };
+  return { queues: new Map(), dropped: new Map(), lastId: FIRST_ID, ids: [], steps: [] };
 }
 
 export function openStandIn(disk: Disk, clock: Clock): Store {
   return {
-    queues: () => [...disk.queues.values()].map(storedOf).sort((a, b) => a.queue - b.queue),
+    queues: () =>
+      [...disk.queues.values()]
+        .map((kept) => ({ ...storedOf(kept), expires: lastExpiry(disk, kept.id) }))
+        .sort((a, b) => a.queue - b.queue),
     newQueueId: () => newQueueId(disk),
     commit: (batch) => write(disk, batch, clock.calendar()),
     due: (after, until, most) =>
@@ -94,6 +100,8 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
       return { bytes: total, next: rows.length > most ? (some.at(-1)?.end ?? 0) : 0 };
     },
     arrived: (id, number) => rowOf(disk.queues.get(id)?.rows ?? [], number)?.arrived,
+    expires: (id, number) =>
+      disk.steps.findLast((step) => step.queue === id && step.number <= number)?.expires ?? 0,
     eachIds: (visit) => disk.ids.forEach(visit),
     autoCheckpoint: () => {},
     maintain() {
@@ -109,6 +117,10 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
     checkpointed: () => 100,
     close: () => {},
   };
+}
+
+function lastExpiry({ steps }: Disk, id: number): number | undefined {
+  return steps.findLast((step) => step.queue === id)?.expires;
 }
 
 function write(disk: Disk, batch: Batch, now: number): void {
@@ -135,6 +147,7 @@ function write(disk: Disk, batch: Batch, now: number): void {
     if (head < queue.head || head > tail) throw new Error(`head ${head} of ${queue.head}`);
     Object.assign(queue, { head, tail, bytes });
   }
+  disk.steps.push(...(batch.expiry?.steps ?? []));
   if (batch.ids !== undefined) writeIds(disk, batch.ids);
   for (const { queue, until } of batch.paused ?? []) keptIn(disk, queue).paused = until;
   for (const { queue, number } of batch.released) {

@@ -219,6 +219,7 @@ function detailsOf(
     paused: left,
     dropped,
     delayed,
+    expired: details.expired,
     duplicates: details.duplicates,
     once: details.onceMs,
   };

@@ -116,7 +116,7 @@ test("what is kept of a message beside its body", () => {
   shell.run(`INSERT INTO delayed VALUES (${key(4)}, 4000000000000, 2)`);
   shell.run(`INSERT INTO delayed VALUES (${key(5)}, 1700000060000, 2)`);
   shell.run(`INSERT INTO moved VALUES (${key(3)}, CAST('jobs' AS BLOB), 77, 'deliveries')`);
-  shell.run(`INSERT INTO expiry VALUES (${key(1)}, 1800000000000)`);
+  shell.run(`INSERT INTO expiry VALUES (${key(1)}, 1800000000000), (${key(5)}, 0)`);
   shell.close();
   const shownOf = ({
     number,

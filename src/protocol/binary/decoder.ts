@@ -17,7 +17,15 @@ import {
 } from "../request.ts";
 import { binary } from "./encoder.ts";
 import { HEADER, type Opcode, opcodeName, opcodeOf } from "./opcodes.ts";
-import { extrasNumber, hasCas, keyStart, keyText, measure, type Packet } from "./packet.ts";
+import {
+  extrasExptime,
+  extrasNumber,
+  hasCas,
+  keyStart,
+  keyText,
+  measure,
+  type Packet,
+} from "./packet.ts";
 
 /** The first byte of each request. */
 export const MAGIC = 0x80;
@@ -109,6 +117,7 @@ function parseSet(input: Input, opcode: Opcode): boolean {
   const problem = shapeProblem(packet, opcode) ?? readTarget(request, packet);
   if (problem === undefined && packet.value <= input.maxBody) {
     request.flags = extrasNumber(packet);
+    request.exptime = extrasExptime(packet);
     request.numbered = true;
     accept(request, "set");
     return takeBody(input, packet.value);

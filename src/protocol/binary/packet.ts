@@ -46,6 +46,11 @@ export function extrasNumber({ buffer, start, extras }: Packet): number {
   return extras === 0 ? 0 : buffer.readUInt32BE(start + HEADER);
 }
 
+/** The time in the extras of a set, in seconds. */
+export function extrasExptime({ buffer, start, extras }: Packet): number {
+  return extras < 8 ? 0 : buffer.readUInt32BE(start + HEADER + 4);
+}
+
 export function hasCas({ buffer, start }: Packet): boolean {
   return buffer.readUInt32BE(start + 16) !== 0 || buffer.readUInt32BE(start + 20) !== 0;
 }

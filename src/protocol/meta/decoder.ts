@@ -90,6 +90,7 @@ function parseSet(input: Input): boolean {
   const bytes = words.count > 2 ? wordNumber(words, 2, MAX_BYTES) : -1;
   if (bytes < 0) return refuseSet(input);
   request.flags = 0;
+  request.exptime = 0;
   request.numbered = false;
   const problem = readFlags(request, words, 3, SET) ?? readTarget(request, words, 3);
   if (problem === undefined && bytes <= input.maxBody) {
@@ -173,10 +174,18 @@ function readFlag(
     case "F":
       request.flags = tokenNumber(words, index, MAX_FLAGS);
       return request.flags < 0 ? BAD_FORMAT : undefined;
+    case "T":
+      request.exptime = exptimeOf(wordText(words, index).slice(1));
+      break;
     case "M":
       return modeProblem(wordText(words, index).slice(1));
   }
   return undefined;
+}
+
+/** Of an `ms`; what is no number is ignored, as it is for other commands. */
+function exptimeOf(text: string): number {
+  return /^-?[0-9]{1,15}$/.test(text) ? Number(text) : 0;
 }
 
 /** What is wrong with the mode of an `ms`, in words for the client. */

@@ -79,7 +79,7 @@ function contentOf(token: string, value: Facts | undefined): string | undefined 
     case "c":
       return value && String(value.number);
     case "t":
-      return value && "-1";
+      return value && String(value.ttl ?? -1);
     default:
       return "";
   }

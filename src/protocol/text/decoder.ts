@@ -26,7 +26,15 @@ import {
 import { rareCommand } from "./commands.ts";
 import { text } from "./encoder.ts";
 import { isHttp, unexpectedBytes } from "./unknown.ts";
-import { foldWord, isSignedNumber, isWord, splitWords, wordNumber, type Words } from "./words.ts";
+import {
+  foldWord,
+  isSignedNumber,
+  isWord,
+  splitWords,
+  wordNumber,
+  type Words,
+  wordText,
+} from "./words.ts";
 
 /** The longest line, its end included, in bytes. */
 export const MAX_LINE = 65_536;
@@ -207,6 +215,8 @@ function storageProblem(
   request.numbered = false;
   request.flags = wordNumber(words, 2, MAX_FLAGS);
   if (bytes < 0 || request.flags < 0 || !isSignedNumber(words, 3)) return BAD_FORMAT;
+  // Nearly all messages have none.
+  request.exptime = isWord(words, 3, "0") ? 0 : Number(wordText(words, 3));
   if (verb === "set") return problem;
   return problem ?? `${verb} has no meaning for a queue, use set`;
 }

@@ -14,11 +14,14 @@ import { isKnown, noteFailedSync } from "./recovery.ts";
 import { shortageOf } from "./space.ts";
 import { type Limits, type Local, newLocal, setRules } from "./state.ts";
 import { arrivalKept, openMessagesOf, previewsOf, summaryOf } from "./summary.ts";
+import { sweepQueues } from "./sweep.ts";
 
 export interface LocalOptions {
   /** Bytes that messages may take in memory. */
   cacheLimit: number;
   limits: Limits;
+  /** The exptime of a set counts in all queues; false when absent. */
+  readsExptime?: boolean;
   /** What holds for single queues; none when absent. */
   rules?: readonly QueueRule[];
   /** A trickle copies the log into the database when less than so many percent of it are there. */
@@ -30,7 +33,16 @@ export interface LocalOptions {
 /** Opens the queues of a store: a backend that answers at once. @throws StoreError when the store cannot be read */
 export function openLocal(store: Store, watcher: Watcher, options: LocalOptions): Backend {
   const { cacheLimit, limits, clock, warn } = options;
-  const local = newLocal(store, cacheLimit, limits, watcher, clock, warn, options.rules);
+  const local = newLocal(
+    store,
+    cacheLimit,
+    limits,
+    watcher,
+    clock,
+    warn,
+    options.rules,
+    options.readsExptime,
+  );
   return {
     newConsumer,
     execute: (operations, from, to) => executeGroup(local, operations, from, to),
@@ -68,7 +80,8 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     maintain: () =>
       withBackendError(local, () => {
         endPauses(local);
-        return local.failedSync === undefined && (store.maintain() || recount(local));
+        if (local.failedSync !== undefined) return false;
+        return store.maintain() || recount(local) || sweepQueues(local);
       }),
     checkpoint: (how) =>
       withBackendError(local, () => checkpoint(local, how, options.tricklePercent)),

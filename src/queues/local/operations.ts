@@ -3,11 +3,12 @@ import { MAX_TAKEN, type Operation, type QueueCounts } from "../operation.ts";
 import { findSettings } from "../settings.ts";
 import type { QueueSummary } from "../summary.ts";
 import { append } from "./append.ts";
-import { forgetArrival } from "./arrivals.ts";
-import { dropAll, QUEUE_BYTES } from "./cache.ts";
-import { skipLost } from "./damage.ts";
+import { dropAll } from "./cache.ts";
+import { createQueue } from "./create.ts";
 import { delayNew } from "./delays.ts";
 import { expectDue } from "./due.ts";
+import { mayExpire, noteExpires } from "./expiry.ts";
+import { find } from "./find.ts";
 import { type Flush, flushQueue } from "./flush.ts";
 import {
   abandonOpen,
@@ -18,18 +19,18 @@ import {
   keepOpen,
   putBack,
 } from "./held.ts";
+import { findFresh, findOldest } from "./oldest.ts";
 import { isRepeat, rememberId } from "./once.ts";
 import { changePause } from "./pause.ts";
 import {
   countAvailable,
   isPaused,
   type LocalConsumer,
-  newQueue,
   noteAdded,
   noteGone,
   type Queue,
 } from "./queue.ts";
-import { consumeHead, findReadable, peekHead } from "./reading.ts";
+import { consumeHead } from "./reading.ts";
 import { dropOldest, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
 import { shortageOf } from "./space.ts";
@@ -45,11 +46,6 @@ const SUMMARY_ROWS = 6;
 const LIST_PART = 64;
 /** The store keeps a message's number in 43 bits. */
 const MAX_NUMBER = 2 ** 43 - 1;
-
-export function fail(operation: Operation, reason: string): void {
-  operation.outcome = "failed";
-  operation.error = reason;
-}
 
 /** Does what the kind of the operation says. Its outcome stays done unless it is set here. @throws StoreError */
 export function executeKind(local: Local, operation: Operation): void {
@@ -100,17 +96,6 @@ export function executeKind(local: Local, operation: Operation): void {
   }
 }
 
-/** The queue of that name. The outcome depends on the commit when the group has changed that queue. */
-function find(local: Local, operation: Operation): Queue | undefined {
-  const queue = local.queues.get(operation.queue);
-  const { dropped } = local.changes;
-  operation.provisional =
-    queue === undefined
-      ? dropped.length > 0 && dropped.some(({ name }) => name === operation.queue)
-      : queue.touched;
-  return queue;
-}
-
 function put(local: Local, operation: Operation): void {
   const { limits, changes } = local;
   const { flags, body, start, end, alone } = operation;
@@ -140,6 +125,8 @@ function put(local: Local, operation: Operation): void {
   touch(local, queue);
   operation.provisional = true;
   operation.number = queue.tail;
+  const expires = settings.readsExptime ? operation.expires : 0;
+  if (expires !== 0 || queue.expiry !== undefined) noteExpires(queue, expires);
   append(queue, local.cache, flags, body, start, end, alone);
   if (operation.delay > 0) {
     const due = now(local) + operation.delay;
@@ -149,17 +136,6 @@ function put(local: Local, operation: Operation): void {
   if (operation.id !== "") rememberId(local, queue, operation.id, operation.number);
   local.bytes += length;
   changes.bytes += length;
-}
-
-function createQueue(local: Local, name: string): Queue {
-  const id = local.store.newQueueId();
-  if (id !== undefined) forgetArrival(local.arrivals, id);
-  if (id === undefined) throw new StoreError("too many queues");
-  const queue = newQueue({ queue: id, name, head: 1, tail: 1, bytes: 0, held: [] });
-  local.queues.set(name, queue);
-  local.changes.created.push(queue);
-  local.changes.bytes += QUEUE_BYTES;
-  return queue;
 }
 
 function take(local: Local, operation: Operation): void {
@@ -180,7 +156,9 @@ function take(local: Local, operation: Operation): void {
   }
   touch(local, queue);
   operation.provisional = true;
+  operation.ttl = -1;
   if (!findOldest(local, queue, operation)) return;
+  if (mayExpire(local, queue) && !findFresh(local, queue, operation)) return;
   const { fits, flags, start, end, number } = operation;
   if (fits !== undefined && !fits(flags, end - start, number)) {
     operation.outcome = "too large";
@@ -209,27 +187,6 @@ function isTooMuch(operation: Operation): boolean {
     return true;
   }
   session.taken = taken;
-  return false;
-}
-
-/** Finds the oldest message: false when it is lost, or, for a peek, when all are. */
-function findOldest(local: Local, queue: Queue, operation: Operation): boolean {
-  const { cache, store, changes } = local;
-  const before = cache.used;
-  const isReturned = queue.returned !== undefined;
-  const gap = peekHead(queue, cache, store, operation);
-  if (isReturned || cache.used > before) {
-    changes.costly++;
-    changes.bytes += Math.max(0, cache.used - before);
-  }
-  if (gap === undefined) return true;
-  changes.costly++;
-  if (operation.kind === "peek") {
-    if (findReadable(queue, store, operation)) return true;
-    operation.outcome = "absent";
-  } else {
-    fail(operation, skipLost(local, queue, gap));
-  }
   return false;
 }
 

@@ -77,8 +77,25 @@ export interface Queue {
   delivery: Delivery | undefined;
   /** Its bytes are being counted again, because messages were lost. */
   recount: Recount | undefined;
+  /** Undefined as long as no message has a time of its own to expire: see expiry.ts. */
+  expiry: Expiry | undefined;
   /** Undefined: nothing was counted. */
   tally: Tally | undefined;
+}
+
+/** From this number on messages expire at a time in milliseconds since 1970; 0 is never. */
+export interface Step {
+  number: number;
+  expires: number;
+}
+
+/** When messages of a queue expire: the last step, as of the last commit and now, and the steps that the group added. */
+export interface Expiry {
+  saved: number;
+  last: number;
+  steps: Step[];
+  /** Steps below this number were removed. */
+  cleaned: number;
 }
 
 /**
@@ -164,8 +181,14 @@ export function newQueue(stored: StoredQueue): Queue {
     touched: false,
     delivery: delivery && deliveryOf(delivery),
     recount: undefined,
+    expiry: expiryOf(stored),
     tally: undefined,
   };
+}
+
+export function expiryOf({ expires }: StoredQueue): Expiry | undefined {
+  if (expires === undefined) return undefined;
+  return { saved: expires, last: expires, steps: [], cleaned: 0 };
 }
 
 /** These numbers as a set; undefined when there are none. */

@@ -4,7 +4,7 @@ import { newDelivery, takeStoredDelivery } from "./delivery.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
 import { setPaused } from "./pause.ts";
-import { countAvailable, isPaused, newQueue, type Queue, setOf } from "./queue.ts";
+import { countAvailable, expiryOf, isPaused, newQueue, type Queue, setOf } from "./queue.ts";
 import { loadOnce } from "./remembered.ts";
 import { restoreHeld } from "./rollback.ts";
 import { type Local, now } from "./state.ts";
@@ -75,6 +75,7 @@ function reset({ cache, store, watcher, clock }: Local, queue: Queue, stored: St
   queue.opened = undefined;
   queue.restored = undefined;
   queue.recount = undefined;
+  queue.expiry = expiryOf(stored);
   resetDelivery(queue, stored);
   queue.gone = head - 1;
   queue.tail = tail;

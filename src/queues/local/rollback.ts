@@ -17,6 +17,10 @@ export function rollBack(queue: Queue, cache: Cache): void {
   queue.unlisted = undefined;
   queue.restored = undefined;
   if (queue.delivery !== undefined) rollBackDelivery(queue.delivery);
+  if (queue.expiry !== undefined) {
+    queue.expiry.last = queue.expiry.saved;
+    queue.expiry.steps = [];
+  }
   queue.gone = stored.head - 1;
   queue.tail = stored.tail;
   queue.bytes = stored.bytes;

@@ -23,7 +23,7 @@ export function hasRoom(
 
 /**
  * Drops the oldest messages of the queue, as far as they can be taken, until there is room for one of `length` bytes.
- * @returns false when that is not enough: then none is dropped
+ * @returns false when that is not enough: then none is dropped, as far as that is known before
  * @throws StoreError when the store cannot be read
  */
 export function dropOldest(local: Local, queue: Queue, length: number): boolean {
@@ -34,11 +34,10 @@ export function dropOldest(local: Local, queue: Queue, length: number): boolean 
     countMessages(queue) - countAvailable(queue) < maxMessages && canFree(local, queue, missing);
   if (!isEnough) return false;
   touch(local, queue);
-  while (countAvailable(queue) > 0) {
-    if (hasRoom(queue, queue.settings, length) && local.bytes + length <= limits.bytes) return true;
-    dropOne(local, queue);
-  }
-  return true;
+  const fits = () => hasRoom(queue, queue.settings, length) && local.bytes + length <= limits.bytes;
+  while (!fits() && countAvailable(queue) > 0) dropOne(local, queue);
+  // Messages that wait for their time take room, too, and how much is not known before.
+  return fits();
 }
 
 /** Whether the messages that can be taken have at least so many bytes. */

@@ -1,10 +1,13 @@
 import type { Batch, Delays, Position, StoredSegment } from "../../store/batch.ts";
 import { type Cache, dropBack, dropSpent } from "./cache.ts";
 import type { Delivery } from "./delivery.ts";
-import { addHeld } from "./held.ts";
-import type { Queue } from "./queue.ts";
+import { addHeld, oldestNumber } from "./held.ts";
+import type { Expiry, Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
 import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } from "./segment.ts";
+
+/** Steps of the expiry are removed when so many messages have gone. */
+const CLEAN_EVERY = 1000;
 
 /**
  * What the store will have of the queue, and the numbers of held messages that `stored.head` passes: each gets a row.
@@ -58,6 +61,7 @@ export function isUnchanged(
 export function addToBatch(queue: Queue, { position, listed }: Saving, batch: Batch): void {
   addUnsaved(queue, batch.segments);
   batch.positions.push(position);
+  if (queue.expiry !== undefined) addSteps(queue, queue.expiry, batch);
   const { delivery } = queue;
   for (const number of listed) {
     const deliveries = delivery?.counts.get(number);
@@ -66,6 +70,25 @@ export function addToBatch(queue: Queue, { position, listed }: Saving, batch: Ba
   }
   for (const number of queue.unlisted ?? []) batch.released.push({ queue: queue.id, number });
   if (delivery !== undefined) addRows(queue.id, delivery, batch);
+}
+
+function addSteps(queue: Queue, { steps }: Expiry, batch: Batch): void {
+  const needed = firstNeeded(queue);
+  if (steps.length === 0 && needed === 0) return;
+  const known = (batch.expiry ??= { steps: [], needed: [] });
+  for (const step of steps) known.steps.push({ queue: queue.id, ...step });
+  if (needed > 0) known.needed.push({ queue: queue.id, number: needed });
+}
+
+/**
+ * The number below which steps of the expiry are not needed any more; 0: it is not worth it yet. What the last commit took
+ * may come back, and so only what went before it counts.
+ */
+function firstNeeded(queue: Queue): number {
+  const { expiry, stored } = queue;
+  if (expiry === undefined || stored.head - expiry.cleaned < CLEAN_EVERY) return 0;
+  expiry.cleaned = stored.head;
+  return Math.min(stored.head, oldestNumber(queue) || stored.head);
 }
 
 /** Adds the rows that the group changed in the tables of held and of delayed messages. */
@@ -155,10 +178,16 @@ export function markSaved(queue: Queue, cache: Cache, saving: Saving): void {
   queue.touched = false;
   queue.opened = undefined;
   queue.restored = undefined;
+  if (queue.expiry !== undefined) markStepsSaved(queue.expiry);
   if (queue.delivery !== undefined) markDeliverySaved(queue, queue.delivery);
   dropSpent(cache, queue);
   if (queue.loaded < queue.tail) dropBeyond(queue, cache, queue.loaded);
   else if (queue.head === queue.tail) reuseSegment(queue, cache);
+}
+
+function markStepsSaved(expiry: Expiry): void {
+  expiry.saved = expiry.last;
+  if (expiry.steps.length > 0) expiry.steps = [];
 }
 
 /** Everything in memory is saved. */

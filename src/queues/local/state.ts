@@ -1,4 +1,4 @@
-import type { QueueRule } from "../../config/queue_settings.ts";
+import type { QueueRule, QueueSettings } from "../../config/queue_settings.ts";
 import type { DuePlace, Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Watcher } from "../backend.ts";
@@ -19,6 +19,8 @@ export interface Local {
   cache: Cache;
   limits: Limits;
   rules: QueueRules;
+  /** What holds for all queues, where no rule says otherwise. */
+  defaults: Partial<QueueSettings>;
   watcher: Watcher;
   clock: Clock;
   /** Bytes of the bodies of all messages. */
@@ -31,6 +33,8 @@ export interface Local {
   checkpointAsked: "full" | "truncate" | undefined;
   /** Damaged queues whose bytes are being counted again. */
   recounts: Set<Queue>;
+  /** The search for expired messages: see sweep.ts. */
+  sweep: { rest: Iterator<Queue> | undefined };
   /** The ids of messages that were set: see once.ts. */
   once: Once;
   /** Queues whose pause ends by itself. */
@@ -129,6 +133,7 @@ export function newLocal(
   clock: Clock,
   warn: (text: string) => void,
   rules: readonly QueueRule[] = [],
+  readsExptime = false,
 ): Local {
   const queues = new Map<string, Queue>();
   let bytes = 0;
@@ -136,7 +141,8 @@ export function newLocal(
     queues.set(stored.name, newQueue(stored));
     bytes += stored.bytes;
   }
-  const queueRules = newQueueRules(rules, { maxMessages: limits.messages });
+  const defaults = { maxMessages: limits.messages, readsExptime };
+  const queueRules = newQueueRules(rules, defaults);
   const due = newDue(store, clock);
   return {
     store,
@@ -144,6 +150,7 @@ export function newLocal(
     cache: newCache(cacheLimit),
     limits,
     rules: queueRules,
+    defaults,
     watcher,
     clock,
     bytes,
@@ -152,6 +159,7 @@ export function newLocal(
     changes: newChanges(),
     recounts: new Set(),
     once: loadOnce(store, queueRules, limits.ids ?? MAX_IDS, clock.calendar()),
+    sweep: { rest: undefined },
     pauses: new Set([...queues.values()].filter(({ paused }) => (paused ?? 0) > 0)),
     arrivals: newArrivals(),
     checkpointAsked: undefined,
@@ -199,7 +207,7 @@ export function touch({ changes }: Local, queue: Queue): void {
 
 /** From now on these rules hold. */
 export function setRules(local: Local, rules: readonly QueueRule[]): void {
-  local.rules = newQueueRules(rules, { maxMessages: local.limits.messages });
+  local.rules = newQueueRules(rules, local.defaults);
 }
 
 /** What holds for the queue: looked for once, and again after a reload. */

@@ -1,0 +1,91 @@
+import { append } from "./append.ts";
+import { createQueue } from "./create.ts";
+import { oldestNumber } from "./held.ts";
+import { countAvailable, type Message, newMessage, noteGone, type Queue } from "./queue.ts";
+import { consumeHead, peekHead } from "./reading.ts";
+import { type Local, now, settingsOf, touch } from "./state.ts";
+import { tally } from "./tally.ts";
+
+/*
+ * When messages expire. Most never do. Their times are kept as steps: from message number `number` on they expire at
+ * `expires`, up to the next step. So messages that are set in the same second with the same exptime cost nothing.
+ *
+ *     number     1              6                9
+ *     expires    |  never       |  at 12:00:05   |  never          the last one holds at the tail
+ */
+
+/** Expired messages that one request takes out of its way. */
+export const MAX_EXPIRED = 256;
+const SECOND = 1000;
+
+/** The message that is appended next expires then; 0 is never. */
+export function noteExpires(queue: Queue, expires: number): void {
+  const rounded = Math.ceil(expires / SECOND) * SECOND;
+  const { expiry } = queue;
+  if ((expiry === undefined ? 0 : expiry.last) === rounded) return;
+  const known = (queue.expiry ??= { saved: 0, last: 0, steps: [], cleaned: 0 });
+  known.steps.push({ number: queue.tail, expires: rounded });
+  known.last = rounded;
+}
+
+/** When a message expires by its own time, in milliseconds since 1970; 0 is never. @throws StoreError */
+export function expiresAt({ store }: Local, queue: Queue, number: number): number {
+  const { expiry, id } = queue;
+  if (expiry === undefined) return 0;
+  const step = expiry.steps.findLast((each) => each.number <= number);
+  return step === undefined ? store.expires(id, number) : step.expires;
+}
+
+/** Whether messages of the queue may expire. */
+export function mayExpire(local: Local, queue: Queue): boolean {
+  return queue.expiry !== undefined || settingsOf(local, queue).maxAgeMs !== Infinity;
+}
+
+/** When a message expires, by its own time or by its age; Infinity when it never does. @throws StoreError */
+export function endOf(local: Local, queue: Queue, number: number): number {
+  const { maxAgeMs } = settingsOf(local, queue);
+  const own = expiresAt(local, queue, number);
+  const end = own === 0 ? Infinity : own;
+  if (maxAgeMs === Infinity || number >= queue.stored.tail) return end;
+  const arrived = local.store.arrived(queue.id, number);
+  return arrived === undefined ? end : Math.min(end, arrived + maxAgeMs);
+}
+
+/** Takes an expired message, which was found as the oldest one, out of the queue: it is gone, or in the queue for them. */
+export function expireOldest(local: Local, queue: Queue, message: Message): void {
+  const { number, flags, body, start, end } = message;
+  const { expireTo } = settingsOf(local, queue);
+  touch(local, queue);
+  consumeHead(queue, local.cache, message);
+  noteGone(queue, number, end - start);
+  local.changes.costly++;
+  local.changes.bytes += end - start;
+  tally(local, queue, "expired");
+  if (expireTo === "" || expireTo === queue.name) {
+    local.bytes -= end - start;
+    return;
+  }
+  const target = local.queues.get(expireTo) ?? createQueue(local, expireTo);
+  touch(local, target);
+  noteExpires(target, 0);
+  append(target, local.cache, flags, body, start, end, false);
+}
+
+/**
+ * Takes expired messages away, from the oldest one on, as many as one request does.
+ * @returns whether there was any
+ * @throws StoreError
+ */
+export function sweepExpired(local: Local, queue: Queue): boolean {
+  const message = newMessage();
+  let swept = 0;
+  while (swept < MAX_EXPIRED && countAvailable(queue) > 0) {
+    // What is held does not expire, and may stand before the head.
+    if (endOf(local, queue, oldestNumber(queue)) > now(local) && swept === 0) return false;
+    if (peekHead(queue, local.cache, local.store, message) !== undefined) break;
+    if (endOf(local, queue, message.number) > now(local)) break;
+    expireOldest(local, queue, message);
+    swept++;
+  }
+  return swept > 0;
+}
