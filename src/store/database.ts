@@ -40,10 +40,10 @@ const CHECKED_WHOLE = 32 * 1024 * 1024;
 export function openDatabase(home: Home, options: DatabaseOptions): Database {
   const { file } = home;
   const { lockWait } = options;
+  const obstacle = findObstacle(home);
+  if (obstacle !== undefined) throw new StoreError(`cannot open ${file}: ${obstacle}`);
   return namingLog(file, () => {
     lockIfThere(home);
-    const obstacle = findObstacle(home);
-    if (obstacle !== undefined) throw new StoreError(`cannot open ${file}: ${obstacle}`);
     if (isHalfMade(file)) emptyFile(file, lockWait);
     if (existsSync(file) && statSync(file).size > 0) {
       orAlone((alone) => inspect(file, lockWait, alone));
