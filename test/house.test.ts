@@ -2,7 +2,7 @@
  * The rules of src/: imports run one way, from room to room and from file to file; modules hold no state; files are
  * short; comments use plain words.
  */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -10,6 +10,9 @@ import { type Exception, faultsIn, type Rooms } from "./house/faults.ts";
 import { importsOf } from "./house/imports.ts";
 import { stateOf } from "./house/state.ts";
 import { scan } from "./house/tokens.ts";
+
+// A busy machine takes its time for all of src/.
+setDefaultTimeout(60_000);
 
 const ROOMS: Rooms = {
   "main.ts": ["app", "net", "http", "import", "config", "os", "util"],
