@@ -253,9 +253,50 @@ try {
       );
       assert.ok(bodies[1]?.startsWith('{\n  "list": [\n    0,\n    1,\n'));
       assert.equal(bodies[2], "[1,]\n\n(this is not JSON)");
-      const cut = await see<string>(shown("#messages li:nth-child(2) div"));
+      const cut = await see<string>(shown("#messages li:nth-child(2) .quiet"));
       assert.match(cut, /^number 2 · 8,900 bytes · .* · the first 4,096 bytes shown$/);
       await see("choose(undefined)");
+    },
+  );
+
+  await check(
+    "bodies that PHP or MessagePack serialised are shown as structures, and copied",
+    async () => {
+      await producer.put(
+        "php",
+        'a:2:{s:1:"k";s:2:"\xc3\xa9";i:7;O:3:"Foo":1:{s:4:"\0*\0p";d:1.50;}}',
+      );
+      await producer.put("php", "i:5");
+      await see("choose('php'), document.querySelector('[value=php]').click()");
+      const pres = "[...document.querySelectorAll('#messages pre')].map((pre) => pre.textContent)";
+      await until("its messages", "document.querySelectorAll('#messages pre').length === 2");
+      assert.deepEqual(await see(pres), [
+        '[\n  "k" => "é"\n  7 => Foo {\n    protected p: 1.50\n  }\n]',
+        "i:5\n\n(this is not serialised by PHP)",
+      ]);
+      await producer.put(
+        "packed",
+        "\x82\xa1a\x92\xc0\xcf\xff\xff\xff\xff\xff\xff\xff\xff\xa1b\xc4\x02\0\xff",
+      );
+      await producer.put("packed", `\xdc\x20\x00${"\x07".repeat(0x2000)}`);
+      await see("choose('packed'), document.querySelector('[value=messagepack]').click()");
+      await until("its messages", "document.querySelectorAll('#messages pre').length === 2");
+      const [whole, cut = ""] = await see<string[]>(pres);
+      assert.equal(
+        whole,
+        '{\n  "a": [\n    null\n    18446744073709551615\n  ]\n  "b": bytes 00 ff\n}',
+      );
+      assert.ok(cut.startsWith("[\n  7\n  7\n") && cut.endsWith("\n  7\n  …"));
+      await view.cdp("Browser.grantPermissions", {
+        permissions: ["clipboardReadWrite", "clipboardSanitizedWrite"],
+      });
+      await view.click("#messages .line button");
+      await until(
+        "that it is copied",
+        "document.querySelector('#messages .line button').innerText === 'Copied'",
+      );
+      assert.equal(await see("navigator.clipboard.readText()"), whole);
+      await see("choose(undefined), document.querySelector('[value=text]').click()");
     },
   );
 

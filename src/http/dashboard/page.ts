@@ -5,9 +5,12 @@ import bodies from "./script/bodies.js" with { type: "text" };
 import charts from "./script/charts.js" with { type: "text" };
 import json from "./script/json.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
+import messagepack from "./script/messagepack.js" with { type: "text" };
+import php from "./script/php.js" with { type: "text" };
 import queue from "./script/queue.js" with { type: "text" };
 import server from "./script/server.js" with { type: "text" };
 import state from "./script/state.js" with { type: "text" };
+import structure from "./script/structure.js" with { type: "text" };
 import table from "./script/table.js" with { type: "text" };
 import visible from "./script/visible.js" with { type: "text" };
 import words from "./script/words.js" with { type: "text" };
@@ -26,6 +29,9 @@ const script = [
   server,
   table,
   json,
+  structure,
+  php,
+  messagepack,
   bodies,
   queue,
   admin,

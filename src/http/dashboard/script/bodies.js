@@ -1,5 +1,7 @@
 /* The ways to show a body. What is cut is the beginning of a longer one. */
 
+const VIEWS = { text: asText, json: asJson, php: asPhp, messagepack: asMessagePack, hex: asHex };
+
 /** The bytes as UTF-8; a character that is cut in two is left out. */
 function asText(bytes, isCut) {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: isCut });

@@ -129,10 +129,38 @@ function messageOf(preview, view) {
     ...(preview.open ? ["open"] : []),
     ...(isCut ? [`the first ${many(bytes.length, "byte")} shown`] : []),
   ];
-  item.append(element("div", parts.join(" · "), "quiet small"));
+  const text = VIEWS[view](bytes, isCut);
+  const line = element("div", undefined, "line");
+  line.append(element("div", parts.join(" · "), "quiet small"), copyButton(text));
   const pre = element("pre", undefined, view);
-  writeVisible(pre, { text: asText, json: asJson, hex: asHex }[view](bytes, isCut), IN_BODIES);
+  writeVisible(pre, text, IN_BODIES);
   pre.tabIndex = 0;
-  item.append(pre);
+  item.append(line, pre);
   return item;
+}
+
+/** Copies what is shown of a body, without the marks for what cannot be seen. */
+function copyButton(text) {
+  const button = element("button", "Copy", "small");
+  button.type = "button";
+  button.onclick = async () => {
+    write(button, (await copy(text)) ? "Copied" : "Cannot copy");
+    setTimeout(() => write(button, "Copy"), 2000);
+  };
+  return button;
+}
+
+/** Only pages of this machine and of https may use the clipboard; the others have the old command. */
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = element("textarea", text);
+    document.body.append(area);
+    area.select();
+    const isCopied = document.execCommand("copy");
+    area.remove();
+    return isCopied;
+  }
 }
