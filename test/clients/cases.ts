@@ -1,5 +1,5 @@
 /** What every client goes through, each case on queues of its own. */
-import { connect } from "../server/client.ts";
+import type { Client as Connection } from "../server/client.ts";
 import type { Bodies } from "./clients.ts";
 import { Cannot, type Driver, type Kind, KINDS } from "./driver.ts";
 import { eventually } from "./process.ts";
@@ -9,7 +9,8 @@ export interface Stage {
   driver: Driver;
   /** Starts another driver for the same client. */
   another: () => Promise<Driver>;
-  port: number;
+  /** A connection of the tests' own, which has authenticated if that is needed. */
+  plain: () => Promise<Connection>;
   /** What the server says that it is. */
   version: string;
   /** The server's limit for a body, bytes. */
@@ -54,8 +55,8 @@ async function keepsOrder(stage: Stage): Promise<void> {
 }
 
 async function sharesBodies(stage: Stage): Promise<void> {
-  const { driver, port, maxBody } = stage;
-  const other = await connect({ hostname: "127.0.0.1", port });
+  const { driver, maxBody } = stage;
+  const other = await stage.plain();
   // Below what any client compresses.
   const bodies = [0, 1, 2, 255, 1000].map((size) => bodyOf(stage, size, size));
   for (const body of bodies) await store(driver, "share", body);
@@ -70,9 +71,10 @@ async function sharesBodies(stage: Stage): Promise<void> {
   await other.end();
 }
 
-async function keepsValues({ driver, port, compresses }: Stage): Promise<void> {
+async function keepsValues(stage: Stage): Promise<void> {
+  const { driver, compresses } = stage;
   for (const kind of KINDS) await giveValue(driver, kind);
-  const other = await connect({ hostname: "127.0.0.1", port });
+  const other = await stage.plain();
   const size = (await other.ask("get values-large/peek")).split(" ").at(-1);
   await other.end();
   check("a large value is compressed", Number(size) < 5000, compresses);

@@ -9,6 +9,8 @@ export interface Client {
   name: string;
   origin: "Debian" | "npm";
   dialect: "text" | "meta" | "binary";
+  /** What it protects itself with: a name and a password, or TLS. */
+  secure?: "password" | "TLS";
   /** What starts its driver in the folder of this run. */
   driver: (folder: string) => string[];
   /** Whether it makes a large value smaller before it is stored. */
@@ -51,28 +53,40 @@ function client(
   dialect: Client["dialect"],
   interpreter: Interpreter,
   library: string,
-  more: Pick<Client, "compresses" | "bodies" | "note"> = {},
+  more: Pick<Client, "compresses" | "bodies" | "note" | "secure"> = {},
 ): Client {
   const driver = (folder: string) => [...interpreter(folder), library, dialect];
   return { name, origin, dialect, driver, ...more };
 }
 
 const compresses = true;
+const password = "password";
 const DALLI_GROWS = "what it compresses may become larger, and too large for -B";
 
 export const CLIENTS: readonly Client[] = [
   client("php-memcache", "Debian", "text", php, "memcache", { compresses }),
   client("php-memcached", "Debian", "text", php, "memcached", { compresses }),
   client("php-memcached", "Debian", "binary", php, "memcached", { compresses }),
+  client("php-memcached", "Debian", "binary", php, "memcached", { compresses, secure: password }),
   client("python3-memcache", "Debian", "text", python, "memcache", { compresses }),
   client("python3-pymemcache", "Debian", "text", python, "pymemcache"),
+  client("python3-pymemcache", "Debian", "text", python, "pymemcache", { secure: "TLS" }),
   client("python3-pylibmc", "Debian", "text", python, "pylibmc", { compresses }),
   client("python3-pylibmc", "Debian", "binary", python, "pylibmc", { compresses }),
+  client("python3-pylibmc", "Debian", "binary", python, "pylibmc", {
+    compresses,
+    secure: password,
+  }),
   client("libcache-memcached-perl", "Debian", "text", perl, "Cache::Memcached", { compresses }),
   client("libcache-memcached-fast-perl", "Debian", "text", perl, "Cache::Memcached::Fast", {
     compresses,
   }),
   client("ruby-dalli", "Debian", "binary", ruby, "dalli", { compresses, note: DALLI_GROWS }),
+  client("ruby-dalli", "Debian", "binary", ruby, "dalli", {
+    compresses,
+    note: DALLI_GROWS,
+    secure: password,
+  }),
   client("ruby-dalli", "Debian", "meta", newerRuby, "dalli", {
     compresses,
     bodies: "no CR",

@@ -1,6 +1,6 @@
 /**
  * A driver is a program that does with one client library what it is told, so that all libraries go through the same
- * cases. It is started with the client's name, its dialect and the server's port, says `ready <version>`, and then
+ * cases. It is started with the client's name, its dialect, the server's port and what protect.ts has for it, says `ready <version>`, and then
  * answers each line with one, until its input ends. Bodies are in base64.
  *
  *     set <queue> <body>      stored | not stored

@@ -15,6 +15,7 @@ import { runCases } from "./cases.ts";
 import { type Client, CLIENTS } from "./clients.ts";
 import { type Driver, Missing, startDriver } from "./driver.ts";
 import { install } from "./install.ts";
+import { protect } from "./protect.ts";
 import { startServer, stopServer } from "./server.ts";
 
 const HELP = `usage: bun run clients [--all] [<name>...]
@@ -34,19 +35,21 @@ interface Outcome {
 }
 
 async function runClient(program: Program, folder: string, client: Client): Promise<Outcome> {
-  const home = join(folder, `${client.name}-${client.dialect}`);
-  const flags = ["-B", `${MAX_BODY}`];
+  const home = join(folder, [client.name, client.dialect, client.secure ?? "open"].join("-"));
+  const protection = protect(client, folder);
+  const flags = ["-B", `${MAX_BODY}`, ...protection.flags];
   let server = await startServer(program, home, 0, flags);
   const { port } = server;
   const notes = client.note === undefined ? [] : [client.note];
-  const another = () => startDriver([...client.driver(folder), `${port}`], folder);
+  const another = () =>
+    startDriver([...client.driver(folder), `${port}`, ...protection.words], folder);
   let driver: Driver | undefined;
   try {
     driver = await another();
     const failures = await runCases({
       driver,
       another,
-      port,
+      plain: () => protection.connect(port),
       version,
       maxBody: MAX_BODY,
       bodies: client.bodies ?? "bytes",
@@ -69,8 +72,9 @@ async function runClient(program: Program, folder: string, client: Client): Prom
 }
 
 function row({ client, version, result, notes }: Outcome): string {
-  const { name, origin, dialect } = client;
-  return `| ${[`${name} (${origin})`, version, dialect, [result, ...new Set(notes)].join("; ")].join(" | ")} |`;
+  const { name, origin, dialect, secure } = client;
+  const way = secure === undefined ? dialect : `${dialect}, ${secure}`;
+  return `| ${[`${name} (${origin})`, version, way, [result, ...new Set(notes)].join("; ")].join(" | ")} |`;
 }
 
 const TITLE = ["| client | version | dialect | cases |", "| --- | --- | --- | --- |"];

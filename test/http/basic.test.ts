@@ -94,3 +94,19 @@ test("the buttons need the right admin", async () => {
   expect(await press("viewer", "x")).toBe(403);
   expect(await press("root", "right")).toBe(200);
 });
+
+test("curl gets the page with a name and a password, and not without", () => {
+  const curl = (...flags: string[]) =>
+    Bun.spawnSync([
+      "curl",
+      "-s",
+      "-o",
+      "/dev/null",
+      "-w",
+      "%{http_code}",
+      ...flags,
+      `${web.site}/`,
+    ]).stdout.toString();
+  expect(curl()).toBe("401");
+  expect(curl("-u", "root:right")).toBe("200");
+});

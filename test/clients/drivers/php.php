@@ -1,6 +1,6 @@
-<?php // The extensions memcache and memcached as drivers: php php.php <client> <dialect> <port>; see ../driver.ts
+<?php // The extensions memcache and memcached as drivers: php php.php <client> <dialect> <port> [<protection>]; see ../driver.ts
 
-[, $client, $dialect, $port] = $argv;
+[, $client, $dialect, $port, $secure, $name, $password] = array_pad($argv, 7, null);
 
 class Point
 {
@@ -34,6 +34,9 @@ if ($client === 'memcache') {
     $queue->addServer('127.0.0.1', (int) $port);
     $queue->setOption(Memcached::OPT_BINARY_PROTOCOL, $dialect === 'binary');
     $queue->setOption(Memcached::OPT_RETRY_TIMEOUT, 1);
+    if ($secure === 'password') {
+        $queue->setSaslAuthData($name, $password);
+    }
     $set = fn($name, $value) => $queue->set($name, $value);
     $many = fn($names) => $queue->getMulti($names);
     $stats = fn($words) => current($queue->getStats(implode(' ', $words) ?: null) ?: [[]]);

@@ -1,8 +1,8 @@
-"""python-memcached, pymemcache and pylibmc as drivers: python.py <client> <dialect> <port>; see ../driver.ts"""
+"""python-memcached, pymemcache and pylibmc as drivers: python.py <client> <dialect> <port> [<protection>]; see ../driver.ts"""
 import base64
 import sys
 
-client, dialect, port = sys.argv[1:]
+client, dialect, port, *secure = sys.argv[1:]
 
 
 class Point:
@@ -48,7 +48,14 @@ elif client == 'pymemcache':
     from pymemcache.serde import pickle_serde
 
     version = pymemcache.__version__
-    queue = Client(('127.0.0.1', int(port)), default_noreply=False, serde=pickle_serde, timeout=10)
+    tls = {}
+    if secure:
+        import ssl
+
+        tls = {'tls_context': ssl.create_default_context(cafile=secure[1])}
+    queue = Client(
+        ('127.0.0.1', int(port)), default_noreply=False, serde=pickle_serde, timeout=10, **tls
+    )
     put = queue.set
     queue.get_multi = queue.get_many
 
@@ -62,8 +69,12 @@ else:
     import pylibmc
 
     version = pylibmc.__version__
+    account = {'username': secure[1], 'password': secure[2]} if secure else {}
     queue = pylibmc.Client(
-        [f'127.0.0.1:{port}'], binary=dialect == 'binary', behaviors={'retry_timeout': 1}
+        [f'127.0.0.1:{port}'],
+        binary=dialect == 'binary',
+        behaviors={'retry_timeout': 1},
+        **account,
     )
 
     def put(name, value):

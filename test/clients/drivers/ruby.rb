@@ -1,8 +1,8 @@
-# Dalli as a driver: ruby.rb <client> <dialect> <port>; see ../driver.ts
+# Dalli as a driver: ruby.rb <client> <dialect> <port> [<protection>]; see ../driver.ts
 require 'base64'
 require 'dalli'
 
-_, dialect, port = ARGV
+_, dialect, port, secure, name, password = ARGV
 $stdout.sync = true
 Dalli.logger.level = Logger::ERROR
 
@@ -17,6 +17,7 @@ VALUES = {
 
 options = { down_retry_delay: 1, compress: true, compression_min_size: 4000 }
 options[:protocol] = :meta if dialect == 'meta'
+options.update(username: name, password: password) if secure == 'password'
 QUEUE = Dalli::Client.new("127.0.0.1:#{port}", options)
 
 def pairs(rows)
