@@ -22,6 +22,7 @@ export async function stopServer(
   endMaintenance: () => void,
 ): Promise<void> {
   notify("STOPPING=1");
+  clients.engine.stopping = true;
   for (const listener of listeners) listener.stop();
   endMaintenance();
   await finishConnections(clients);

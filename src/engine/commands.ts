@@ -46,6 +46,8 @@ export const commands: Record<RequestKind, Command> = {
   set: { add: addSet, reply: replySet },
   get: { add: addGet, reply: replyGet },
   delete: { add: adding("delete", LOOK, true), reply: replyDelete },
+  acknowledge: { add: addAcknowledge, reply: finishing(replyAcknowledge) },
+  touch: { add: addTouch, reply: finishing(replyTouch) },
   flush: { add: addFlush, reply: replyFlush },
   pause: { add: addPause, reply: finishing(replyPause) },
   resume: { add: adding("resume", LOOK, true), reply: finishing(replyPause) },
@@ -214,10 +216,47 @@ function replyPause(engine: Engine, entry: Entry): void {
   replyOutcome(engine, entry, entry.outcome === "done" ? "done" : "not found");
 }
 
+function addAcknowledge(engine: Engine, session: Session, request: Request): void {
+  const entry = addEntry(engine, "acknowledge", session, request, PLAIN);
+  entry.queue = request.name;
+  entry.number = request.number;
+  engine.gathering.changes++;
+}
+
+function replyAcknowledge(engine: Engine, entry: Entry): void {
+  replyOutcome(engine, entry, entry.outcome === "done" ? "deleted" : "no lease");
+}
+
+function addTouch(engine: Engine, session: Session, request: Request): void {
+  const entry = addEntry(engine, "extend", session, request, PLAIN);
+  entry.queue = request.name;
+  entry.number = request.number;
+  entry.lease = request.leaseMs;
+  engine.gathering.changes++;
+}
+
+function replyTouch(engine: Engine, entry: Entry): void {
+  replyOutcome(engine, entry, entry.outcome === "done" ? "touched" : "no lease");
+}
+
 function replyDetails(engine: Engine, entry: Entry): void {
   const { details, queue } = entry;
   if (details === undefined) return replyStatistics(engine, entry, []);
-  const { messages, bytes, open, delayed, sets, gets, age, memory, openAge, paused } = details;
+  const {
+    messages,
+    bytes,
+    open,
+    delayed,
+    sets,
+    gets,
+    age,
+    memory,
+    openAge,
+    paused,
+    leased,
+    redelivered,
+    dead,
+  } = details;
   const waiters = countWaiters(engine, queue);
   replyStatistics(engine, entry, [
     ["messages", messages],
@@ -235,6 +274,9 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["expired", details.expired],
     ["duplicates", details.duplicates],
     ["once", details.onceMs],
+    ["leased", leased],
+    ["redelivered", redelivered],
+    ["dead", dead],
   ]);
 }
 

@@ -32,11 +32,12 @@ function restoreRun(engine: Engine): void {
  * whether all arrived: a client that must not lose a message opens it, and closes it later.
  */
 export function restore(engine: Engine, entry: Entry): void {
-  const { queue, queueId, number, flags, body, start, end } = entry;
+  const { queue, queueId, number, flags, body, start, end, deliveries } = entry;
   const back = addEntry(engine, "restore", entry.session, entry.request, 0);
   back.queue = queue;
   back.queueId = queueId;
   back.number = number;
+  back.deliveries = deliveries;
   back.flags = flags;
   back.body = Buffer.from(body.subarray(start, end));
   back.start = 0;

@@ -8,7 +8,7 @@ import { keepBody } from "./records.ts";
 import { forgetWait, offer } from "./waiters.ts";
 
 /** Operations that get a message, which a client that has disconnected cannot receive. */
-const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "peek"]);
+const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "lease", "peek"]);
 
 /**
  * The client has disconnected. Its gets that are not executed yet are withdrawn, so their messages stay in the queues.
@@ -32,7 +32,9 @@ export function closeSession(session: Session): void {
   session.current = undefined;
   addSent(session);
   if (consumer.open.size > 0) {
-    addEntry(engine, "release", session, session.input.request, 0).consumer = consumer;
+    const entry = addEntry(engine, "release", session, session.input.request, 0);
+    entry.consumer = consumer;
+    entry.inVain = !engine.stopping;
     for (const queue of consumer.openQueues()) offer(engine, queue, 1);
   }
   engine.requestTurn();

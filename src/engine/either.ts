@@ -9,7 +9,7 @@ import { keyOf, type Request } from "../protocol/request.ts";
 /** A queue that a get may take its message from, and the place of the key that names it. */
 export interface Target {
   queue: string;
-  action: "take" | "open" | "peek";
+  action: "take" | "open" | "lease" | "peek";
   keyIndex: number;
 }
 
@@ -23,11 +23,23 @@ export function isEither({ keys, keyTable }: Request): boolean {
 
 /** The queues of a get that waits, or is for one message of several queues, in order of priority. */
 export function targetsOf(request: Request): Target[] {
-  if (!isEither(request)) return targetsIn(keyOf(request, 0), 0);
-  return request.keys.flatMap(targetsIn);
+  if (!isEither(request)) return targetsIn(request, keyOf(request, 0), 0);
+  return request.keys.flatMap((key, keyIndex) => targetsIn(request, key, keyIndex));
 }
 
-function targetsIn({ queue, others, action: wanted }: Key, keyIndex: number): Target[] {
+/** What the request wants with the message of a key: a whole request may ask for leases. */
+export function actionOf({ leaseMs }: Request, { action }: Key): Key["action"] {
+  return leaseMs > 0 ? "lease" : action;
+}
+
+/** How long the lease of a key lasts, in milliseconds. */
+export function leaseOf({ leaseMs }: Request, { lease }: Key): number {
+  return leaseMs > 0 ? leaseMs : lease;
+}
+
+function targetsIn(request: Request, key: Key, keyIndex: number): Target[] {
+  const { queue, others } = key;
+  const wanted = actionOf(request, key);
   const action = wanted === "none" ? "take" : wanted;
   return [queue, ...others].map((name) => ({ queue: name, action, keyIndex }));
 }

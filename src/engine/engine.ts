@@ -65,6 +65,8 @@ export interface Engine {
   records: Request[];
   due: DueTimer;
   operator: Operator;
+  /** The server is about to end: messages that go back now were not delivered in vain. */
+  stopping: boolean;
   /** A turn was asked for. */
   scheduled: boolean;
   /** When the gathering group began, and how long the last commit took, in milliseconds. */

@@ -2,7 +2,7 @@ import { writeBytes } from "../protocol/buffer.ts";
 import type { Key } from "../protocol/key.ts";
 import { keyCount, keyOf, type Request } from "../protocol/request.ts";
 import { sendRun } from "./delivery.ts";
-import { isEither, targetsOf } from "./either.ts";
+import { actionOf, isEither, leaseOf, targetsOf } from "./either.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { pauseEnd } from "./pause.ts";
@@ -27,7 +27,7 @@ const MAX_KEYS = 32;
 
 /** Adds what a get asks for: the hot path of consumers is one key without options. */
 export function addGet(engine: Engine, session: Session, request: Request): void {
-  const isPlain = keyCount(request) === 1 && keyOf(request, 0).plain;
+  const isPlain = keyCount(request) === 1 && keyOf(request, 0).plain && request.leaseMs === 0;
   if (isPlain && !session.sink.pressure.outputFull) {
     const key = keyOf(request, 0);
     const entry = addEntry(engine, "take", session, request, PLAIN);
@@ -63,8 +63,8 @@ function isOnePart(request: Request): boolean {
 function connectionProblem(request: Request): string | undefined {
   for (let i = 0; i < keyCount(request); i++) {
     const { plain, action, wait } = keyOf(request, i);
-    if (!plain && (action !== "peek" || wait >= 0)) {
-      return "options other than peek need a connection";
+    if (!plain && ((action !== "peek" && action !== "lease") || wait >= 0)) {
+      return "options other than peek and lease= need a connection";
     }
   }
   return undefined;
@@ -161,7 +161,7 @@ function addKey(
   room: Room | undefined,
 ): void {
   const key = keyOf(request, index);
-  const { action } = key;
+  const action = actionOf(request, key);
   if (key.wait > 0) engine.gathering.sought.add(key.queue);
   addBefore(engine, session, request, key, index);
   if (action === "none") return;
@@ -180,11 +180,12 @@ function addBefore(
   if (before === undefined) return;
   const entry = addOperation(engine, before, session, request, key, index);
   if (before === "pause") entry.until = pauseEnd(engine, key.seconds);
+  entry.delay = key.delay;
 }
 
 function addOperation(
   engine: Engine,
-  kind: NonNullable<Key["before"]> | "take" | "open" | "peek",
+  kind: NonNullable<Key["before"]> | Exclude<Key["action"], "none">,
   session: Session,
   request: Request,
   key: Key,
@@ -194,6 +195,7 @@ function addOperation(
   entry.queue = key.queue;
   entry.consumer = session.consumer;
   entry.keyIndex = index;
+  if (kind === "lease") entry.lease = leaseOf(request, key);
   engine.gathering.changes++;
   return entry;
 }
@@ -239,7 +241,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
   const { stats } = engine;
   const { session, outcome, kind } = entry;
   const key = keyOf(entry.request, entry.keyIndex);
-  const isTaking = kind === "take" || kind === "open" || kind === "peek";
+  const isTaking = kind === "take" || kind === "open" || kind === "lease" || kind === "peek";
   // One message is asked for: what it was not taken from has no part in the reply.
   const isOther = outcome === "skipped" || (outcome === "absent" && !entry.last);
   if (isTaking && isOther && isEither(entry.request)) return;

@@ -38,6 +38,7 @@ export function newEngine(
     output: newBytes(64 * 1024),
     run: { session: undefined, start: 0, first: 0 },
     records: [],
+    stopping: false,
     due: { at: Infinity, cancel: () => undefined, isAsked: false },
     operator: { reload: undefined, shutdown: undefined },
     scheduled: false,

@@ -160,7 +160,10 @@ function returnUndelivered(engine: Engine, entry: Entry): void {
   if (outcome !== "done") return;
   if (entry.kind === "take") restore(engine, entry);
   if (entry.kind !== "open") return;
-  addEntry(engine, "release", entry.session, entry.request, 0).consumer = entry.session.consumer;
+  const back = addEntry(engine, "release", entry.session, entry.request, 0);
+  back.consumer = entry.session.consumer;
+  // It did not reach the client.
+  back.inVain = false;
   engine.requestTurn();
 }
 

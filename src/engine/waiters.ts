@@ -1,5 +1,5 @@
 import { keyOf, type Request } from "../protocol/request.ts";
-import { type Target, targetsOf } from "./either.ts";
+import { leaseOf, type Target, targetsOf } from "./either.ts";
 import type { Engine, Line, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 
@@ -83,6 +83,7 @@ function offerTo(engine: Engine, session: Session, queue: string): Target["actio
   const { action, keyIndex } = target;
   const entry = addEntry(engine, action, session, current, 0);
   entry.queue = queue;
+  if (action === "lease") entry.lease = leaseOf(current, keyOf(current, keyIndex));
   entry.consumer = session.consumer;
   entry.keyIndex = keyIndex;
   if (sink.pressure.outputFull) {

@@ -92,6 +92,24 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
       openedAt === undefined ? 0 : (runtime.monotonic() - openedAt) / 1000,
   },
   {
+    name: "memcacheq_queue_leased",
+    kind: "gauge",
+    help: "Messages that are leased.",
+    value: ({ leased }) => leased,
+  },
+  {
+    name: "memcacheq_queue_redelivered_total",
+    kind: "counter",
+    help: "Deliveries of messages that were delivered before, since the start.",
+    value: ({ redelivered }) => redelivered,
+  },
+  {
+    name: "memcacheq_queue_dead_total",
+    kind: "counter",
+    help: "Messages that went to the dead letters, since the start.",
+    value: ({ dead }) => dead,
+  },
+  {
     name: "memcacheq_queue_delayed",
     kind: "gauge",
     help: "Messages that wait for their time.",

@@ -13,10 +13,14 @@ export interface Key {
   /** Without options. */
   readonly plain: boolean;
   /** What happens first to the message that this client has open. */
-  readonly before: "close" | "abort" | "pause" | "resume" | undefined;
+  readonly before: "close" | "abort" | "bury" | "pause" | "resume" | undefined;
   /** pause: how long; 0 is until the queue is resumed. */
   readonly seconds: number;
   readonly action: Action;
+  /** lease: how long it lasts, in milliseconds. */
+  readonly lease: number;
+  /** abort: milliseconds before the message can be delivered again; -1 is what the settings of the queue say. */
+  readonly delay: number;
   /** How long to wait for a message when there is none, in milliseconds; -1 when nothing is waited for. */
   readonly wait: number;
   /** What is wrong with the key, in words for the client. */
@@ -24,10 +28,13 @@ export interface Key {
 }
 
 /** What the options of a key say. */
-type Options = Pick<Key, "others" | "before" | "seconds" | "action" | "wait" | "problem">;
+type Options = Pick<
+  Key,
+  "others" | "lease" | "delay" | "before" | "seconds" | "action" | "wait" | "problem"
+>;
 
-/** What the client wants with a message: have it, keep it open until it says close, look at it, or nothing. */
-export type Action = "take" | "open" | "peek" | "none";
+/** What the client wants with a message: have it, keep it open until it says close, lease it, look at it, or nothing. */
+export type Action = "take" | "open" | "lease" | "peek" | "none";
 
 /** Many keys in little memory: the bytes of their line, at most 65,536, and where in them each key starts. */
 export interface KeyTable {
@@ -43,7 +50,23 @@ const PAUSE = "pause=";
 const OR = "or=";
 /** With these a key names 16 queues. */
 const MOST_OTHERS = 15;
+/** The options, as errors tell them. */
+const FORMS: readonly string[] = [
+  "t=<ms>",
+  "open",
+  "close",
+  "abort",
+  "peek",
+  "lease=<ms>",
+  "delay=<ms>",
+  "dead",
+  "or=<queue>",
+  "pause=<seconds>",
+  "resume",
+];
 const NO_OTHERS: readonly string[] = Object.freeze([]);
+const LEASE = "lease=";
+const DELAY = "delay=";
 const SPACE = 32;
 /** An error repeats this many bytes of a wrong option. */
 const MOST_TOLD = 64;
@@ -121,8 +144,20 @@ function parseKey(text: string): Key {
   const queue = text.slice(0, slash);
   const options = optionsOf(text.slice(slash + 1));
   const problem = queueProblem(queue) ?? options.problem;
-  const { others, before, seconds, action, wait } = options;
-  return { text, queue, others, plain: false, before, seconds, action, wait, problem };
+  const { others, before, seconds, lease, delay, action, wait } = options;
+  return {
+    text,
+    queue,
+    others,
+    plain: false,
+    before,
+    seconds,
+    lease,
+    delay,
+    action,
+    wait,
+    problem,
+  };
 }
 
 /** A line can have thousands of keys, and with options that take time to parse; but there are few combinations. */
@@ -145,18 +180,37 @@ function parseOptions(options: string[]): Options {
   let action: Action = before === undefined ? "take" : "none";
   if (has("open")) action = "open";
   if (has("peek")) action = "peek";
+  const lease = valueOf(options, LEASE) ?? 0;
+  if (lease > 0) action = "lease";
   // Some clients add t= to every get, also to one that only closes: there is nothing to wait for.
   const waitMs = action === "none" ? -1 : Number(wait);
   const problem = optionsProblem(options);
   const others = options
     .filter((option) => option.startsWith(OR))
     .map((option) => option.slice(OR.length));
-  return { others, before, seconds: Number(pause ?? 0), action, wait: waitMs, problem };
+  const delay = valueOf(options, DELAY) ?? -1;
+  return {
+    others,
+    before,
+    seconds: Number(pause ?? 0),
+    lease,
+    delay,
+    action,
+    wait: waitMs,
+    problem,
+  };
+}
+
+/** The value of an option that is a number, the last one given. */
+function valueOf(options: string[], name: string): number | undefined {
+  const given = options.findLast((option) => option.startsWith(name));
+  return given === undefined ? undefined : Number(given.slice(name.length));
 }
 
 function beforeOf(has: (option: string) => boolean, pause: string | undefined): Key["before"] {
   if (has("close")) return "close";
   if (has("abort")) return "abort";
+  if (has("dead")) return "bury";
   if (has("resume")) return "resume";
   return pause === undefined ? undefined : "pause";
 }
@@ -167,6 +221,8 @@ function plainKey(text: string): Key {
     others: NO_OTHERS,
     before: undefined,
     seconds: 0,
+    lease: 0,
+    delay: -1,
     action: "take",
     wait: -1,
   } as const;
@@ -186,12 +242,15 @@ function optionsProblem(options: string[]): string | undefined {
     if (option === "") continue;
     const name = nameOf(option);
     const told = option.slice(0, MOST_TOLD);
-    if (!["t=", "open", "close", "abort", "peek", OR, PAUSE, "resume"].includes(name)) {
-      return `unknown option ${told}, known are t=<ms>, open, close, abort, peek, or=<queue>, pause=<seconds>, resume`;
+    if (!FORMS.some((form) => form.replace(/<.*/, "") === name)) {
+      return `unknown option ${told}, known are ${FORMS.join(", ")}`;
     }
     if (name === PAUSE && !isWait(option.slice(PAUSE.length))) return `${told}: ${BAD_PAUSE}`;
-    if (name === "t=" && !isWait(option.slice(2))) {
-      return `bad value in ${told}, milliseconds from 0 to ${LONGEST_WAIT} are accepted`;
+    const value = option.slice(name.length);
+    const isMs = name === WAIT || name === LEASE || name === DELAY;
+    if (isMs && (!isWait(value) || (name === LEASE && Number(value) === 0))) {
+      const least = name === LEASE ? 1 : 0;
+      return `bad value in ${told}, milliseconds from ${least} to ${LONGEST_WAIT} are accepted`;
     }
     if (name === OR && queueProblem(option.slice(OR.length)) !== undefined) {
       return `bad value in ${told}, the name of a queue is accepted`;
@@ -208,7 +267,7 @@ function optionsProblem(options: string[]): string | undefined {
 
 /** The name of an option, with the = behind it where it has a value. */
 function nameOf(option: string): string {
-  return [WAIT, PAUSE, OR].find((name) => option.startsWith(name)) ?? option;
+  return [WAIT, PAUSE, OR, LEASE, DELAY].find((name) => option.startsWith(name)) ?? option;
 }
 
 function isWait(value: string): boolean {
@@ -218,11 +277,15 @@ function isWait(value: string): boolean {
 function combinationProblem(names: Set<string>): string | undefined {
   const clash = (option: string) =>
     `option ${option} does not go with ${[...names].filter((name) => name !== option).join(", ")}`;
-  for (const lonely of ["abort", PAUSE, "resume"]) {
+  if (names.has(DELAY) && !names.has("abort")) return "option delay= of a get goes with abort only";
+  names.delete(DELAY);
+  for (const lonely of ["abort", "dead", PAUSE, "resume"]) {
     if (names.has(lonely) && names.size > 1) return clash(lonely);
   }
-  const isTaking = names.has("open") || names.has("peek") || !names.has("close");
+  const isTaking = ["open", "peek", LEASE].some((name) => names.has(name)) || !names.has("close");
   if (names.has(OR) && !isTaking) return clash(OR);
-  if (names.has("peek") && (names.has("open") || names.has("close"))) return clash("peek");
+  if (names.has(LEASE) && names.has("open")) return clash(LEASE);
+  const isPeeking = names.has("peek");
+  if (isPeeking && ["open", "close", LEASE].some((name) => names.has(name))) return clash("peek");
   return undefined;
 }

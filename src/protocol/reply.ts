@@ -5,12 +5,14 @@ import type { Key } from "./key.ts";
 /** A message in a reply, but for its body, of which only the length counts here: it is from `start` up to `end`. */
 export interface Value {
   flags: number;
-  /** The message's own number in its queue, counted from 1. */
+  /** The message's own number in its queue, counted from 1, or the number of its lease. */
   number: number;
   start: number;
   end: number;
   /** Seconds until it expires; -1, or absent: never. */
   ttl?: number;
+  /** How often it was delivered by open or lease, this time included. */
+  deliveries: number;
 }
 
 /** The result of a request, where one word says all of it. */
@@ -18,6 +20,8 @@ export type Outcome =
   | "stored"
   | "not stored"
   | "deleted"
+  | "touched"
+  | "no lease"
   | "not found"
   | "flushed"
   | "reset"

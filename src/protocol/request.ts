@@ -14,6 +14,8 @@ export type RequestKind =
   | "set"
   | "get"
   | "delete"
+  | "acknowledge"
+  | "touch"
   | "flush"
   | "flush_all"
   | "pause"
@@ -68,6 +70,10 @@ export interface Request extends ReplyContext {
   level: number;
   /** pause: how long; 0 is until the queue is resumed. */
   seconds: number;
+  /** acknowledge, touch: the number of the lease. */
+  number: number;
+  /** get: a lease of so many milliseconds is taken, 0 is none. touch: the same; 0 is back now, -1 to the dead letters. */
+  leaseMs: number;
   /** error: what kind of error, and the reason in words for the client. */
   error: ErrorKind;
   reason: string;
@@ -100,6 +106,8 @@ export function newRequest(): Request {
     options: undefined,
     level: 0,
     seconds: 0,
+    number: 0,
+    leaseMs: 0,
     tokens: [],
     opcode: 0,
     opaque: 0,

@@ -9,11 +9,15 @@ import type { QueueDetails, QueueSummary } from "./summary.ts";
  * | put | appends a message, delayed or not, and makes the queue if there is none | done (number), full, repeated: its id was there |
  * | take | the oldest message leaves the queue | done (message), absent, too large |
  * | open | the same, but it stays in the queue until its consumer closes it | as take, and held |
+ * | lease | the same, but it stays in the queue until it is acknowledged, or the lease ends | as take |
  * | peek | the oldest message is read, and stays | as take |
  * | check | tells whether the consumer has a message of the queue open | done (it has none), held |
  * | clash | the request itself has a message of the queue open by then | held |
  * | close | the consumer's open message is gone | done, absent |
  * | abort | the consumer's open message goes back to the head | done, absent |
+ * | bury | the consumer's open message goes to the dead letters | done, absent |
+ * | acknowledge | a leased message is gone | done, absent |
+ * | extend | a lease ends later, or now | done, absent |
  * | release | the consumer is gone: all messages that it has open go back | done |
  * | restore | a message that was taken, and could not be delivered, goes back | done |
  * | delete | the queue is deleted, with its messages and counters | done, absent |
@@ -35,11 +39,15 @@ export type OperationKind =
   | "put"
   | "take"
   | "open"
+  | "lease"
   | "peek"
   | "check"
   | "clash"
   | "close"
   | "abort"
+  | "bury"
+  | "acknowledge"
+  | "extend"
   | "release"
   | "restore"
   | "delete"
@@ -108,7 +116,10 @@ export interface Operation {
   body: Buffer;
   start: number;
   end: number;
-  /** put: so many milliseconds pass before the message can be delivered. */
+  /**
+   * put, abort: so many milliseconds pass before the message can be delivered. abort: below 0 is what the settings of the
+   * queue say.
+   */
   delay: number;
   /** put: the message's id, by which a second one of the same is known; "" without. */
   id: string;
@@ -116,6 +127,12 @@ export interface Operation {
   expires: number;
   /** Seconds until the message expires; -1: never. Out: take, open, peek. */
   ttl: number;
+  /** lease, extend: its length in milliseconds. extend: 0 is back now, and below 0 to the dead letters. */
+  lease: number;
+  /** How often the message was delivered by open or lease. Out: open, lease (this time included), take, peek. In: restore. */
+  deliveries: number;
+  /** release: the deliveries count, as they do unless the server is stopped. */
+  inVain: boolean;
   /**
    * It belongs to the same request as the operation before it, and is skipped when the outcome of that is failed,
    * skipped, held or too large.
@@ -129,7 +146,10 @@ export interface Operation {
   fits: ((flags: number, length: number, number: number) => boolean) | undefined;
   /** flush all, list, survey: where the next part begins; undefined for the first. Out, then in again, unchanged. */
   cursor: unknown;
-  /** The message's number in its queue, counted from 1. Out: put, take, open, peek. In: restore. */
+  /**
+   * The message's number in its queue, counted from 1. Out: put, take, open, peek. In: restore. Or the number of a lease:
+   * out of lease, in for acknowledge and extend.
+   */
   number: number;
   /** The queue's id. Out: take. In: restore, so that no later queue of the same name gets the message. */
   queueId: number;
@@ -164,6 +184,9 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     id: "",
     expires: 0,
     ttl: -1,
+    lease: 0,
+    deliveries: 0,
+    inVain: false,
     chained: false,
     alternative: false,
     alone: false,

@@ -10,13 +10,14 @@ export interface QueueSummary extends Readonly<Tally> {
   open: number;
   /** When the message that is open the longest was opened, in milliseconds on the monotonic clock; undefined: none is open. */
   openedAt: number | undefined;
-  /** Messages that wait for their time. */
+  /** Messages that wait for their time, and that are leased. */
   delayed: number;
   /**
    * When the oldest message was committed, in milliseconds since 1970, as far as that is known without the disk; 0 when
    * there is none.
    */
   arrived: number | undefined;
+  leased: number;
   sets: number;
   gets: number;
   /**
@@ -28,7 +29,7 @@ export interface QueueSummary extends Readonly<Tally> {
   waitedMs: number;
 }
 
-/** What became of messages that no client got, since the start of the server. */
+/** What became of messages, but for those that went to a client at once, since the start of the server. */
 export interface Tally {
   /** Gone because newer ones needed their room. */
   dropped: number;
@@ -36,6 +37,10 @@ export interface Tally {
   expired: number;
   /** Not stored, because a message with the same id was. */
   duplicates: number;
+  /** Deliveries of messages that were delivered before. */
+  redelivered: number;
+  /** Moved to the dead letters. */
+  dead: number;
   /** Copies of another queue's messages that there was no room for. */
   missed: number;
 }

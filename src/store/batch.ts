@@ -41,6 +41,13 @@ export interface HeldMessage extends MessageKey {
   lease?: LeaseTerm;
 }
 
+/** A message that came from another queue, and why. */
+export interface MovedMessage extends MessageKey {
+  origin: string;
+  originNumber: number;
+  reason: string;
+}
+
 /** When a lease ends, in milliseconds since 1970, and how many milliseconds it lasts. */
 export interface LeaseTerm {
   due: number;
@@ -114,6 +121,8 @@ export interface Batch {
   released: MessageKey[];
   /** Undefined when no queue was paused or resumed. */
   paused?: Pause[] | undefined;
+  /** Messages that came from other queues; undefined when there are none. */
+  moved?: MovedMessage[] | undefined;
   /** Undefined when no message waits for its time from now on, or waits no longer. */
   delays?: Delays | undefined;
   /** Undefined when no message with an id was set. */
@@ -138,6 +147,7 @@ export function newBatch(): Batch {
     held: [],
     released: [],
     paused: undefined,
+    moved: undefined,
     delays: undefined,
     ids: undefined,
     expiry: undefined,

@@ -20,6 +20,8 @@ export interface Removal {
   waiting: Set<Place>;
   /** Dropped queues: all their rows are removed. */
   dropped: Map<number, Place>;
+  /** Queues that got messages from other queues: with the segments of those it forgets where they came from. */
+  moved: Set<number>;
   /** Where the last transaction met damage: see {@link skipDamage}. */
   obstacle: Obstacle | undefined;
 }
@@ -95,6 +97,7 @@ export function newRemoval(statements: Statements, queues: readonly Position[]):
     places: new Map(places.map((place) => [place.queue, place])),
     waiting: new Set(places),
     dropped: new Map(dropped.map((place) => [place.queue, place])),
+    moved: new Set(statements.movedQueues.all().map(({ queue }) => queue)),
     obstacle: undefined,
   };
 }
@@ -181,6 +184,7 @@ function removeReleased(
       () => removal.statements.removeHolder.run(queue, number, head).changes,
     );
     if (changes > 0) progress.hasRemoved = true;
+    if (removal.moved.has(queue)) removal.statements.forgetMoved.run(queue, number, number + 1);
   }
   return step.released === released.length;
 }
@@ -195,11 +199,14 @@ function removeGone(
   const { queue } = step.place;
   let first = -1;
   let last = -1;
+  /** The number behind the last message of the run. */
+  let end = -1;
   /** The first held message from here on. */
   let held = -1;
   const removeRun = () => {
     if (first < 0) return;
     orObstacle(removal, step, () => removal.statements.remove.run(queue, first, last));
+    if (removal.moved.has(queue)) removal.statements.forgetMoved.run(queue, first, end);
     progress.hasRemoved = true;
     first = -1;
   };
@@ -219,6 +226,7 @@ function removeGone(
     portion.bytes -= row.bytes;
     if (first < 0) first = row.first;
     last = row.first;
+    end = row.end;
   }
   removeRun();
   if (step.next < (rows.at(-1)?.end ?? 0)) return;

@@ -92,6 +92,8 @@ function storeOver(sqlite: Sqlite): Store {
       ),
     firstFree: (queue, from) =>
       withStoreError(() => firstFree(sqlite.open.statements, queue, from)),
+    movedReason: (queue, number) =>
+      withStoreError(() => sqlite.open.statements.movedReason.get(queue, number)?.reason),
     arrived: (queue, number) =>
       withStoreError(() => arrivedAt(sqlite.open.statements, queue, number)),
     expires: (queue, number) =>
@@ -128,6 +130,7 @@ function commit(sqlite: Sqlite, batch: Batch): void {
   for (const queue of batch.dropped) noteDropped(removal, queue);
   for (const { queue } of batch.created) ids.add(queue);
   noteMoved(removal, batch.positions, batch.released);
+  for (const { queue } of batch.moved ?? []) removal.moved.add(queue);
   if (batch.delays !== undefined) noteMoved(removal, [], batch.delays.undelayed);
 }
 

@@ -79,6 +79,7 @@ export function prepare(database: Database) {
     ...forDelayed(database),
     ...forIds(database),
     ...forExpiry(database),
+    ...forMoved(database),
     ...forSegments(database),
     ...forRemoval(database),
     ...forVacuum(database),
@@ -180,6 +181,29 @@ function forDelayed(database: Database) {
     /** From message ?2 on, before ?3. */
     delayedWithin: database.prepare<{ count: number }, [number, number, number]>(
       `SELECT count(*) AS count FROM delayed WHERE key >= ${KEY} AND key < ${keyOf("?1", "?3")}`,
+    ),
+  };
+}
+
+function forMoved(database: Database) {
+  return {
+    move: database.prepare<void, [number, number, Uint8Array, number, string]>(
+      `INSERT OR REPLACE INTO moved (key, origin, number, reason) VALUES (${KEY}, ?3, ?4, ?5)`,
+    ),
+    movedReason: database.prepare<{ reason: string }, [number, number]>(
+      `SELECT reason FROM moved WHERE key = ${KEY}`,
+    ),
+    /** The ids of queues with messages from others; one look into the table for each. */
+    movedQueues: database.prepare<{ queue: number }, []>(
+      `WITH RECURSIVE found (queue) AS (
+        SELECT min(key) >> ${NUMBER_BITS} FROM moved
+        UNION ALL SELECT (SELECT min(key) >> ${NUMBER_BITS} FROM moved
+          WHERE key >= (found.queue + 1) << ${NUMBER_BITS}) FROM found WHERE found.queue IS NOT NULL
+      ) SELECT queue FROM found WHERE queue IS NOT NULL`,
+    ),
+    /** From message ?2 on, before ?3. */
+    forgetMoved: database.prepare<void, [number, number, number]>(
+      `DELETE FROM moved WHERE key >= ${KEY} AND key < ${keyOf("?1", "?3")}`,
     ),
   };
 }

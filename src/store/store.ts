@@ -102,6 +102,8 @@ export interface Store {
   delayedFrom(queue: number, from: number, most: number): number[];
   /** The first number from `from` on that is not a delayed message's. */
   firstFree(queue: number, from: number): number;
+  /** Why the message came from another queue; undefined when it did not. */
+  movedReason(queue: number, number: number): string | undefined;
   /** When the message was committed, in milliseconds since 1970; undefined when it is not in the store. */
   arrived(queue: number, number: number): number | undefined;
   /** When the message expires, in milliseconds since 1970; 0 is never. */

@@ -33,6 +33,9 @@ export function writeBatch(
   for (const { queue, number, due, deliveries } of batch.delays?.delayed ?? []) {
     statements.delay.run(queue, number, due, deliveries);
   }
+  for (const { queue, number, origin, originNumber, reason } of batch.moved ?? []) {
+    statements.move.run(queue, number, Buffer.from(origin, "latin1"), originNumber, reason);
+  }
   const progress = newProgress();
   for (const { queue, head, tail, bytes } of batch.positions) {
     statements.moveQueue.run(queue, head, tail, bytes);

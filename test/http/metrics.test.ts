@@ -28,6 +28,9 @@ test("tells of each queue", async () => {
     ["gets_total", 1],
     ["open", 1],
     ["delayed", 0],
+    ["leased", 0],
+    ["redelivered_total", 0],
+    ["dead_total", 0],
     ["waiters", 0],
   ];
   for (const [name, value] of expected) {

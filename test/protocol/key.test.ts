@@ -122,6 +122,8 @@ test.each([
   ["\xff\0/peek/t=5", { queue: "\xff\0", action: "peek", before: undefined, wait: 5 }],
 ])("the options of %j", (text, expected) => {
   expect(read(text)).toEqual({
+    lease: 0,
+    delay: -1,
     seconds: 0,
     others: [],
     ...expected,

@@ -269,7 +269,7 @@ test("over UDP", async () => {
     Buffer.concat([header, Buffer.from("ms q 2\r\nhi\r\nmg q v\r\nmg q/open v\r\nmn\r\n")]),
   );
   expect(await answer.promise).toBe(
-    "HD\r\nVA 2\r\nhi\r\nCLIENT_ERROR options other than peek need a connection\r\nMN\r\n",
+    "HD\r\nVA 2\r\nhi\r\nCLIENT_ERROR options other than peek and lease= need a connection\r\nMN\r\n",
   );
   socket.close();
   await server.stop();

@@ -41,6 +41,8 @@ interface Kept {
   held: Map<number, HeldMessage>;
   paused: number | undefined;
   delayed: Map<number, DelayedMessage>;
+  /** Why messages came from other queues. */
+  moved: Map<number, string>;
   /** How many are delayed, and how many of these not below the head, as the last batch that changed it says. */
   counts: { delayed: number; ahead: number };
   /** By their first number. */
@@ -99,6 +101,7 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
       const total = some.reduce((sum, row) => sum + bodyBytes(row), 0);
       return { bytes: total, next: rows.length > most ? (some.at(-1)?.end ?? 0) : 0 };
     },
+    movedReason: (id, number) => disk.queues.get(id)?.moved.get(number),
     arrived: (id, number) => rowOf(disk.queues.get(id)?.rows ?? [], number)?.arrived,
     expires: (id, number) =>
       disk.steps.findLast((step) => step.queue === id && step.number <= number)?.expires ?? 0,
@@ -139,6 +142,9 @@ function write(disk: Disk, batch: Batch, now: number): void {
   for (const held of batch.held) keptIn(disk, held.queue).held.set(held.number, { ...held });
   for (const delayed of batch.delays?.delayed ?? []) {
     keptIn(disk, delayed.queue).delayed.set(delayed.number, { ...delayed });
+  }
+  for (const { queue, number, reason } of batch.moved ?? []) {
+    keptIn(disk, queue).moved.set(number, reason);
   }
   // Of what is gone since an earlier commit: what this batch takes may come back.
   for (const position of batch.positions) removeGone(keptIn(disk, position.queue));
@@ -218,6 +224,7 @@ function newKept(id: number, name: string): Kept {
     rows: [],
     paused: undefined,
     delayed: new Map(),
+    moved: new Map(),
     counts: { delayed: 0, ahead: 0 },
   };
 }

@@ -201,7 +201,21 @@ function detailsOf(
   { details, queue }: Entry,
 ): (readonly [string, string])[] {
   if (details === undefined) return [];
-  const { messages, bytes, open, sets, gets, age, memory, openAge, dropped, delayed } = details;
+  const {
+    messages,
+    bytes,
+    open,
+    sets,
+    gets,
+    age,
+    memory,
+    openAge,
+    dropped,
+    delayed,
+    leased,
+    redelivered,
+    dead,
+  } = details;
   if (age < 0 || memory < 0 || openAge < 0) throw new Violation(`age ${age}, memory ${memory}`);
   const waiters = lines.get(queue)?.length ?? 0;
   const until = details.paused;
@@ -222,6 +236,9 @@ function detailsOf(
     expired: details.expired,
     duplicates: details.duplicates,
     once: details.onceMs,
+    leased,
+    redelivered,
+    dead,
   };
   return Object.entries(rows).map(([name, value]) => [name, String(value)] as const);
 }

@@ -8,7 +8,7 @@ import { type Account, BITS, isAdmin, maySee, type QueueRight, rightsTo } from "
  *
  *     nothing          also a client that has not authenticated has it
  *     name             to have authenticated
- *     set, delete      that right to the queue that it names
+ *     set, get, delete that right to the queue that it names
  *     keys             what each of its keys needs
  *     sight            any right to the queue that it names
  *     admin            the right to what concerns the whole server
@@ -20,6 +20,8 @@ export const NEEDS: Readonly<Record<RequestKind, Need>> = {
   set: "set",
   get: "keys",
   delete: "delete",
+  acknowledge: "get",
+  touch: "get",
   flush: "delete",
   pause: "delete",
   resume: "delete",
@@ -53,12 +55,14 @@ export const NEEDS: Readonly<Record<RequestKind, Need>> = {
 const ACTION_RIGHTS: Readonly<Record<Action, number>> = {
   take: BITS.get,
   open: BITS.get,
+  lease: BITS.get,
   peek: BITS.peek,
   none: 0,
 };
 const BEFORE_RIGHTS: Readonly<Record<NonNullable<Key["before"]>, number>> = {
   close: BITS.get,
   abort: BITS.get,
+  bury: BITS.get,
   pause: BITS.delete,
   resume: BITS.delete,
 };
@@ -93,6 +97,7 @@ function isAllowed(account: Account, need: Exclude<Need, "nothing">, request: Re
 function areKeysAllowed(account: Account, request: Request): boolean {
   for (let i = 0; i < keyCount(request); i++) {
     const { queue, others, action, before } = keyOf(request, i);
+    // A lease needs what a take needs, so a request that leases all its keys needs nothing more.
     const toTake = ACTION_RIGHTS[action];
     const needed = toTake | (before === undefined ? 0 : BEFORE_RIGHTS[before]);
     if ((rightsTo(account, queue) & needed) !== needed) return false;

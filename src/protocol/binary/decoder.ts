@@ -5,6 +5,15 @@ import { NO_DELAY, TOO_LARGE } from "../errors.ts";
 import { dropChunk, type Input, MAX_BYTES, refuseForGood } from "../input.ts";
 import { keyAt } from "../key.ts";
 import {
+  acceptTouch,
+  BAD_LEASE,
+  leaseMs,
+  leaseProblem,
+  namesMessage,
+  readMessage,
+  setNumber,
+} from "../lease.ts";
+import {
   accept,
   acceptKey,
   refuse,
@@ -147,10 +156,10 @@ function parse(request: Request, packet: Packet, kind: RequestKind): boolean {
   switch (kind) {
     case "get":
       return parseGet(request, packet);
-    case "delete": {
-      const problem = readName(request, packet);
-      return problem === undefined ? accept(request, kind) : refuseBad(request, problem);
-    }
+    case "delete":
+      return parseDelete(request, packet);
+    case "touch":
+      return parseTouch(request, packet);
     case "flush_all":
       return extrasNumber(packet) === 0 ? accept(request, kind) : refuseBad(request, NO_DELAY);
     case "verbosity":
@@ -163,10 +172,39 @@ function parse(request: Request, packet: Packet, kind: RequestKind): boolean {
   }
 }
 
+/** Of a queue, or of the leased message that the cas or the key tells. */
+function parseDelete(request: Request, packet: Packet): boolean {
+  const start = keyStart(packet);
+  const isMessage = hasCas(packet) || namesMessage(packet.buffer, start, start + packet.key);
+  const problem = isMessage ? readLease(request, packet) : readName(request, packet);
+  if (problem !== undefined) return refuseBad(request, problem);
+  return accept(request, isMessage ? "acknowledge" : "delete");
+}
+
+function parseTouch(request: Request, packet: Packet): boolean {
+  const problem = readLease(request, packet);
+  // It is signed: -1 makes the message a dead letter.
+  return problem === undefined
+    ? acceptTouch(request, extrasNumber(packet) | 0)
+    : refuseBad(request, problem);
+}
+
+/** Reads which lease is meant: the cas is its number, or the key is `<queue>/<number>`. */
+function readLease(request: Request, packet: Packet): string | undefined {
+  const start = keyStart(packet);
+  const end = start + packet.key;
+  if (!hasCas(packet)) return readMessage(request, packet.buffer, start, end);
+  const problem = setName(request, keyAt(packet.buffer, start, end));
+  return problem ?? setNumber(request, packet.buffer.readBigUInt64BE(packet.start + 16).toString());
+}
+
 function parseGet(request: Request, packet: Packet): boolean {
+  request.leaseMs = packet.extras === 0 ? 0 : leaseMs(extrasNumber(packet));
+  if (packet.extras > 0 && request.leaseMs === 0) return refuseBad(request, BAD_LEASE);
   const start = keyStart(packet);
   const key = keyAt(packet.buffer, start, start + packet.key);
-  if (key.problem !== undefined) return refuseBad(request, key.problem);
+  const problem = key.problem ?? leaseProblem(request, key);
+  if (problem !== undefined) return refuseBad(request, problem);
   request.numbered = true;
   request.withBody = true;
   return acceptKey(request, key);

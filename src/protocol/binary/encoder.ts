@@ -1,7 +1,7 @@
 import { type Bytes, reserve, writeText } from "../buffer.ts";
 import type { ErrorKind } from "../errors.ts";
 import type { Encoder, Outcome, ReplyContext } from "../reply.ts";
-import { GETK, GETKQ, HEADER, opcodeName } from "./opcodes.ts";
+import { GATK, GATKQ, GETK, GETKQ, HEADER, opcodeName } from "./opcodes.ts";
 
 /** A number in the header of a reply: 0, or the kind of problem. */
 type Status = number;
@@ -14,6 +14,8 @@ export const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> 
   stored: [NO_ERROR, ""],
   "not stored": [0x05, "Not stored"],
   deleted: [NO_ERROR, ""],
+  touched: [NO_ERROR, ""],
+  "no lease": [NOT_FOUND, "Not found"],
   "not found": [NOT_FOUND, "Not found"],
   flushed: [NO_ERROR, ""],
   reset: [NO_ERROR, ""],
@@ -101,7 +103,7 @@ export const binary: Encoder = {
 };
 
 function isKeyWanted({ opcode }: ReplyContext): boolean {
-  return opcode === GETK || opcode === GETKQ;
+  return opcode === GETK || opcode === GETKQ || opcode === GATK || opcode === GATKQ;
 }
 
 function writeStatistic(bytes: Bytes, request: Repeated, name: string, value: string): void {

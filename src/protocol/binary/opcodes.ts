@@ -5,6 +5,8 @@ export const HEADER = 24;
 
 export const GETK = 0x0c;
 export const GETKQ = 0x0d;
+export const GATK = 0x23;
+export const GATKQ = 0x24;
 
 /** What a request means, and which parts its packet must have. */
 export interface Opcode {
@@ -20,6 +22,7 @@ export interface Opcode {
 
 const GET = { extras: [0], key: "needed", value: false } as const;
 const SET = { extras: [8], key: "needed", value: true } as const;
+const TOUCH = { ...GET, extras: [4] } as const;
 const BARE = { extras: [0], key: "impossible", value: false } as const;
 const SASL = { extras: [0], key: "possible", value: true } as const;
 const FLUSH = { ...BARE, extras: [0, 4] } as const;
@@ -43,6 +46,11 @@ const opcodes = new Map<number, Opcode>([
   [0x20, { ...BARE, name: "sasl list mechs", kind: "mechanisms", wanted: "all" }],
   [0x21, { ...SASL, name: "sasl auth", kind: "authenticate", wanted: "all" }],
   [0x22, { ...SASL, name: "sasl step", kind: "authenticate", wanted: "all" }],
+  [0x1c, { ...TOUCH, name: "touch", kind: "touch", wanted: "all" }],
+  [0x1d, { ...TOUCH, name: "gat", kind: "get", wanted: "all" }],
+  [0x1e, { ...TOUCH, name: "gatq", kind: "get", wanted: "quiet" }],
+  [GATK, { ...TOUCH, name: "gatk", kind: "get", wanted: "all" }],
+  [GATKQ, { ...TOUCH, name: "gatkq", kind: "get", wanted: "quiet" }],
   [0x1b, { ...BARE, extras: [4], name: "verbosity", kind: "verbosity", wanted: "all" }],
 ]);
 

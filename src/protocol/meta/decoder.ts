@@ -3,6 +3,14 @@ import { BAD_FORMAT, TOO_LARGE } from "../errors.ts";
 import { BODY_END, type Input, MAX_BYTES, MAX_FLAGS } from "../input.ts";
 import { type Key, keyAt } from "../key.ts";
 import {
+  BAD_LEASE,
+  leaseMs,
+  leaseProblem,
+  namesMessage,
+  readMessage,
+  setNumber,
+} from "../lease.ts";
+import {
   accept,
   acceptKey,
   refuse,
@@ -34,7 +42,7 @@ interface Flags {
 
 const GET: Flags = { known: "vfsktcbqOhluENRTPL", meaningless: "" };
 const SET: Flags = { known: "FkbqOscMTIENCPL", meaningless: "C" };
-const DELETE: Flags = { known: "kbqOTEICxPL", meaningless: "ICx" };
+const DELETE: Flags = { known: "kbqOTEICxPL", meaningless: "Ix" };
 const DEBUG: Flags = { known: "kbqO", meaningless: "" };
 
 /** The longest opaque token, in bytes. */
@@ -68,7 +76,7 @@ export function parseMeta(input: Input): boolean {
   if (words.count === 1) return refuseUnknown(request);
   if (isWord(words, 0, "mg")) return parseGet(request, words);
   if (isWord(words, 0, "ms")) return parseSet(input);
-  if (isWord(words, 0, "md")) return acceptName(request, words, "delete", DELETE);
+  if (isWord(words, 0, "md")) return parseDelete(request, words);
   if (isWord(words, 0, "me")) return acceptName(request, words, "stats queue", DEBUG);
   return refuseBad(request, "ma has no meaning for a queue");
 }
@@ -77,11 +85,33 @@ export function parseMeta(input: Input): boolean {
 function parseGet(request: Request, words: Words): boolean {
   request.numbered = true;
   request.withBody = false;
+  request.leaseMs = 0;
   const problem = readFlags(request, words, 2, GET);
   if (problem !== undefined) return refuseBad(request, problem);
   const key = readKey(words, 2);
   if (key === undefined) return refuseBad(request, BAD_KEY);
-  return key.problem === undefined ? acceptKey(request, key) : refuseBad(request, key.problem);
+  const wrong = key.problem ?? leaseProblem(request, key);
+  if (wrong !== undefined) return refuseBad(request, wrong);
+  const isLease = request.leaseMs > 0 || key.action === "lease";
+  // Without its number a lease is of no use.
+  if (isLease && !request.tokens.includes("c")) request.tokens.push("c");
+  return acceptKey(request, key);
+}
+
+/** `md <queue> <flag>*`, or of a leased message: `md <queue> C<number>` and `md <queue>/<number>`. */
+function parseDelete(request: Request, words: Words): boolean {
+  request.number = 0;
+  const problem = readFlags(request, words, 2, DELETE);
+  const bytes = problem === undefined ? keyBytes(words, 2) : undefined;
+  if (bytes === undefined) return refuseBad(request, problem ?? BAD_KEY);
+  const { buffer, start, end } = bytes;
+  const isMessage = namesMessage(buffer, start, end);
+  const wrong =
+    isMessage && request.number === 0
+      ? readMessage(request, buffer, start, end)
+      : setName(request, keyAt(buffer, start, end));
+  if (wrong !== undefined) return refuseBad(request, wrong);
+  return accept(request, request.number > 0 ? "acknowledge" : "delete");
 }
 
 /** `ms <queue> <bytes> <flag>*`; a body follows. */
@@ -112,13 +142,8 @@ function refuseSet(input: Input): true {
   return refuseUnknown(request);
 }
 
-/** `md <queue> <flag>*` and `me <queue> <flag>*` */
-function acceptName(
-  request: Request,
-  words: Words,
-  kind: "delete" | "stats queue",
-  flags: Flags,
-): boolean {
+/** `me <queue> <flag>*` */
+function acceptName(request: Request, words: Words, kind: "stats queue", flags: Flags): boolean {
   const problem = readFlags(request, words, 2, flags) ?? readName(request, words, 2);
   return problem === undefined ? accept(request, kind) : refuseBad(request, problem);
 }
@@ -162,6 +187,7 @@ function readFlag(
     case "f":
     case "s":
     case "t":
+    case "h":
       request.tokens.push(letter);
       break;
     case "k":
@@ -175,12 +201,23 @@ function readFlag(
       request.flags = tokenNumber(words, index, MAX_FLAGS);
       return request.flags < 0 ? BAD_FORMAT : undefined;
     case "T":
-      request.exptime = exptimeOf(wordText(words, index).slice(1));
-      break;
+      return readTime(request, words, index);
+    case "C":
+      return setNumber(request, wordText(words, index).slice(1));
     case "M":
       return modeProblem(wordText(words, index).slice(1));
   }
   return undefined;
+}
+
+/** `T<seconds>` of mg takes a lease; of ms it is the expiry, and of md it is ignored. */
+function readTime(request: Request, words: Words, index: number): string | undefined {
+  if (!isWord(words, 0, "mg")) {
+    request.exptime = exptimeOf(wordText(words, index).slice(1));
+    return undefined;
+  }
+  request.leaseMs = leaseMs(tokenNumber(words, index, MAX_FLAGS));
+  return request.leaseMs === 0 ? BAD_LEASE : undefined;
 }
 
 /** Of an `ms`; what is no number is ignored, as it is for other commands. */
@@ -197,26 +234,30 @@ function modeProblem(mode: string): string | undefined {
 
 /** The key, decoded if one of the flags from word `from` on says so; undefined when it can't be decoded. */
 function readKey(words: Words, from: number): Key | undefined {
-  if (!isEncoded(words, from)) {
-    return keyAt(words.buffer, words.starts[1] as number, words.ends[1] as number);
-  }
-  const bytes = decodeKey(words);
-  return bytes && keyAt(bytes, 0, bytes.length);
+  const bytes = keyBytes(words, from);
+  return bytes && keyAt(bytes.buffer, bytes.start, bytes.end);
 }
 
-function decodeKey(words: Words): Buffer | undefined {
+/** Where the bytes of the key are, decoded if a flag says so; undefined when they can't be. */
+function keyBytes(
+  words: Words,
+  from: number,
+): { buffer: Buffer; start: number; end: number } | undefined {
+  if (!isEncoded(words, from)) {
+    const { buffer, starts, ends } = words;
+    return { buffer, start: starts[1] as number, end: ends[1] as number };
+  }
   const text = wordText(words, 1);
-  return BASE64.test(text) ? Buffer.from(text, "base64") : undefined;
+  if (!BASE64.test(text)) return undefined;
+  const buffer = Buffer.from(text, "base64");
+  return { buffer, start: 0, end: buffer.length };
 }
 
 /** Reads what is set. @returns what is wrong with it, in words for the client */
 function readTarget(request: Request, words: Words, from: number): string | undefined {
-  if (!isEncoded(words, from)) {
-    const { buffer, starts, ends } = words;
-    return setTarget(request, buffer, starts[1] as number, ends[1] as number);
-  }
-  const bytes = decodeKey(words);
-  return bytes === undefined ? BAD_KEY : setTarget(request, bytes, 0, bytes.length);
+  const bytes = keyBytes(words, from);
+  if (bytes === undefined) return BAD_KEY;
+  return setTarget(request, bytes.buffer, bytes.start, bytes.end);
 }
 
 function isEncoded(words: Words, from: number): boolean {

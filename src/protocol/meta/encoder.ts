@@ -6,6 +6,8 @@ export const OUTCOMES: Record<Outcome, string> = {
   stored: "HD",
   "not stored": "NS",
   deleted: "HD",
+  touched: "HD",
+  "no lease": "NF",
   "not found": "NF",
   flushed: "HD",
   reset: "HD",
@@ -54,7 +56,7 @@ export const meta: Encoder = {
 
 /** What is known of a message that was just stored. */
 function storedValue({ flags, bodyStart, bodyEnd }: ReplyContext, number: number): Facts {
-  return { flags, number, start: bodyStart, end: bodyEnd };
+  return { flags, number, start: bodyStart, end: bodyEnd, deliveries: 0 };
 }
 
 /** Ends a line with the tokens; without a message, only with those that repeat the request. */
@@ -78,6 +80,8 @@ function contentOf(token: string, value: Facts | undefined): string | undefined 
       return value && String(value.end - value.start);
     case "c":
       return value && String(value.number);
+    case "h":
+      return value && String(value.deliveries);
     case "t":
       return value && String(value.ttl ?? -1);
     default:

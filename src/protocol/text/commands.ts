@@ -11,6 +11,8 @@ const RARE = [
   "prepend",
   "cas",
   "delete",
+  "gat",
+  "gats",
   "flush",
   "flush_all",
   "pause",

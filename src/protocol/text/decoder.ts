@@ -12,6 +12,7 @@ import {
 } from "../errors.ts";
 import { BODY_END, dropChunk, type Input, MAX_BYTES, MAX_FLAGS, refuseForGood } from "../input.ts";
 import { type Key, keyAt, newKeyTable } from "../key.ts";
+import { BAD_LEASE, leaseMs, leaseProblem, namesMessage } from "../lease.ts";
 import { isMeta, parseMeta } from "../meta/decoder.ts";
 import {
   accept,
@@ -25,6 +26,8 @@ import {
 } from "../request.ts";
 import { rareCommand } from "./commands.ts";
 import { text } from "./encoder.ts";
+import { parseAcknowledge, parseTouch } from "./leases.ts";
+import { readNoreply } from "./noreply.ts";
 import { isHttp, unexpectedBytes } from "./unknown.ts";
 import {
   foldWord,
@@ -106,6 +109,12 @@ function parseRareLine(input: Input): boolean {
       return parseStorage(input, verb, 6);
     case "delete":
       return parseDelete(request, words);
+    case "gat":
+      return parseLease(request, words, false);
+    case "gats":
+      return parseLease(request, words, true);
+    case "touch":
+      return parseTouch(request, words);
     case "flush":
       return parseFlush(request, words);
     case "flush_all":
@@ -120,7 +129,6 @@ function parseRareLine(input: Input): boolean {
       return parseVerbosity(request, words);
     case "incr":
     case "decr":
-    case "touch":
       // A client that asked for no reply would take this one for the reply to its next command.
       readNoreply(request, words, 2);
       return refuseUnknown(request);
@@ -221,13 +229,6 @@ function storageProblem(
   return problem ?? `${verb} has no meaning for a queue, use set`;
 }
 
-/** Whether the last word, after at least `least` others, says that the client wants no reply. */
-function readNoreply(request: Request, words: Words, least: number): boolean {
-  const found = words.count > least && isWord(words, words.count - 1, "noreply");
-  if (found) request.wanted = "none";
-  return found;
-}
-
 /** The word as a key, which may be a wrong one. */
 function wordKey({ buffer, starts, ends }: Words, index: number): Key {
   return keyAt(buffer, starts[index] as number, ends[index] as number);
@@ -235,18 +236,33 @@ function wordKey({ buffer, starts, ends }: Words, index: number): Key {
 
 /** `get <key>*` */
 function parseRetrieval(request: Request, words: Words, numbered: boolean): boolean {
-  const count = words.count - 1;
+  request.leaseMs = 0;
+  return parseKeys(request, words, 1, numbered);
+}
+
+/** `gat <seconds> <key>*` */
+function parseLease(request: Request, words: Words, numbered: boolean): boolean {
+  if (words.count < 3) return refuseUnknown(request);
+  request.leaseMs = leaseMs(wordNumber(words, 1, MAX_FLAGS));
+  if (request.leaseMs === 0) return refuseBad(request, BAD_LEASE);
+  return parseKeys(request, words, 2, numbered);
+}
+
+/** The keys of a get are the words from number `from` on. */
+function parseKeys(request: Request, words: Words, from: number, numbered: boolean): boolean {
+  const count = words.count - from;
   if (count === 0) return refuseUnknown(request);
   request.kind = "get";
   request.numbered = numbered;
   request.withBody = true;
   request.keyTable = undefined;
-  if (count > MOST_LISTED) return parseLongList(request, words);
+  if (count > MOST_LISTED) return parseLongList(request, words, from);
   const { keys } = request;
   keys.length = count;
   for (let i = 0; i < count; i++) {
-    const key = wordKey(words, i + 1);
-    const problem = key.problem ?? (i === 0 ? undefined : otherProblem(keys[0] as Key, key));
+    const key = wordKey(words, i + from);
+    const other = i === 0 ? undefined : otherProblem(keys[0] as Key, key);
+    const problem = key.problem ?? other ?? leaseProblem(request, key);
     if (problem !== undefined) {
       keys.length = i;
       return refuseBad(request, problem);
@@ -257,16 +273,16 @@ function parseRetrieval(request: Request, words: Words, numbered: boolean): bool
 }
 
 /** All keys are checked, but only their bytes are kept: as a list they would take much more memory. */
-function parseLongList(request: Request, words: Words): boolean {
-  const count = words.count - 1;
+function parseLongList(request: Request, words: Words, from: number): boolean {
+  const count = words.count - from;
   request.keys.length = 0;
-  for (let i = 1; i <= count; i++) {
+  for (let i = from; i < words.count; i++) {
     const key = wordKey(words, i);
-    const problem = key.problem ?? otherProblem(PLAIN, key);
+    const problem = key.problem ?? otherProblem(PLAIN, key) ?? leaseProblem(request, key);
     if (problem !== undefined) return refuseBad(request, problem);
   }
   const { buffer, starts, ends } = words;
-  request.keyTable = newKeyTable(buffer, starts, 1, count, ends[count] as number);
+  request.keyTable = newKeyTable(buffer, starts, from, count, ends[words.count - 1] as number);
   return true;
 }
 
@@ -278,6 +294,10 @@ function otherProblem(first: Pick<Key, "wait" | "others">, key: Key): string | u
 
 /** `delete <queue> [<time>] [noreply]` */
 function parseDelete(request: Request, words: Words): boolean {
+  const { buffer, starts, ends, count } = words;
+  if (count > 1 && namesMessage(buffer, starts[1] as number, ends[1] as number)) {
+    return parseAcknowledge(request, words);
+  }
   const rest = parseOnQueue(request, words);
   if (rest > 1 || (rest === 1 && !isSignedNumber(words, 2))) return refuseBad(request, BAD_FORMAT);
   return rest < 0 || accept(request, "delete");

@@ -11,6 +11,8 @@ export const OUTCOMES: Record<Outcome, string> = {
   stored: "STORED",
   "not stored": "NOT_STORED",
   deleted: "DELETED",
+  touched: "TOUCHED",
+  "no lease": "NOT_FOUND",
   "not found": "NOT_FOUND",
   // Kestrel's clients expect this word.
   flushed: "END",

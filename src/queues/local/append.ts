@@ -6,6 +6,7 @@ import { appendMessage, hasRoom, LARGE_BODY, largeSegment, newSegment } from "./
 /**
  * Adds a message at the tail of the queue.
  * @param source its body is the bytes from `start` up to `end`
+ * @param arrived when it was committed first, in milliseconds since 1970; 0: with this group
  * @param alone `source` is the body and nothing else: it may be kept without a copy
  */
 export function append(
@@ -16,6 +17,7 @@ export function append(
   start: number,
   end: number,
   alone: boolean,
+  arrived = 0,
 ): void {
   const length = end - start;
   const number = queue.tail;
@@ -24,12 +26,16 @@ export function append(
   noteAdded(queue, number, length);
   if (length >= LARGE_BODY) {
     const body = alone ? source : Buffer.from(source.subarray(start, end));
-    addBack(cache, queue, largeSegment(number, flags, body));
+    const segment = largeSegment(number, flags, body);
+    segment.arrived = arrived;
+    addBack(cache, queue, segment);
     return;
   }
   let last = queue.segments?.at(-1);
-  if (last === undefined || last.end !== number || !hasRoom(last, length)) {
+  const isSame = last !== undefined && last.end === number && last.arrived === arrived;
+  if (last === undefined || !isSame || !hasRoom(last, length)) {
     last = newSegment(number, HEAD + length);
+    last.arrived = arrived;
     addBack(cache, queue, last);
   }
   const before = last.bytes.length;

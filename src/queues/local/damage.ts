@@ -25,6 +25,13 @@ export function skipLost(local: Local, queue: Queue, gap: Gap): string {
   return reason;
 }
 
+/** A held message is lost, that is no client's to be told. Its length is unknown: see {@link skipLost}. */
+export function loseHeld(local: Local, queue: Queue, number: number): void {
+  noteGone(queue, number, 0);
+  const warning = `queue ${queue.name}: the database is damaged: message ${number} of this queue cannot be read, and is skipped`;
+  local.changes.losses.push({ queue, messages: 1, warning });
+}
+
 /** The group is committed: the messages that it skipped are lost for good. */
 export function noteLosses(local: Local): void {
   for (const { queue, messages, warning } of local.changes.losses) {

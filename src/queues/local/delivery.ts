@@ -24,9 +24,6 @@ export interface Delivery {
   ahead: number;
   /** No message from the head up to this number is delayed. */
   clear: number;
-  /** Since the start: deliveries of messages that were delivered before, and messages that went to the dead letters. */
-  redelivered: number;
-  dead: number;
   /** `delayed` and `ahead` as of the last commit. */
   saved: { delayed: number; ahead: number };
   /** What the group has changed. */
@@ -50,6 +47,13 @@ export interface RowChange {
   now: Row | undefined;
 }
 
+/** Where a message came from: the queue, its number there, and why. */
+export interface Moved {
+  origin: string;
+  number: number;
+  reason: string;
+}
+
 export interface DeliveryChanges {
   rows: Map<number, RowChange>;
   /** Delayed messages that the group has set, ascending. */
@@ -57,6 +61,8 @@ export interface DeliveryChanges {
   /** As of the last commit, of what has changed since. */
   leases: Map<number, Lease | undefined>;
   counts: Map<number, number | undefined>;
+  /** Messages that came from other queues, by their new number. */
+  moved: Map<number, Moved>;
   /** Messages that were brought, and are no longer. */
   unbrought: number[];
 }
@@ -69,8 +75,6 @@ export function newDelivery(): Delivery {
     delayed: 0,
     ahead: 0,
     clear: 0,
-    redelivered: 0,
-    dead: 0,
     saved: { delayed: 0, ahead: 0 },
     changes: undefined,
   };
@@ -93,6 +97,7 @@ export function changesOf(delivery: Delivery): DeliveryChanges {
   return (delivery.changes ??= {
     rows: new Map(),
     set: [],
+    moved: new Map(),
     leases: new Map(),
     counts: new Map(),
     unbrought: [],

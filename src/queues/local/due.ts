@@ -1,6 +1,12 @@
+import { StoreError } from "../../store/store.ts";
+import { finishGroup } from "./commit.ts";
+import type { Lease } from "./delivery.ts";
+import { failCommit } from "./failed_commit.ts";
+import { giveBack } from "./give_back.ts";
 import { putBackAll } from "./held.ts";
+import { addEnd, type LeaseEnd, nextEnd, removeNext } from "./lease_ends.ts";
 import type { Queue } from "./queue.ts";
-import { announceAvailable, type Local, now } from "./state.ts";
+import { announceAvailable, type Local, now, touch } from "./state.ts";
 
 /*
  * What happens by the clock. Delayed messages are in the store, in the order in which they are due, and only those that
@@ -13,9 +19,13 @@ const PORTION = 1000;
 /** After a failure, milliseconds to the next try. */
 const RETRY_MS = 1000;
 
+/** Leases that end in one commit. */
+const MOST_ENDED = 256;
+
 /** See {@link Backend.nextDue}. */
 export function nextDue({ due }: Local): number {
-  return Math.max(due.nextDelayed - due.offset, due.retryAt);
+  const end = nextEnd(due.ends)?.lease.due ?? Infinity;
+  return Math.max(Math.min(due.nextDelayed, end) - due.offset, due.retryAt);
 }
 
 /** See {@link Backend.doDue}. @throws StoreError */
@@ -24,8 +34,40 @@ export function doDue(local: Local): void {
   due.retryAt = clock.monotonic() + RETRY_MS;
   // Nothing is answered from memory as long as it is unknown what is on disk.
   if (local.failedSync !== undefined) return;
+  const areEnded = endLeases(local);
   bringDue(local);
-  due.retryAt = 0;
+  if (areEnded) due.retryAt = 0;
+}
+
+/** Ends leases whose time is over, in a commit of its own. @returns false when that failed: then they go on */
+export function endLeases(local: Local): boolean {
+  const { ends } = local.due;
+  const time = now(local);
+  const ended: LeaseEnd[] = [];
+  for (let next = nextEnd(ends); next !== undefined; next = nextEnd(ends)) {
+    if (next.lease.due > time || ended.length === MOST_ENDED) break;
+    removeNext(ends);
+    ended.push(next);
+  }
+  if (ended.length === 0) return true;
+  try {
+    for (const { queue, lease } of ended) endLease(local, queue, lease);
+    finishGroup(local, [], 0, 0);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    failCommit(local, [], 0, 0, error);
+  }
+  const left = ended.filter(
+    ({ queue, lease }) => queue.delivery?.leases.get(lease.number) === lease,
+  );
+  for (const end of left) addEnd(ends, end);
+  return left.length === 0;
+}
+
+function endLease(local: Local, queue: Queue, { number, deliveries }: Lease): void {
+  if (local.queues.get(queue.name) !== queue) return;
+  touch(local, queue);
+  giveBack(local, queue, number, deliveries);
 }
 
 /** Brings some of the messages that are due, between two groups: they can be taken then. @throws StoreError */
@@ -50,9 +92,4 @@ export function bringDue(local: Local): void {
   due.nextDelayed = found.length === PORTION ? until : (store.nextDue(due.place) ?? Infinity);
   for (const [queue, numbers] of brought) putBackAll(queue, numbers);
   announceAvailable(local, brought.keys());
-}
-
-/** A message is due then: it must be brought. */
-export function expectDue({ due }: Local, time: number): void {
-  if (time < due.nextDelayed) due.nextDelayed = time;
 }

@@ -94,7 +94,7 @@ function refuse(local: Local, operation: Operation): void {
     abortAll(operation.consumer as LocalConsumer);
     return;
   }
-  if (kind === "close" || kind === "abort") giveBack(local, operation);
+  if (kind === "close" || kind === "abort" || kind === "bury") giveBack(local, operation);
   if (kind !== "none") fail(operation, local.failedSync?.reason ?? "");
 }
 

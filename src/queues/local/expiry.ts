@@ -1,6 +1,5 @@
-import { append } from "./append.ts";
-import { createQueue } from "./create.ts";
 import { oldestNumber } from "./held.ts";
+import { moveMessage } from "./moving.ts";
 import { countAvailable, type Message, newMessage, noteGone, type Queue } from "./queue.ts";
 import { consumeHead, peekHead } from "./reading.ts";
 import { type Local, now, settingsOf, touch } from "./state.ts";
@@ -16,17 +15,6 @@ import { tally } from "./tally.ts";
 
 /** Expired messages that one request takes out of its way. */
 export const MAX_EXPIRED = 256;
-const SECOND = 1000;
-
-/** The message that is appended next expires then; 0 is never. */
-export function noteExpires(queue: Queue, expires: number): void {
-  const rounded = Math.ceil(expires / SECOND) * SECOND;
-  const { expiry } = queue;
-  if ((expiry === undefined ? 0 : expiry.last) === rounded) return;
-  const known = (queue.expiry ??= { saved: 0, last: 0, steps: [], cleaned: 0 });
-  known.steps.push({ number: queue.tail, expires: rounded });
-  known.last = rounded;
-}
 
 /** When a message expires by its own time, in milliseconds since 1970; 0 is never. @throws StoreError */
 export function expiresAt({ store }: Local, queue: Queue, number: number): number {
@@ -53,22 +41,18 @@ export function endOf(local: Local, queue: Queue, number: number): number {
 
 /** Takes an expired message, which was found as the oldest one, out of the queue: it is gone, or in the queue for them. */
 export function expireOldest(local: Local, queue: Queue, message: Message): void {
-  const { number, flags, body, start, end } = message;
+  const { number, start, end } = message;
   const { expireTo } = settingsOf(local, queue);
   touch(local, queue);
   consumeHead(queue, local.cache, message);
+  if (expireTo !== "" && expireTo !== queue.name) {
+    moveMessage(local, queue, message, expireTo, "expired");
+  }
   noteGone(queue, number, end - start);
+  local.bytes -= end - start;
   local.changes.costly++;
   local.changes.bytes += end - start;
   tally(local, queue, "expired");
-  if (expireTo === "" || expireTo === queue.name) {
-    local.bytes -= end - start;
-    return;
-  }
-  const target = local.queues.get(expireTo) ?? createQueue(local, expireTo);
-  touch(local, target);
-  noteExpires(target, 0);
-  append(target, local.cache, flags, body, start, end, false);
 }
 
 /**

@@ -1,24 +1,19 @@
 import { StoreError } from "../../store/store.ts";
-import { MAX_TAKEN, type Operation, type QueueCounts } from "../operation.ts";
+import { MAX_TAKEN, type Operation } from "../operation.ts";
 import { findSettings } from "../settings.ts";
-import type { QueueSummary } from "../summary.ts";
 import { append } from "./append.ts";
 import { dropAll } from "./cache.ts";
 import { createQueue } from "./create.ts";
 import { delayNew } from "./delays.ts";
-import { expectDue } from "./due.ts";
-import { mayExpire, noteExpires } from "./expiry.ts";
+import { newDelivery, setCount } from "./delivery.ts";
+import { expectDue } from "./due_time.ts";
+import { changeLease, changeOpen, release } from "./ending.ts";
+import { mayExpire } from "./expiry.ts";
+import { noteExpires } from "./expiry_steps.ts";
 import { find } from "./find.ts";
 import { type Flush, flushQueue } from "./flush.ts";
-import {
-  abandonOpen,
-  abortAll,
-  abortOpen,
-  closeOpen,
-  countMessages,
-  keepOpen,
-  putBack,
-} from "./held.ts";
+import { abandonOpen, keepOpen, putBack } from "./held.ts";
+import { failIfFull, lease, leaseNumber } from "./leases.ts";
 import { findFresh, findOldest } from "./oldest.ts";
 import { isRepeat, rememberId } from "./once.ts";
 import { changePause } from "./pause.ts";
@@ -35,15 +30,10 @@ import { dropOldest, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
 import { shortageOf } from "./space.ts";
 import { isChanged, type Local, now, settingsOf, touch } from "./state.ts";
-import { detailsOf, summaryOf } from "./summary.ts";
+import { detailsOf } from "./summary.ts";
 import { tally } from "./tally.ts";
+import { flushAll, list, survey } from "./visiting.ts";
 
-/** A queue in a list counts as so many bytes of the budget, and its name. */
-const ROW_BYTES = 32;
-/** Lines that tell of one queue in a survey. */
-const SUMMARY_ROWS = 6;
-/** Queues in a part of a list, or of a flush of all. */
-const LIST_PART = 64;
 /** The store keeps a message's number in 43 bits. */
 const MAX_NUMBER = 2 ** 43 - 1;
 
@@ -54,14 +44,19 @@ export function executeKind(local: Local, operation: Operation): void {
       return put(local, operation);
     case "take":
     case "open":
+    case "lease":
     case "peek":
       return take(local, operation);
     case "check":
     case "close":
     case "abort":
+    case "bury":
       return changeOpen(local, operation);
     case "release":
       return release(local, operation);
+    case "acknowledge":
+    case "extend":
+      return changeLease(local, operation);
     case "restore":
       return restore(local, operation);
     case "delete":
@@ -69,9 +64,7 @@ export function executeKind(local: Local, operation: Operation): void {
     case "flush":
       return flush(local, operation);
     case "flush all":
-      return visitQueues(local, operation, (queue, cursor) => {
-        cursor.flush = flushQueue(local, queue, cursor.flush);
-      });
+      return flushAll(local, operation);
     case "list":
       return list(local, operation);
     case "survey":
@@ -160,17 +153,27 @@ function take(local: Local, operation: Operation): void {
   if (!findOldest(local, queue, operation)) return;
   if (mayExpire(local, queue) && !findFresh(local, queue, operation)) return;
   const { fits, flags, start, end, number } = operation;
-  if (fits !== undefined && !fits(flags, end - start, number)) {
+  const told = kind === "lease" ? leaseNumber(queue, number) : number;
+  if (fits !== undefined && !fits(flags, end - start, told)) {
     operation.outcome = "too large";
     return;
   }
+  if (kind === "lease") failIfFull(queue);
   if (isTooMuch(operation)) return;
   local.changes.bytes += end - start;
   operation.queueId = queue.id;
+  const earlier = queue.delivery === undefined ? 0 : (queue.delivery.counts.get(number) ?? 0);
+  operation.deliveries = earlier;
   if (kind === "peek") return;
   consumeHead(queue, local.cache, operation);
   if (kind === "open") {
     keepOpen(queue, consumer as LocalConsumer, operation, local.clock.monotonic());
+    operation.deliveries++;
+    if (earlier > 0) tally(local, queue, "redelivered");
+  } else if (kind === "lease") {
+    lease(local, queue, operation, operation.lease);
+    operation.number = told;
+    operation.deliveries++;
   } else {
     noteGone(queue, number, end - start);
     local.bytes -= end - start;
@@ -190,45 +193,20 @@ function isTooMuch(operation: Operation): boolean {
   return false;
 }
 
-function changeOpen(local: Local, operation: Operation): void {
-  const { kind } = operation;
-  const queue = find(local, operation);
-  const consumer = operation.consumer as LocalConsumer;
-  if (kind === "check") {
-    if (queue !== undefined && consumer.open.has(queue)) operation.outcome = "held";
-    return;
-  }
-  const before = queue?.bytes ?? 0;
-  const isDone =
-    queue !== undefined &&
-    (kind === "close" ? closeOpen(queue, consumer) : abortOpen(queue, consumer));
-  if (queue === undefined || !isDone) {
-    operation.outcome = "absent";
-    return;
-  }
-  local.bytes += queue.bytes - before;
-  touch(local, queue);
-  operation.provisional = true;
-}
-
-function release(local: Local, operation: Operation): void {
-  for (const queue of abortAll(operation.consumer as LocalConsumer)) {
-    if (local.queues.get(queue.name) === queue) touch(local, queue);
-  }
-}
-
 /** Whether the message, which was taken, is back already, or was never gone. */
-function isThere({ stored, listed, restored }: Queue, number: number): boolean {
+function isThere({ store }: Local, queue: Queue, number: number): boolean {
+  const { id, stored, listed, restored, delivery } = queue;
   if (number >= stored.head || listed?.has(number) === true) return true;
+  if (delivery !== undefined && store.delayedFrom(id, number, 1)[0] === number) return true;
   return restored?.some((message) => message.number === number) === true;
 }
 
 /** Puts back a message that was taken and not delivered: it comes before all younger ones. */
 function restore(local: Local, operation: Operation): void {
-  const { number, flags, body, start, end, queueId } = operation;
+  const { number, flags, body, start, end, queueId, deliveries } = operation;
   const queue = find(local, operation);
   // After a failed sync, the message may be there already.
-  if (queue?.id !== queueId || isThere(queue, number)) return;
+  if (queue?.id !== queueId || isThere(local, queue, number)) return;
   touch(local, queue);
   operation.provisional = true;
   local.changes.costly++;
@@ -237,6 +215,7 @@ function restore(local: Local, operation: Operation): void {
   const segment = isStored ? undefined : singleSegment(number, flags, body, start, end);
   (queue.restored ??= []).push({ number, segment });
   putBack(queue, number);
+  if (deliveries > 0) setCount((queue.delivery ??= newDelivery()), number, deliveries);
   noteAdded(queue, number, end - start);
   local.bytes += end - start;
 }
@@ -278,60 +257,6 @@ function pause(local: Local, operation: Operation): void {
   }
   operation.provisional = true;
   changePause(local, queue, operation);
-}
-
-function list(local: Local, operation: Operation): void {
-  const counts: QueueCounts = { names: [], sets: [], gets: [] };
-  operation.counts = counts;
-  visitQueues(local, operation, (queue) => {
-    const sets = queue.tail - 1;
-    counts.names.push(queue.name);
-    counts.sets.push(sets);
-    counts.gets.push(sets - countMessages(queue));
-    local.changes.bytes += queue.name.length + ROW_BYTES;
-  });
-}
-
-function survey(local: Local, operation: Operation): void {
-  const summaries: QueueSummary[] = [];
-  operation.summaries = summaries;
-  visitQueues(local, operation, (queue) => {
-    summaries.push(summaryOf(local, queue));
-    local.changes.bytes += SUMMARY_ROWS * (queue.name.length + ROW_BYTES);
-  });
-}
-
-/** Where a list of all queues, or a flush of all, goes on. Queues may come and go meanwhile. */
-interface Cursor {
-  epoch: number;
-  queues: Iterator<Queue>;
-  /** Queues that are left to visit, counted at the beginning: so it ends even when queues are added all the time. */
-  left: number;
-  /** A flush that has not come to the end of its queue. */
-  flush: Flush | undefined;
-}
-
-/** Visits the next queues, up to LIST_PART of them. */
-function visitQueues(
-  local: Local,
-  operation: Operation,
-  visit: (queue: Queue, cursor: Cursor) => void,
-): void {
-  const cursor = (operation.cursor ??= newCursor(local)) as Cursor;
-  if (cursor.epoch !== local.epoch) throw new StoreError("the queues were read anew meanwhile");
-  operation.provisional = true;
-  local.changes.costly++;
-  if (cursor.flush !== undefined) visit(cursor.flush.queue, cursor);
-  for (let n = 0; n < LIST_PART && cursor.flush === undefined; n++) {
-    const next = cursor.left-- > 0 ? cursor.queues.next() : undefined;
-    if (next === undefined || next.done === true) return;
-    if (local.queues.get(next.value.name) === next.value) visit(next.value, cursor);
-  }
-  operation.outcome = "more";
-}
-
-function newCursor({ queues, epoch }: Local): Cursor {
-  return { epoch, queues: queues.values(), left: queues.size, flush: undefined };
 }
 
 function details(local: Local, operation: Operation): void {

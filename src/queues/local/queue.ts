@@ -225,6 +225,11 @@ export function tableOf({ delivery, listed }: Queue, number: number): Row["table
   return isHeld ? "held" : undefined;
 }
 
+/** The message, which is in the queue, has a row in the store: the stored head may pass it. */
+export function settle(queue: Queue, number: number): void {
+  if (number > queue.gone) queue.gone = number;
+}
+
 /** Nothing more is known of the deliveries of a message that is gone. @returns whether it has or had a row in the store */
 function forgetDelivery(queue: Queue, number: number, table: Row["table"] | undefined): boolean {
   const { delivery } = queue;

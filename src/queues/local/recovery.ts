@@ -7,7 +7,7 @@ import { setPaused } from "./pause.ts";
 import { countAvailable, expiryOf, isPaused, newQueue, type Queue, setOf } from "./queue.ts";
 import { loadOnce } from "./remembered.ts";
 import { restoreHeld } from "./rollback.ts";
-import { type Local, now } from "./state.ts";
+import { type Local, now, resumeLeases } from "./state.ts";
 import { newTotals } from "./totals.ts";
 
 /** After a failed try to read the file, milliseconds to the next one. */
@@ -66,7 +66,11 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   }
 }
 
-function reset({ cache, store, watcher, clock }: Local, queue: Queue, stored: StoredQueue): void {
+function reset(
+  { cache, store, watcher, clock, due }: Local,
+  queue: Queue,
+  stored: StoredQueue,
+): void {
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
@@ -76,12 +80,14 @@ function reset({ cache, store, watcher, clock }: Local, queue: Queue, stored: St
   queue.restored = undefined;
   queue.recount = undefined;
   queue.expiry = expiryOf(stored);
+  const counts = queue.delivery?.counts;
   resetDelivery(queue, stored);
+  resumeLeases(due, queue, clock);
   queue.gone = head - 1;
   queue.tail = tail;
   queue.bytes = bytes;
   for (const { number, consumer } of [...listOpen(queue)]) {
-    if (isInStore(store, queue, number)) continue;
+    if (isInStore(store, queue, number, counts?.get(number))) continue;
     removeOpen(queue, number);
     consumer.open.delete(queue);
   }
@@ -91,11 +97,15 @@ function reset({ cache, store, watcher, clock }: Local, queue: Queue, stored: St
   if (messages > 0 && watcher.isAwaited(queue.name)) watcher.ready(queue.name, messages);
 }
 
-/** Whether an open message is in the store. A row among the delayed ones is known from then on. */
-function isInStore(store: Store, queue: Queue, number: number): boolean {
+/**
+ * Whether an open message is in the store. A row among the delayed ones is known from then on.
+ * @param count how often it was delivered before
+ */
+function isInStore(store: Store, queue: Queue, number: number, count = 0): boolean {
   const { stored, listed, delivery } = queue;
   if (delivery !== undefined && store.delayedFrom(queue.id, number, 1)[0] === number) {
     delivery.brought.add(number);
+    if (count > 0) delivery.counts.set(number, count);
     return true;
   }
   return (number >= stored.head && number < stored.tail) || listed?.has(number) === true;

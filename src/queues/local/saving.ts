@@ -1,6 +1,6 @@
-import type { Batch, Delays, Position, StoredSegment } from "../../store/batch.ts";
+import type { Batch, Delays, NewSegment, Position } from "../../store/batch.ts";
 import { type Cache, dropBack, dropSpent } from "./cache.ts";
-import type { Delivery } from "./delivery.ts";
+import type { Delivery, DeliveryChanges } from "./delivery.ts";
 import { addHeld, oldestNumber } from "./held.ts";
 import type { Expiry, Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
@@ -30,9 +30,9 @@ export function savingOf(queue: Queue): Saving {
     return { position, listed, waitedMs: -1 };
   }
   if (head > stored.head) addHeld(queue, stored.head, head, listed);
+  for (const { number } of queue.restored ?? []) listed.push(number);
   // These have, or get, another row.
   if (delivery !== undefined) listed = listed.filter((number) => !hasOwnRow(delivery, number));
-  for (const { number } of queue.restored ?? []) listed.push(number);
   return { position, listed, waitedMs: -1 };
 }
 
@@ -69,7 +69,19 @@ export function addToBatch(queue: Queue, { position, listed }: Saving, batch: Ba
     batch.held.push(deliveries === undefined ? key : { ...key, deliveries });
   }
   for (const number of queue.unlisted ?? []) batch.released.push({ queue: queue.id, number });
-  if (delivery !== undefined) addRows(queue.id, delivery, batch);
+  if (delivery === undefined) return;
+  addRows(queue.id, delivery, batch);
+  if (delivery.changes !== undefined) addMoved(queue, delivery.changes, batch);
+}
+
+/** Adds where messages came from that are still in the queue. */
+function addMoved(queue: Queue, { moved, rows }: DeliveryChanges, batch: Batch): void {
+  if (moved.size === 0) return;
+  const into = (batch.moved ??= []);
+  for (const [number, { origin, number: originNumber, reason }] of moved) {
+    if (number < queue.head && rows.get(number)?.now === undefined) continue;
+    into.push({ queue: queue.id, number, origin, originNumber, reason });
+  }
 }
 
 function addSteps(queue: Queue, { steps }: Expiry, batch: Batch): void {
@@ -116,7 +128,7 @@ function addRows(queue: number, { changes, delayed, ahead, saved }: Delivery, ba
 }
 
 /** Adds the messages that the group set, as far as they are still in the queue. */
-function addUnsaved(queue: Queue, into: StoredSegment[]): void {
+function addUnsaved(queue: Queue, into: NewSegment[]): void {
   const { segments, stored, delivery } = queue;
   const mayHold = queue.returned !== undefined || queue.open !== undefined;
   if (mayHold || delivery?.changes !== undefined) addHeldUnsaved(queue, into);
@@ -133,7 +145,7 @@ function addUnsaved(queue: Queue, into: StoredSegment[]): void {
 }
 
 /** Adds held messages that the store does not have. */
-function addHeldUnsaved(queue: Queue, into: StoredSegment[]): void {
+function addHeldUnsaved(queue: Queue, into: NewSegment[]): void {
   for (const { segment } of queue.restored ?? []) {
     if (segment !== undefined) into.push(slice(queue, segment, segment.first, segment.end, 0));
   }
@@ -153,18 +165,13 @@ function addHeldUnsaved(queue: Queue, into: StoredSegment[]): void {
 }
 
 /** A part of a segment, as the store keeps it: the messages from `first`, which starts at `at`, up to `end`. */
-function slice(
-  queue: Queue,
-  segment: Segment,
-  first: number,
-  end: number,
-  at: number,
-): StoredSegment {
+function slice(queue: Queue, segment: Segment, first: number, end: number, at: number): NewSegment {
   const count = end - first;
   const start = count === 1 ? bodyAt(segment, at) : at;
   const stop = count === 1 ? start + lengthAt(segment, at) : segment.used;
   const flags = count === 1 ? flagsAt(segment, at) : 0;
-  return { queue: queue.id, first, count, flags, body: part(segment, start, stop) };
+  const saved = { queue: queue.id, first, count, flags, body: part(segment, start, stop) };
+  return segment.arrived === 0 ? saved : { ...saved, arrived: segment.arrived };
 }
 
 /** The group is committed, and `saving` with it. */

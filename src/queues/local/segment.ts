@@ -26,6 +26,8 @@ export interface Segment {
   /** This is one large message: `bytes` is its body without a head, and its flags are in `flags`. */
   large: boolean;
   flags: number;
+  /** When its messages were committed first, in milliseconds since 1970; 0: when they are stored, or were. */
+  arrived: number;
 }
 
 /** A segment takes more messages until it has this many bytes. */
@@ -50,6 +52,7 @@ export function newSegment(number: number, room: number): Segment {
     saved: 0,
     large: false,
     flags: 0,
+    arrived: 0,
   };
 }
 
@@ -65,6 +68,7 @@ export function largeSegment(number: number, flags: number, body: Buffer): Segme
     saved: 0,
     large: true,
     flags,
+    arrived: 0,
   };
 }
 
@@ -96,6 +100,7 @@ export function packedSegment(first: number, count: number, bytes: Buffer): Segm
     saved: used,
     large: false,
     flags: 0,
+    arrived: 0,
   };
 }
 
@@ -195,6 +200,7 @@ export function resetSegment(segment: Segment, number: number): void {
   segment.used = 0;
   segment.cursor = 0;
   segment.saved = 0;
+  segment.arrived = 0;
 }
 
 function write32(bytes: Buffer, at: number, value: number): void {

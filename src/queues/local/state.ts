@@ -6,6 +6,7 @@ import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from
 import type { Tally } from "../summary.ts";
 import { type Arrivals, newArrivals } from "./arrivals.ts";
 import { type Cache, newCache } from "./cache.ts";
+import { addEnd, type LeaseEnds, newLeaseEnds } from "./lease_ends.ts";
 import { countAvailable, isPaused, newQueue, type Queue } from "./queue.ts";
 import { loadOnce, MAX_IDS, type NewId, type Once } from "./remembered.ts";
 import { newSpace, type Space } from "./space.ts";
@@ -61,6 +62,9 @@ export interface Due {
   place: DuePlace;
   /** When the next one is due, or earlier; Infinity when there is none. */
   nextDelayed: number;
+  ends: LeaseEnds;
+  /** Queues whose dead letters stay in them: that was told. */
+  unburied: WeakSet<Queue>;
   /** After a failure, the earliest time of the next try, on the monotonic clock. */
   retryAt: number;
 }
@@ -137,13 +141,15 @@ export function newLocal(
 ): Local {
   const queues = new Map<string, Queue>();
   let bytes = 0;
+  const due = newDue(store, clock);
   for (const stored of store.queues()) {
-    queues.set(stored.name, newQueue(stored));
+    const queue = newQueue(stored);
+    queues.set(stored.name, queue);
+    resumeLeases(due, queue, clock);
     bytes += stored.bytes;
   }
   const defaults = { maxMessages: limits.messages, readsExptime };
   const queueRules = newQueueRules(rules, defaults);
-  const due = newDue(store, clock);
   return {
     store,
     queues,
@@ -172,10 +178,28 @@ export function newLocal(
   };
 }
 
+/** The leases that were read from the store go on: none of them for longer than it was made for. */
+export function resumeLeases({ ends, offset }: Due, queue: Queue, clock: Clock): void {
+  const { leases } = queue.delivery ?? {};
+  for (const [number, stored] of leases ?? []) {
+    const longest = Math.floor(clock.monotonic() + offset) + stored.length;
+    const lease = { ...stored, due: Math.min(stored.due, longest) };
+    leases?.set(number, lease);
+    addEnd(ends, { queue, lease });
+  }
+}
+
 function newDue(store: Store, { calendar, monotonic }: Clock): Due {
   const offset = calendar() - monotonic();
   const place = { due: 0, queue: 0, number: 0 };
-  return { offset, place, nextDelayed: store.nextDue(place) ?? Infinity, retryAt: 0 };
+  return {
+    offset,
+    place,
+    nextDelayed: store.nextDue(place) ?? Infinity,
+    ends: newLeaseEnds(),
+    unburied: new WeakSet(),
+    retryAt: 0,
+  };
 }
 
 function newChanges(): Changes {

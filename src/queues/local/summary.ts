@@ -24,6 +24,7 @@ export function summaryOf({ arrivals }: Local, queue: Queue): QueueSummary {
     openedAt: longestOpen(queue)?.openedAt,
     delayed: countWaiting(queue.delivery),
     arrived: messages === 0 ? 0 : knownArrival(arrivals, queue.id, oldestNumber(queue)),
+    leased: queue.delivery === undefined ? 0 : queue.delivery.leases.size,
     sets,
     gets: sets - messages,
     paused: queue.paused,

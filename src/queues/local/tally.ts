@@ -2,7 +2,14 @@ import type { Tally } from "../summary.ts";
 import type { Queue } from "./queue.ts";
 import type { Local } from "./state.ts";
 
-export const NO_TALLY: Tally = { dropped: 0, expired: 0, duplicates: 0, missed: 0 };
+export const NO_TALLY: Tally = {
+  dropped: 0,
+  expired: 0,
+  duplicates: 0,
+  redelivered: 0,
+  dead: 0,
+  missed: 0,
+};
 
 /** Counts a message of the queue. */
 export function tally({ changes }: Local, queue: Queue, what: keyof Tally): void {

@@ -10,7 +10,14 @@ import { written } from "../written.ts";
 import { number, opcodes, type Packet, parse, parseAll, status } from "./packet.ts";
 
 const body = Buffer.from("leftHelloright");
-const message = { flags: 4294967295, number: 2 ** 43 - 1, bytes: body, start: 4, end: 9 };
+const message = {
+  flags: 4294967295,
+  number: 2 ** 43 - 1,
+  bytes: body,
+  start: 4,
+  end: 9,
+  deliveries: 2,
+};
 
 function request(opcode: number): Request {
   const key = keyAt(Buffer.from("q/t=1"), 0, 5);

@@ -48,12 +48,14 @@ const known = new Map<number, [kind: string, extras: number[], hasKey: boolean |
   ...[0x04, 0x14].map((n) => [n, ["delete", [0], true]] as const),
   ...[0x07, 0x17].map((n) => [n, ["quit", [0], false]] as const),
   ...[0x08, 0x18].map((n) => [n, ["flush_all", [0, 4], false]] as const),
+  ...[0x1d, 0x1e, 0x23, 0x24].map((n) => [n, ["get", [4], true]] as const),
+  [0x1c, ["touch", [4], true]],
   [0x0a, ["noop", [0], false]],
   [0x0b, ["version", [0], false]],
   [0x10, ["stats", [0], undefined]],
   [0x1b, ["verbosity", [4], false]],
 ] as [number, [string, number[], boolean | undefined]][]);
-const quiet = [0x09, 0x0d, 0x11, 0x14, 0x17, 0x18];
+const quiet = [0x09, 0x0d, 0x11, 0x14, 0x17, 0x18, 0x1e, 0x24];
 
 /** What is in the bytes, as {@link requestOf} puts it but for the reasons of refusals. */
 export function reference(bytes: Buffer): Asked[] {
@@ -91,8 +93,15 @@ function errorOf({ opcode, extras, key, cas }: Packet, size: number): string | u
   const [kind, sizes, hasKey] = shape;
   if (!sizes.includes(extras.length) || (size > 0 && kind !== "set")) return INVALID;
   if (hasKey !== undefined && hasKey !== key.length > 0) return INVALID;
-  if (["set", "delete"].includes(kind) && (cas !== 0n || !isName(key))) return INVALID;
-  if (kind === "get" && !isKey(key)) return INVALID;
+  if (kind === "set" && (cas !== 0n || !isName(key))) return INVALID;
+  if (kind === "delete" && !(cas === 0n && isName(key)) && !isMessage(key, cas)) return INVALID;
+  const seconds = extras.length === 4 ? Buffer.from(extras, "latin1").readInt32BE(0) : 1;
+  if (kind === "touch" && (seconds < -1 || seconds > LONGEST || !isMessage(key, cas)))
+    return INVALID;
+  if (kind === "get" && (seconds < 1 || seconds > LONGEST || !isKey(key))) return INVALID;
+  if (kind === "get" && extras !== "" && /open|close|abort|peek/.test(key.replace(/^[^/]*/, ""))) {
+    return INVALID;
+  }
   if (kind === "set" && size > MAX_BODY) return "too large";
   if (kind === "flush_all" && !/^\0*$/.test(extras)) return INVALID;
   return kind === "stats" ? statError(key) : undefined;
@@ -102,6 +111,17 @@ function statError(key: string): string | undefined {
   const [what = "", name] = key.split(" ");
   if (!["", "reset", "queue"].includes(what)) return "unknown statistics";
   return what === "queue" && name !== undefined && !isName(name) ? INVALID : undefined;
+}
+
+const LONGEST = 2_592_000;
+
+/** Whether a lease is named, by the cas or in the key. */
+function isMessage(key: string, cas: bigint): boolean {
+  const [name = "", ...rest] = key.split("/");
+  const number = cas === 0n ? rest.join("/") : String(cas);
+  if (cas !== 0n && rest.length > 0) return false;
+  const isNumber = /^[0-9]{1,16}$/.test(number) && Number(number) >= 1;
+  return isName(name) && isNumber && Number(number) < 2 ** 53;
 }
 
 function isName(key: string): boolean {
@@ -118,7 +138,7 @@ function isKey(key: string): boolean {
   return isName(name) && combinations.includes([...new Set(others)].sort().join());
 }
 
-function meaning({ opcode, key, value, extras }: Packet): Record<string, unknown> {
+function meaning({ opcode, key, value, extras, cas }: Packet): Record<string, unknown> {
   const kind = known.get(opcode)?.[0] ?? "";
   const first = (): number => Buffer.from(extras, "latin1").readUInt32BE(0);
   switch (kind) {
@@ -127,7 +147,7 @@ function meaning({ opcode, key, value, extras }: Packet): Record<string, unknown
     case "set":
       return { set: key, flags: first(), body: value };
     case "delete":
-      return { delete: key };
+      return cas === 0n && isName(key) ? { delete: key } : { acknowledge: 0 };
     case "verbosity":
       return { verbosity: first() };
     case "stats": {

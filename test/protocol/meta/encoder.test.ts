@@ -8,7 +8,14 @@ import { newRequest, type Request } from "../../../src/protocol/request.ts";
 import { written } from "../written.ts";
 
 const body = Buffer.from("leftHelloright");
-const message = { flags: 4294967295, number: 2 ** 43 - 1, bytes: body, start: 4, end: 9 };
+const message = {
+  flags: 4294967295,
+  number: 2 ** 43 - 1,
+  bytes: body,
+  start: 4,
+  end: 9,
+  deliveries: 2,
+};
 const key = keyAt(Buffer.from("q"), 0, 1);
 
 function request(parts: Partial<Request>): Request {

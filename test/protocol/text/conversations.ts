@@ -13,6 +13,11 @@ const BAD_CHUNK = "CLIENT_ERROR bad data chunk";
 export const TOO_LARGE = "SERVER_ERROR object too large for cache";
 export const SLASH =
   "CLIENT_ERROR a slash has no place in the name here, it begins the options of a get";
+export const NAMED =
+  "CLIENT_ERROR a message is named <queue>/<number>, with the number that its lease told";
+export const BAD_TOUCH =
+  "CLIENT_ERROR seconds from 1 to 2592000 are accepted, 0 gives the message back, -1 makes it a dead letter";
+export const BAD_LEASE = "CLIENT_ERROR a lease lasts from 1 to 2592000 seconds";
 export const ONE_WAIT =
   "CLIENT_ERROR with several queues all of them have t=, with the same time, up to 16, and then none has or=";
 export const NO_DELAY = "CLIENT_ERROR a delay other than 0 is not possible";
@@ -46,7 +51,7 @@ export function fatal(answer: string): Found {
 const ERROR = refused("ERROR");
 const unknownOption = (option: string) =>
   refused(
-    `CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek, or=<queue>, pause=<seconds>, resume`,
+    `CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, or=<queue>, pause=<seconds>, resume`,
   );
 const meaningless = (verb: string) => `CLIENT_ERROR ${verb} has no meaning for a queue, use set`;
 
@@ -377,7 +382,15 @@ const flushes: Row[] = [
     silent(BAD_FORMAT),
   ],
   ["flush_all with a word too many", "flush_all 0 0\r\n", refused(BAD_FORMAT)],
-  ["delete with a slash", "delete q/open\r\ndelete q/ noreply\r\n", refused(SLASH), silent(SLASH)],
+  ["delete with a slash", "delete q/open\r\ndelete q/ noreply\r\n", refused(NAMED), silent(NAMED)],
+  [
+    "acknowledge and touch",
+    "delete q/5 0 noreply\r\ndelete q/9007199254740991\r\ntouch q/5 60\r\ntouch q/5 -1 noreply\r\n",
+    { kind: "acknowledge", name: "q", noreply: true },
+    { kind: "acknowledge", name: "q", noreply: false },
+    { kind: "touch", name: "q", noreply: false },
+    { kind: "touch", name: "q", noreply: true },
+  ],
 ];
 
 /** The end of the body is not known: the next line is the next request. */
@@ -521,7 +534,7 @@ const others: Row[] = [
     "incr q 1 noreply\r\ndecr q 1 noreply\r\ntouch q 0 noreply\r\n",
     silent("ERROR"),
     silent("ERROR"),
-    silent("ERROR"),
+    silent(NAMED),
   ],
   [
     "words that are nearly commands",
@@ -536,8 +549,8 @@ const others: Row[] = [
     "other commands",
     "incr q 1\r\ntouch q 0\r\ngat 0 q\r\nconstructor\r\n__proto__\r\n",
     ERROR,
-    ERROR,
-    ERROR,
+    refused(NAMED),
+    refused(BAD_LEASE),
     ERROR,
     ERROR,
   ],

@@ -18,7 +18,7 @@ function written(write: (bytes: Bytes) => void): string {
 
 function value(flags: number, number: number, body: Buffer): Value & { bytes: Buffer } {
   const bytes = Buffer.concat([Buffer.from("left"), body, Buffer.from("right")]);
-  return { flags, number, bytes, start: 4, end: 4 + body.length };
+  return { flags, number, bytes, start: 4, end: 4 + body.length, deliveries: 0 };
 }
 
 test("a line's end is CR LF", () => {

@@ -35,6 +35,8 @@ export function foundIn(request: Request): Found {
       return { kind: request.numbered ? "gets" : "get", names };
     }
     case "delete":
+    case "acknowledge":
+    case "touch":
     case "flush":
       return { kind, name, noreply };
     case "flush_all":

@@ -4,7 +4,10 @@
  */
 import {
   BAD_FORMAT,
+  BAD_LEASE,
+  BAD_TOUCH,
   fatal,
+  NAMED,
   NO_DELAY,
   ONE_WAIT,
   refused,
@@ -18,7 +21,7 @@ import type { Found } from "./reading.ts";
 
 const storage = ["set", "add", "replace", "append", "prepend", "cas"];
 const bodiless = (
-  "get gets delete flush flush_all stats verbosity incr decr touch version db_checkpoint db_archive quit " +
+  "get gets delete flush flush_all stats verbosity incr decr touch gat gats version db_checkpoint db_archive quit " +
   "mg md me mn ma pause resume dump_stats status reload shutdown flush_expired flush_all_expired"
 ).split(" ");
 const mostBytes = 2_147_483_645;
@@ -97,7 +100,10 @@ function readStorage(words: string[], maxBody: number): Found {
   if (words.length < least) return answer("ERROR");
   if (words.length > least + 1 || (words.length === least + 1 && !noreply)) return answer("ERROR");
   const wellFormed =
-    isName(name) && isNumber(flags, 4_294_967_295) && isTime(time) && isNumber(bytes, mostBytes);
+    (name.includes("/") || isName(name)) &&
+    isNumber(flags, 4_294_967_295) &&
+    isTime(time) &&
+    isNumber(bytes, mostBytes);
   if (!wellFormed) return answer(BAD_FORMAT);
   if (name.includes("/")) return answer(SLASH);
   if (verb !== "set") return answer(`CLIENT_ERROR ${verb} has no meaning for a queue, use set`);
@@ -114,9 +120,13 @@ function readLine([verb, ...rest]: string[]): Found {
       return readDelete(rest);
     case "verbosity":
       return readVerbosity(rest);
+    case "gat":
+    case "gats":
+      return readGat(verb === "gat" ? "get" : "gets", rest);
+    case "touch":
+      return readTouch(rest);
     case "incr":
     case "decr":
-    case "touch":
       return rest.length > 1 && rest.at(-1) === "noreply" ? silent("ERROR") : refused("ERROR");
     case "stats":
       return readStats(rest);
@@ -188,10 +198,46 @@ function readDelete(rest: string[]): Found {
   const noreply = more.at(-1) === "noreply";
   if (noreply) more.pop();
   const answer = noreply ? silent : refused;
+  if (name.includes("/")) {
+    const [queue, problem] = readMessage(name);
+    if (problem !== undefined) return answer(problem);
+    const good = more.length <= 1 && more.every(isTime);
+    return good ? { kind: "acknowledge", name: queue, noreply } : answer(BAD_FORMAT);
+  }
   if (!isName(name)) return answer(BAD_FORMAT);
-  if (name.includes("/")) return answer(SLASH);
   const good = more.length <= 1 && more.every(isTime);
   return good ? { kind: "delete", name, noreply } : answer(BAD_FORMAT);
+}
+
+/** `<queue>/<number>` @returns the queue, and what is wrong */
+function readMessage(name: string): [string, string | undefined] {
+  const [queue = "", ...rest] = name.split("/");
+  if (queue === "" || !isName(queue)) return [queue, BAD_FORMAT];
+  const number = rest.join("/");
+  const isGood = /^[0-9]{1,16}$/.test(number) && Number(number) >= 1 && Number(number) < 2 ** 53;
+  return [queue, isGood ? undefined : NAMED];
+}
+
+function readGat(verb: "get" | "gets", [seconds = "", ...keys]: string[]): Found {
+  if (keys.length === 0) return refused("ERROR");
+  if (!isNumber(seconds, 2_592_000) || Number(seconds) === 0) return refused(BAD_LEASE);
+  const found = readKeys(verb, keys);
+  const isLeasing = keys.every((key) => !/\/(open|close|abort|peek)(\/|$)/.test(key));
+  return found.kind === "error" || isLeasing ? found : refused("options");
+}
+
+function readTouch(rest: string[]): Found {
+  const [name = "", ...more] = rest;
+  const noreply = rest.length > 1 && more.at(-1) === "noreply";
+  const answer = noreply ? silent : refused;
+  if (more.length === 0) return answer("ERROR");
+  if (noreply) more.pop();
+  const [queue, problem] = readMessage(name);
+  if (problem !== undefined) return answer(problem);
+  const [seconds = ""] = more;
+  if (more.length !== 1 || !isTime(seconds)) return answer(BAD_FORMAT);
+  const isGood = Number(seconds) >= -1 && Number(seconds) <= 2_592_000;
+  return isGood ? { kind: "touch", name: queue, noreply } : answer(BAD_TOUCH);
 }
 
 function readVerbosity(rest: string[]): Found {

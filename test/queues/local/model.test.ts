@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 
 import { newConsumer } from "../../../src/queues/local/consumer.ts";
-import { bringDue } from "../../../src/queues/local/due.ts";
+import { bringDue, endLeases } from "../../../src/queues/local/due.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
 import { newRandom, type Random, seeds } from "../../protocol/random.ts";
@@ -23,10 +23,11 @@ import {
 
 suite();
 
-const NAMES = ["a", "b", "c", "d"] as const;
+const NAMES = ["a", "b", "c", "d", "a.dead"] as const;
 const SIZES = [0, 1, 30, 400, 5000, 16_383, 16_384, 40_000, 70_000];
 const CACHES = [0, 20_000, 150_000, 1024 * 1024];
 const RULES = [
+  "a:deliveries=3,retry=100..300,once=2147483647",
   "c:max-messages=4,max-bytes=100k,once=2147483647",
   "d:max-messages=3,max-bytes=50k,drop-oldest=yes,once=2147483647",
   "*:once=2147483647",
@@ -35,6 +36,7 @@ const LIMITS = {
   c: { messages: 4, bytes: 100 * 1024, drops: false },
   d: { messages: 3, bytes: 50 * 1024, drops: true },
 };
+const RETRIES = { a: { deliveries: 3, first: 100, most: 300 } };
 const CONSUMERS = 6;
 const GROUPS = 500;
 
@@ -54,6 +56,9 @@ const KINDS = [
   ["put", 36],
   ["take", 18],
   ["open", 12],
+  ["lease", 12],
+  ["acknowledge", 5],
+  ["extend", 5],
   ["peek", 6],
   ["check", 2],
   ["close", 8],
@@ -86,6 +91,8 @@ interface Trial {
   consumers: ReturnType<typeof newConsumer>[];
   /** Messages that were taken, and may yet be restored. */
   delivered: Delivered[];
+  /** Leases that were told; most of them are over. */
+  leases: { queue: string; number: number }[];
   /** Restores that are asked for, and of which message. */
   restores: Map<Operation, Delivered>;
   count: number;
@@ -110,21 +117,31 @@ function newOperationOf(trial: Trial): Operation {
   if (kind === "pause") return operation(kind, name, { ...fields, until: random.below(2) });
   if (kind === "release") {
     consumers[at] = newConsumer();
-    return operation(kind, "", { consumer });
+    return operation(kind, "", { consumer, inVain: true });
   }
   if (kind === "restore") {
     const [message] = delivered.splice(random.below(delivered.length || 1), 1);
     if (message === undefined) return operation("none");
     const { queue, message: taken } = message;
-    const one = operation(kind, queue, { ...taken, queueId: message.queueId });
+    const { queueId, deliveries } = message;
+    const one = operation(kind, queue, { ...taken, queueId, deliveries });
     trial.restores.set(one, message);
     return one;
   }
-  if (kind === "take" || kind === "open") {
+  if (kind === "acknowledge" || kind === "extend") {
+    const known = random.pick(trial.leases);
+    const fields = { chained, number: known?.number ?? 1, lease: random.pick([-1, 0, 500, 2000]) };
+    return operation(kind, known?.queue ?? name, fields);
+  }
+  if (kind === "abort") {
+    return operation(kind, name, { ...fields, delay: random.pick([-1, -1, 0, 200]) });
+  }
+  if (kind === "take" || kind === "open" || kind === "lease") {
+    const lease = random.between(1, 2000);
     const most = random.pick(SIZES);
     const fits =
       random.below(4) === 0 ? (_flags: number, length: number) => length <= most : undefined;
-    return operation(kind, name, { ...fields, fits });
+    return operation(kind, name, { ...fields, fits, lease });
   }
   return operation(kind, name, fields);
 }
@@ -135,17 +152,17 @@ const CUTTING = new Set(["failed", "skipped", "held", "too large"]);
 function toldBy(one: Operation) {
   const { kind, outcome, counts, details } = one;
   if (outcome !== "done") return { outcome };
-  if (kind === "take" || kind === "open" || kind === "peek")
+  if (kind === "take" || kind === "open" || kind === "lease" || kind === "peek")
     return { outcome, message: takenOf(one) };
   if (kind === "list" && counts !== undefined) {
     const { names, sets, gets } = counts;
     return { outcome, rows: names.map((name, i) => ({ name, sets: sets[i], gets: gets[i] })) };
   }
   if (kind !== "details" || details === undefined) return { outcome };
-  const { messages, bytes, open, sets, gets, paused, delayed } = details;
+  const { name, messages, bytes, open, sets, gets, paused, delayed, leased } = details;
   return {
     outcome,
-    rows: [{ name: details.name, messages, bytes, open, sets, gets, paused, delayed }],
+    rows: [{ name, messages, bytes, open, sets, gets, paused, delayed, leased }],
   };
 }
 
@@ -171,13 +188,18 @@ function predict(trial: Trial, operations: Operation[], from: number, to: number
 }
 
 /** The group is committed: all is as the model says. */
-function follow({ delivered }: Trial, executed: Operation[], predictions: Prediction[]): void {
+function follow(
+  { delivered, leases }: Trial,
+  executed: Operation[],
+  predictions: Prediction[],
+): void {
   for (const [i, one] of executed.entries()) {
     const { expected, serial } = predictions[i] as Prediction;
     expect<unknown>(toldBy(one)).toEqual(expected);
-    if (one.kind !== "take" || expected.message === undefined) continue;
-    const { queue, queueId } = one;
-    delivered.push({ queue, queueId, serial, message: expected.message });
+    const { kind, queue, queueId, number, deliveries } = one;
+    if (kind === "lease" && one.outcome === "done") leases.push({ queue, number });
+    if (kind !== "take" || expected.message === undefined) continue;
+    delivered.push({ queue, queueId, serial, message: expected.message, deliveries });
   }
 }
 
@@ -238,6 +260,21 @@ function killAndRestart(trial: Trial, operations: Operation[]): void {
   expectSame(trial);
 }
 
+/** Leases end by the clock, unless the commit of it fails. */
+function endLeasesOf(trial: Trial): void {
+  const { random, shop, model } = trial;
+  const { commit } = shop.store;
+  const isFailing = random.below(8) === 0;
+  if (isFailing) failNextCommit(shop, "no space");
+  shop.failures = [];
+  endLeases(shop.local);
+  shop.store.commit = commit;
+  if (shop.failures.length === 0) model.endLeases();
+  bringDue(shop.local);
+  model.bringDue();
+  expectSame(trial);
+}
+
 function expectSame({ shop, model }: Trial): void {
   expect(faults(shop)).toEqual([]);
   const counters = summaries(shop).map(
@@ -255,9 +292,10 @@ test.each(seeds)("seed %d", (seed) => {
   const trial: Trial = {
     random,
     shop: newShop(CACHES[seed % CACHES.length], NO_LIMITS, RULES),
-    model: new Model(LIMITS),
+    model: new Model(LIMITS, RETRIES),
     consumers: Array.from({ length: CONSUMERS }, () => newConsumer()),
     delivered: [],
+    leases: [],
     restores: new Map(),
     count: 0,
   };
@@ -273,12 +311,16 @@ test.each(seeds)("seed %d", (seed) => {
     const passed = random.below(300);
     trial.shop.now += passed;
     trial.model.now += passed;
+    endLeasesOf(trial);
     done += size;
   }
   expect(done).toBeGreaterThan(GROUPS * 10);
+  endLeasesOf(trial);
   trial.shop.now += 3000;
   trial.model.now += 3000;
+  endLeases(trial.shop.local);
   bringDue(trial.shop.local);
+  trial.model.endLeases();
   trial.model.bringDue();
   for (const [name, { available }] of trial.model.queues) {
     executeOne(trial.shop.local, operation("resume", name));

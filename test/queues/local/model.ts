@@ -15,6 +15,24 @@ interface ModelQueue {
   waiting: Map<Taken, number>;
   /** Of messages that were ever set. */
   ids: Set<string>;
+  leased: Map<Taken, ModelLease>;
+  /** How often a message was delivered, a lease or an open one not counted before it has ended. */
+  counts: Map<Taken, number>;
+  /** Messages that came as dead letters. */
+  buried: Set<Taken>;
+}
+
+interface ModelLease {
+  /** What the client was told. */
+  told: number;
+  until: number;
+}
+
+/** What happens to messages that come back. */
+export interface ModelRetry {
+  deliveries: number;
+  first: number;
+  most: number;
 }
 
 /** A name that is there: what a client can be told of the queue. */
@@ -27,6 +45,7 @@ export interface Counters {
   gets: number;
   paused: number | undefined;
   delayed: number;
+  leased: number;
 }
 
 /** What an operation should tell. */
@@ -42,6 +61,8 @@ export interface Delivered {
   queueId: number;
   serial: number;
   message: Taken;
+  /** How often it was delivered before. */
+  deliveries: number;
 }
 
 /** The most that a queue may have; `drops` says that the oldest messages make room for a new one. */
@@ -51,6 +72,7 @@ export interface ModelLimit {
   drops: boolean;
 }
 
+const NO_RETRY: ModelRetry = { deliveries: Infinity, first: 0, most: 0 };
 const NO_LIMIT: ModelLimit = { messages: Infinity, bytes: Infinity, drops: false };
 
 export class Model {
@@ -65,9 +87,15 @@ export class Model {
   now = 0;
   readonly #limits: Readonly<Record<string, ModelLimit>>;
 
-  /** @param limits by the names of the queues */
-  constructor(limits: Readonly<Record<string, ModelLimit>> = {}) {
+  readonly #retries: Readonly<Record<string, ModelRetry>>;
+
+  /** @param limits and retries by the names of the queues */
+  constructor(
+    limits: Readonly<Record<string, ModelLimit>> = {},
+    retries: Readonly<Record<string, ModelRetry>> = {},
+  ) {
     this.#limits = limits;
+    this.#retries = retries;
   }
 
   /** What the operation tells now; it changes nothing. */
@@ -93,7 +121,11 @@ export class Model {
   #roomFor(queue: ModelQueue | undefined, { queue: name, start, end }: Operation) {
     const { messages, bytes, drops } = this.#limits[name] ?? NO_LIMIT;
     const available = queue?.available ?? [];
-    const open = [...(queue?.open.values() ?? []), ...(queue?.waiting.keys() ?? [])];
+    const open = [
+      ...(queue?.open.values() ?? []),
+      ...(queue?.waiting.keys() ?? []),
+      ...(queue?.leased.keys() ?? []),
+    ];
     for (let dropped = 0; dropped <= (drops ? available.length : 0); dropped++) {
       const left = [...available.slice(dropped), ...open];
       const leftBytes = left.reduce((total, { body }) => total + body.length, 0);
@@ -123,11 +155,23 @@ export class Model {
       case "close":
         this.#settle(queue, consumer);
         break;
+      case "lease": {
+        const message = queue?.available.shift() as Taken;
+        const told = toldNumber(queue, message);
+        queue?.leased.set(message, { told, until: this.now + one.lease });
+        break;
+      }
+      case "acknowledge":
+      case "extend":
+        this.#changeLease(queue, one);
+        break;
       case "abort":
-        putBack(queue, this.#settle(queue, consumer));
+        this.#putBackCounted(one.queue, queue, this.#settle(queue, consumer), one.delay);
         break;
       case "release":
-        for (const each of this.queues.values()) putBack(each, this.#settle(each, consumer));
+        for (const [name, each] of [...this.queues]) {
+          this.#putBackCounted(name, each, this.#settle(each, consumer));
+        }
         // Also in a queue that the group deletes, should that be undone.
         for (const each of this.#saved.values()) {
           const message = each.open.get(consumer);
@@ -135,7 +179,10 @@ export class Model {
         }
         break;
       case "restore":
-        if (queue?.serial === delivered?.serial) putBack(queue, delivered?.message);
+        if (queue === undefined || delivered === undefined) break;
+        if (queue.serial !== delivered.serial) break;
+        putBack(queue, delivered.message);
+        if (delivered.deliveries > 0) queue.counts.set(delivered.message, delivered.deliveries);
         break;
       case "delete":
         this.queues.delete(one.queue);
@@ -152,6 +199,68 @@ export class Model {
         break;
       default:
     }
+  }
+
+  #changeLease(
+    queue: ModelQueue | undefined,
+    { kind, queue: name, number, lease }: Operation,
+  ): void {
+    for (const [message, { told }] of [...(queue?.leased ?? [])]) {
+      if (told !== number) continue;
+      if (kind === "extend" && lease > 0) {
+        queue?.leased.set(message, { told, until: this.now + lease });
+        continue;
+      }
+      queue?.leased.delete(message);
+      if (kind === "acknowledge") continue;
+      if (lease < 0 && queue !== undefined && !queue.buried.has(message)) this.#bury(name, message);
+      else this.#putBackCounted(name, queue, message);
+    }
+  }
+
+  /** It was delivered in vain. */
+  #putBackCounted(
+    name: string,
+    queue: ModelQueue | undefined,
+    message: Taken | undefined,
+    delay = -1,
+  ): void {
+    if (queue === undefined || message === undefined) return;
+    const { deliveries, first, most } = this.#retries[name] ?? NO_RETRY;
+    const count = (queue.counts.get(message) ?? 0) + 1;
+    if (count >= deliveries && !queue.buried.has(message)) {
+      this.#bury(name, message);
+      return;
+    }
+    queue.counts.set(message, count);
+    const pause = delay >= 0 ? delay : Math.min(most, first * 2 ** (count - 1));
+    if (pause > 0) queue.waiting.set(message, this.now + pause);
+    else putBack(queue, message);
+  }
+
+  #bury(name: string, { flags, body }: Taken): void {
+    const dead = this.#made(`${name}.dead`);
+    const message = { flags, number: ++dead.sets, body };
+    dead.available.push(message);
+    dead.buried.add(message);
+  }
+
+  /** Leases that are over by now end, in a commit of their own. */
+  endLeases(): void {
+    const ended = [...this.queues].flatMap(([name, queue]) =>
+      [...queue.leased]
+        .filter(([, { until }]) => until <= this.now)
+        .map(([message, { until }]) => ({ name, queue, message, until })),
+    );
+    ended.sort(
+      (a, b) =>
+        a.until - b.until || a.queue.serial - b.queue.serial || a.message.number - b.message.number,
+    );
+    for (const { name, queue, message } of ended) {
+      queue.leased.delete(message);
+      this.#putBackCounted(name, queue, message);
+    }
+    this.save();
   }
 
   /** What is due by now can be taken. */
@@ -193,7 +302,7 @@ export class Model {
     this.#settled.clear();
   }
 
-  #put({ queue: name, flags, body, start, end, delay, id }: Operation): void {
+  #made(name: string): ModelQueue {
     let queue = this.queues.get(name);
     if (queue === undefined) {
       queue = {
@@ -204,9 +313,17 @@ export class Model {
         paused: undefined,
         ids: new Set(),
         waiting: new Map(),
+        leased: new Map(),
+        counts: new Map(),
+        buried: new Set(),
       };
       this.queues.set(name, queue);
     }
+    return queue;
+  }
+
+  #put({ queue: name, flags, body, start, end, delay, id }: Operation): void {
+    const queue = this.#made(name);
     if (id !== "") queue.ids.add(id);
     const number = ++queue.sets;
     const message = { flags, number, body: body.toString("latin1", start, end) };
@@ -221,6 +338,11 @@ export class Model {
     this.#settled.add(message);
     return message;
   }
+}
+
+/** What a lease of the message tells now. */
+function toldNumber(queue: ModelQueue | undefined, message: Taken): number {
+  return message.number + 2 ** 43 * (queue?.counts.get(message) ?? 0);
 }
 
 function flush(queue: ModelQueue): void {
@@ -262,6 +384,9 @@ function copy(queues: Map<string, ModelQueue>): Map<string, ModelQueue> {
         open: new Map(queue.open),
         ids: new Set(queue.ids),
         waiting: new Map(queue.waiting),
+        leased: new Map(queue.leased),
+        counts: new Map(queue.counts),
+        buried: new Set(queue.buried),
       },
     ]),
   );
@@ -274,9 +399,9 @@ function listed(...queue: Parameters<typeof countersOf>): Partial<Counters> {
 
 function countersOf(
   name: string,
-  { sets, available, open, waiting, paused }: ModelQueue,
+  { sets, available, open, waiting, leased, paused }: ModelQueue,
 ): Counters {
-  const all = [...available, ...open.values(), ...waiting.keys()];
+  const all = [...available, ...open.values(), ...waiting.keys(), ...leased.keys()];
   return {
     name,
     messages: all.length,
@@ -286,6 +411,7 @@ function countersOf(
     gets: sets - all.length,
     paused,
     delayed: waiting.size,
+    leased: leased.size,
   };
 }
 
@@ -295,13 +421,21 @@ function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expe
   switch (one.kind) {
     case "take":
     case "open":
+    case "lease":
     case "peek": {
       if (one.kind === "open" && queue?.open.has(consumer)) return { outcome: "held" };
       const isPaused = queue?.paused === 0 && one.kind !== "peek";
       const message = isPaused ? undefined : queue?.available[0];
       if (message === undefined) return { outcome: "absent" };
       const isFit = one.fits?.(message.flags, message.body.length, message.number) ?? true;
-      return isFit ? { outcome: "done", message } : { outcome: "too large" };
+      if (!isFit) return { outcome: "too large" };
+      const number = one.kind === "lease" ? toldNumber(queue, message) : message.number;
+      return { outcome: "done", message: { ...message, number } };
+    }
+    case "acknowledge":
+    case "extend": {
+      const isLeased = [...(queue?.leased.values() ?? [])].some(({ told }) => told === one.number);
+      return { outcome: isLeased ? "done" : "absent" };
     }
     case "check":
       return { outcome: queue?.open.has(consumer) ? "held" : "done" };

@@ -259,6 +259,8 @@ export function withoutTally({
   dropped: _dropped,
   expired: _expired,
   duplicates: _duplicates,
+  redelivered: _redelivered,
+  dead: _dead,
   missed: _missed,
   ...rest
 }: QueueSummary): Omit<QueueSummary, keyof Tally> {
@@ -362,11 +364,10 @@ function faultOf(queue: Queue): string | undefined {
 /** What is counted of the deliveries is what is there. */
 function faultsOfDelivery({ name, delivery, head, tail }: Queue): string[] {
   if (delivery === undefined) return [];
-  const { ahead, delayed, brought, changes, leases } = delivery;
+  const { ahead, delayed, brought, leases } = delivery;
   const found: string[] = [];
   if (ahead < 0 || ahead > delayed || ahead > tail - head) found.push(`${name}: ${ahead} ahead`);
   if (brought.size > delayed) found.push(`${name}: ${brought.size} brought of ${delayed}`);
-  if (changes !== undefined) found.push(`${name}: changes behind a group`);
   for (const number of leases.keys()) {
     if (number >= head) found.push(`${name}: ${number} is leased beyond the head`);
   }

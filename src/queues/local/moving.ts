@@ -1,0 +1,34 @@
+import { append } from "./append.ts";
+import { createQueue } from "./create.ts";
+import { changesOf, newDelivery } from "./delivery.ts";
+import { noteExpires } from "./expiry_steps.ts";
+import type { Message, Queue } from "./queue.ts";
+import { type Local, touch } from "./state.ts";
+
+/**
+ * Adds a message of one queue to the tail of another. It has a new number there, keeps its flags and its time of arrival,
+ * and the store remembers where it came from. The caller takes it out of its old queue.
+ * @returns the queue that it is in now
+ */
+export function moveMessage(
+  local: Local,
+  from: Queue,
+  message: Message,
+  to: string,
+  reason: string,
+): Queue {
+  const { cache, changes, store, clock } = local;
+  const { number, flags, body, start, end } = message;
+  const isStored = number < from.stored.tail;
+  const arrived = (isStored ? store.arrived(from.id, number) : undefined) ?? clock.calendar();
+  const queue = local.queues.get(to) ?? createQueue(local, to);
+  touch(local, queue);
+  const moved = { origin: from.name, number, reason };
+  changesOf((queue.delivery ??= newDelivery())).moved.set(queue.tail, moved);
+  noteExpires(queue, 0);
+  append(queue, cache, flags, body, start, end, false, arrived);
+  local.bytes += end - start;
+  changes.bytes += end - start;
+  changes.costly++;
+  return queue;
+}
