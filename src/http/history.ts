@@ -10,10 +10,21 @@ import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_
  */
 export type Point = [at: number, messages: number, sets: number, gets: number];
 
-/** Oldest first. */
-export type TimeSeries = Point[];
+/** Milliseconds from one point to the next, and how many points are kept, of each span of time. */
+const SPANS = {
+  minutes: { intervalMs: 2000, maxPoints: 150 },
+  hour: { intervalMs: 60_000, maxPoints: 60 },
+  day: { intervalMs: 900_000, maxPoints: 96 },
+} as const;
 
-/** The last minutes of all queues together, of single queues by their ids, and the present rates of all. */
+export type Span = keyof typeof SPANS;
+
+export const spans = Object.keys(SPANS) as readonly Span[];
+
+/** The points of each span, oldest first. */
+export type TimeSeries = Record<Span, Point[]>;
+
+/** The course of all queues together, of single queues by their ids, and the present rates of all. */
 export interface History {
   all: TimeSeries;
   queues: Map<number, TimeSeries>;
@@ -22,14 +33,13 @@ export interface History {
   recordedAt: number;
 }
 
-/** Milliseconds from one point to the next, and how many points are kept: five minutes. */
-export const INTERVAL_MS = 2000;
-const MAX_POINTS = 150;
+/** Milliseconds from one look at the queues to the next. A timer may be late, and the next one early, by half of it. */
+export const INTERVAL_MS = SPANS.minutes.intervalMs;
 /** So many queues have a series from the start; that of any other begins when it is first looked at. */
 const MAX_QUEUES = 500;
 
 export function newHistory(): History {
-  return { all: [], queues: new Map(), rates: newRates(), recordedAt: 0 };
+  return { all: newTimeSeries(), queues: new Map(), rates: newRates(), recordedAt: 0 };
 }
 
 /** Adds a point for the present moment to each series, and forgets queues that are gone. */
@@ -72,18 +82,29 @@ function readArrival(backend: Backend, { name, arrived }: QueueSummary): void {
   }
 }
 
-/** The last minutes of a queue. A queue without a series gets one, in place of the oldest one where there are too many. */
+/** The course of a queue. A queue without a series gets one, in place of the oldest one where there are too many. */
 export function seriesOf({ queues }: History, { id }: QueueSummary): TimeSeries {
   const known = queues.get(id);
   if (known !== undefined) return known;
   const [oldest] = queues.keys();
   if (queues.size >= MAX_QUEUES && oldest !== undefined) queues.delete(oldest);
-  const series: TimeSeries = [];
+  const series = newTimeSeries();
   queues.set(id, series);
   return series;
 }
 
-function addPoint(series: TimeSeries, point: Point): void {
-  series.push(point);
-  if (series.length > MAX_POINTS) series.shift();
+export function newTimeSeries(): TimeSeries {
+  return { minutes: [], hour: [], day: [] };
+}
+
+/** Adds the point to each span whose last point is an interval old. */
+export function addPoint(series: TimeSeries, point: Point): void {
+  for (const span of spans) {
+    const { intervalMs, maxPoints } = SPANS[span];
+    const points = series[span];
+    const last = points.at(-1);
+    if (last !== undefined && point[0] - last[0] < intervalMs - INTERVAL_MS / 2) continue;
+    points.push(point);
+    if (points.length > maxPoints) points.shift();
+  }
 }

@@ -16,6 +16,7 @@ import { readTableQuery } from "./dashboard/table.ts";
 import { reasonOf } from "./failure.ts";
 import { rejectHost, rejectOrigin } from "./guard.ts";
 import { unhealthyReason } from "./health.ts";
+import { spans } from "./history.ts";
 import { type Monitor, newMonitor, startMonitor } from "./monitor.ts";
 import { type Host, readTarget, type Target } from "./target.ts";
 import type { Work } from "./work.ts";
@@ -194,9 +195,11 @@ async function answerPage(
   if (path === "/data/overview") {
     const table = readTableQuery(query);
     if (typeof table === "string") return refuse(400, table);
+    const span = spans.find((span) => span === (query.get("span") ?? "minutes"));
+    if (span === undefined) return refuse(400, `span is one of ${spans.join(", ")}`);
     reader.disconnectAfter(0);
     return await unlessLeft(signal, async () =>
-      json(work, await overview(monitor, account, table, queue, signal), reader),
+      json(work, await overview(monitor, account, table, queue, span, signal), reader),
     );
   }
   if (path === "/data/messages" && queue !== undefined) {

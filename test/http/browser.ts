@@ -367,6 +367,22 @@ try {
     await see("choose(undefined)");
   });
 
+  await check("the charts show five minutes, an hour or a day", async () => {
+    const starts =
+      "[...document.querySelectorAll('.axis :first-child')].map((start) => start.innerText)";
+    assert.deepEqual(new Set(await see<string[]>(starts)), new Set(["5 min ago"]));
+    await see(
+      "document.querySelector('#span').value = 'hour', document.querySelector('#span').onchange()",
+    );
+    await until("an hour", `${starts}.slice(0, 2).every((start) => start === '1 h ago')`);
+    assert.equal(await see("location.search"), "?span=hour");
+    await until("a line", "document.querySelector('#all path.line').getAttribute('d') !== ''");
+    await view.navigate(`${site}?span=day`);
+    await until("a day", `${starts}[0] === '1 d ago'`);
+    await view.navigate(site);
+    await until("all queues", "document.querySelectorAll('#rows tr').length > 5");
+  });
+
   await check("a queue is flushed and deleted once that is confirmed", async () => {
     await see("choose('exports')");
     await until("its buttons", "!document.querySelector('#delete').hidden");

@@ -180,6 +180,7 @@ test("an order or a limit that makes no sense is refused", async () => {
     ["limit=0", "limit is a number from 1 to 1000\n"],
     ["limit=1001", "limit is a number from 1 to 1000\n"],
     ["limit=x", "limit is a number from 1 to 1000\n"],
+    ["span=week", "span is one of minutes, hour, day\n"],
   ] as const) {
     const response = await server.get(`/data/overview?${query}`);
     expect([query, response.status, await response.text()]).toEqual([query, 400, reason]);

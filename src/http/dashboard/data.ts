@@ -7,7 +7,7 @@ import type { Histogram } from "../../util/histogram.ts";
 import { countActivities } from "../connections.ts";
 import { orWarn } from "../failure.ts";
 import { unhealthyReason } from "../health.ts";
-import { seriesOf } from "../history.ts";
+import { seriesOf, type Span } from "../history.ts";
 import type { Monitor } from "../monitor.ts";
 import { inTurn } from "../work.ts";
 import { findRow, listQueues, type TableQuery } from "./table.ts";
@@ -26,6 +26,7 @@ const MAX_PROMISED_BODY = MEGA;
  * Everything that the page shows, but for messages.
  * @param account decides which queues are shown; undefined: all are
  * @param asked the name of the queue that is shown by itself
+ * @param span of the charts
  * @throws the signal's reason when the client has left
  */
 export async function overview(
@@ -33,6 +34,7 @@ export async function overview(
   account: Account | undefined,
   query: TableQuery,
   asked: string | undefined,
+  span: Span,
   signal: AbortSignal,
 ): Promise<object> {
   const { history, engine } = monitor;
@@ -41,9 +43,9 @@ export async function overview(
   return {
     ...(await inTurn(monitor.work, signal, () => listQueues(monitor, account, query, signal))),
     server: await describeServer(monitor, account, signal),
-    history: history.all,
+    history: history.all[span],
     chosen: chosen === undefined ? undefined : findRow(monitor, chosen),
-    course: queue === undefined ? [] : seriesOf(history, queue),
+    course: queue === undefined ? [] : seriesOf(history, queue)[span],
     opened: chosen === undefined ? [] : listOpen(engine, chosen),
   };
 }

@@ -25,11 +25,12 @@ function addressOf(name) {
     query.set("sort", sort.key);
     query.set("order", sort.descending ? "descending" : "ascending");
   }
+  if ($("span").value !== "minutes") query.set("span", $("span").value);
   const search = query.size === 0 ? "" : `?${query}`;
   return `${location.pathname}${search}${name === undefined ? "" : `#${linkOf(name)}`}`;
 }
 
-/** After the filter or the order was changed. */
+/** After the filter, the order or the span was changed. */
 function keepAddress() {
   history.replaceState(null, "", addressOf(chosen));
 }
@@ -39,6 +40,8 @@ function followAddress() {
   const query = new URLSearchParams(location.search);
   const key = query.get("sort") ?? "messages";
   $("filter").value = query.get("filter") ?? "";
+  const span = query.get("span");
+  $("span").value = span in SPANS ? span : "minutes";
   if (columns.some((column) => column.key === key))
     sort = { key, descending: query.get("order") !== "ascending" };
   showChosen(nameIn(location.hash.slice(1)));

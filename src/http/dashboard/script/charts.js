@@ -36,18 +36,21 @@ function chart(parent, title, series) {
   caption.append(peak);
   plot.append(svg);
   const axis = element("div", undefined, "axis");
-  axis.append(element("span", "5 min ago"), element("span", "now"));
+  const start = element("span");
+  axis.append(start, element("span", "now"));
   figure.append(caption, plot, axis);
   parent.append(figure);
-  return { title, series, values, svg, paths, peak };
+  return { title, series, values, svg, paths, peak, start };
 }
 
 /** Each line is a list of [milliseconds of the server's monotonic clock, value]; `now` is of that clock, too. */
-function draw({ title, series, values, svg, paths, peak }, lines, show, now) {
+function draw({ title, series, values, svg, paths, peak, start }, lines, show, now) {
+  const span = SPANS[$("span").value];
+  write(start, span.start);
   const top = Math.max(1e-9, ...lines.flat().map(([, value]) => value));
   lines.forEach((line, i) => {
     const points = line.map(([at, value]) => {
-      const x = 300 - Math.min(300, (now - at) / 1000);
+      const x = 300 - Math.min(300, ((now - at) * 300) / span.length);
       return `${x.toFixed(1)} ${(100 - (value / top) * 96).toFixed(1)}`;
     });
     const d = points.length < 2 ? "" : `M${points.join("L")}`;

@@ -8,6 +8,7 @@ async function refresh() {
     sort: sort.key,
     order: sort.descending ? "descending" : "ascending",
     limit: maxRows,
+    span: $("span").value,
   });
   if (chosen !== undefined) query.set("queue", chosen);
   try {
@@ -46,6 +47,10 @@ $("filter").oninput = () => {
   keepAddress();
   refresh();
 };
+$("span").onchange = () => {
+  keepAddress();
+  refresh();
+};
 $("more").firstElementChild.onclick = () => {
   maxRows = Math.min(MOST_ROWS, maxRows + ROWS);
   refresh();
@@ -65,7 +70,8 @@ $("pause").onclick = () => {
 };
 document.onvisibilitychange = () => document.hidden || paused || refresh();
 document.onkeydown = ({ key, target }) => {
-  if (key === "/" && target.tagName !== "INPUT") setTimeout(() => $("filter").focus());
+  if (key === "/" && !["INPUT", "SELECT"].includes(target.tagName))
+    setTimeout(() => $("filter").focus());
   if (key === "Escape" && chosen !== undefined && !$("sure").open) choose(undefined);
 };
 window.onpopstate = followAddress;

@@ -20,6 +20,13 @@ const columns = [
 
 const isNarrow = matchMedia("(max-width: 1000px)"); // as in narrow.css
 
+/** What the charts can show: milliseconds, and when that begins. */
+const SPANS = {
+  minutes: { length: 300_000, start: "5 min ago" },
+  hour: { length: 3_600_000, start: "1 h ago" },
+  day: { length: 86_400_000, start: "1 d ago" },
+};
+
 let last; // the server's last answer
 let sort = { key: "messages", descending: true };
 let maxRows = ROWS;
