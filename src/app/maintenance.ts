@@ -10,7 +10,7 @@ const BUSY_PAUSE = 2;
 /** Milliseconds between two looks for stalled clients that take much memory. */
 const STALL_INTERVAL = 1000;
 /** Bytes that the process may take beside -m before its garbage is collected. */
-const MAX_OTHER_MEMORY = 100 * 1024 * 1024;
+const MAX_OTHER_MEMORY = 80 * 1024 * 1024;
 /** Queues that one dump of the statistics lists. */
 const MAX_LISTED = 1000;
 
