@@ -165,12 +165,9 @@ function pragma(database: Database, name: string): number {
  * from a copy has the log of the file before it, whose pages are not its own.
  */
 function namingLog<T>(file: string, work: () => T): T {
-  let hadLog = false;
+  const hadLog = hasLog(file);
   try {
-    return withStoreError(file, () => {
-      hadLog = hasLog(file);
-      return work();
-    });
+    return withStoreError(file, work);
   } catch (error) {
     const isDamaged = error instanceof StoreError && error.message.startsWith(`${file} is damaged`);
     if (!hadLog || !isDamaged) throw error;
@@ -181,8 +178,13 @@ function namingLog<T>(file: string, work: () => T): T {
   }
 }
 
+/** False also where that cannot be seen. */
 function hasLog(file: string): boolean {
-  return (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  try {
+    return statSync(`${file}-wal`).size > 0;
+  } catch {
+    return false;
+  }
 }
 
 /** Does the work; any error is thrown as a {@link StoreError} that names the file. */
