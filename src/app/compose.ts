@@ -66,6 +66,7 @@ function localOptions(options: Options, cacheLimit: number, clock: Runtime): Loc
       minFree: options.minFree ?? 0,
       ids: options.maxIds,
     },
+    fanout: options.fanout,
     readsExptime: options.expiry,
     rules: readQueueRules(options),
     tricklePercent: options.tricklePercent,

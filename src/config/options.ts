@@ -72,6 +72,8 @@ export interface Options {
   statsQueues: number;
   /** Bytes of the disk that sets leave free; undefined when they may fill it. */
   minFree: number | undefined;
+  /** Queues `q+name` get copies of the messages of `q`. */
+  fanout: boolean;
   /** The exptime of a set counts. */
   expiry: boolean;
   /** The maximum of ids of messages that are remembered. */
@@ -252,6 +254,10 @@ export const optionTable: OptionTable = {
   expiry: toggle(
     "--expiry",
     "messages expire at the exptime of their set, as memcached reads it; by default it is ignored",
+  ),
+  fanout: toggle(
+    "--fanout",
+    "a queue q+name, from the first get of it on, has a copy of each message that is set to q, as in Kestrel",
   ),
   maxIds: withDefault(
     "--max-ids <num>",

@@ -272,6 +272,7 @@ function replyDetails(engine: Engine, entry: Entry): void {
     ["dropped", details.dropped],
     ["delayed", delayed],
     ["expired", details.expired],
+    ["missed", details.missed],
     ["duplicates", details.duplicates],
     ["once", details.onceMs],
     ["leased", leased],

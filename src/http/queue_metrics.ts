@@ -67,6 +67,12 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     value: ({ expired }) => expired,
   },
   {
+    name: "memcacheq_queue_missed_copies_total",
+    kind: "counter",
+    help: "Copies of another queue's messages that there was no room for, since the start.",
+    value: ({ missed }) => missed,
+  },
+  {
     name: "memcacheq_queue_duplicates_total",
     kind: "counter",
     help: "Messages that were not stored because one with the same id was, since the start.",

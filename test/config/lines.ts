@@ -36,6 +36,7 @@ export const defaults: Options = {
   statsQueues: 1000,
   allowShutdown: false,
   expiry: false,
+  fanout: false,
   maxIds: 1_000_000,
   queue: [],
   queuesFile: undefined,

@@ -267,6 +267,7 @@ describe("stats queue with a name", () => {
         "dropped",
         "delayed",
         "expired",
+        "missed",
         "duplicates",
         "once",
         "leased",

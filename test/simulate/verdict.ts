@@ -234,6 +234,7 @@ function detailsOf(
     dropped,
     delayed,
     expired: details.expired,
+    missed: details.missed,
     duplicates: details.duplicates,
     once: details.onceMs,
     leased,

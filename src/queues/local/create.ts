@@ -11,6 +11,7 @@ export function createQueue(local: Local, name: string): Queue {
   if (id === undefined) throw new StoreError("too many queues");
   const queue = newQueue({ queue: id, name, head: 1, tail: 1, bytes: 0, held: [] });
   local.queues.set(name, queue);
+  if (name.includes("+")) local.fanout.isStale = true;
   local.changes.created.push(queue);
   local.changes.bytes += QUEUE_BYTES;
   return queue;

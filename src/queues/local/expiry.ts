@@ -24,9 +24,10 @@ export function expiresAt({ store }: Local, queue: Queue, number: number): numbe
   return step === undefined ? store.expires(id, number) : step.expires;
 }
 
-/** Whether messages of the queue may expire. */
+/** Whether messages of the queue may expire: where a pattern makes it the queue for its own expired ones, they stay. */
 export function mayExpire(local: Local, queue: Queue): boolean {
-  return queue.expiry !== undefined || settingsOf(local, queue).maxAgeMs !== Infinity;
+  const { maxAgeMs, expireTo } = settingsOf(local, queue);
+  return (queue.expiry !== undefined || maxAgeMs !== Infinity) && expireTo !== queue.name;
 }
 
 /** When a message expires, by its own time or by its age; Infinity when it never does. @throws StoreError */
@@ -45,9 +46,7 @@ export function expireOldest(local: Local, queue: Queue, message: Message): void
   const { expireTo } = settingsOf(local, queue);
   touch(local, queue);
   consumeHead(queue, local.cache, message);
-  if (expireTo !== "" && expireTo !== queue.name) {
-    moveMessage(local, queue, message, expireTo, "expired");
-  }
+  if (expireTo !== "") moveMessage(local, queue, message, expireTo, "expired");
   noteGone(queue, number, end - start);
   local.bytes -= end - start;
   local.changes.costly++;

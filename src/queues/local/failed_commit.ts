@@ -77,6 +77,7 @@ export function undoChanges(local: Local): void {
     rollBack(queue, cache);
     if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
   }
+  local.fanout.isStale = true;
   undoPauses(local);
   takeBackTally(local);
   for (const queue of changes.recounted) local.recounts.add(queue);

@@ -20,6 +20,8 @@ export interface LocalOptions {
   /** Bytes that messages may take in memory. */
   cacheLimit: number;
   limits: Limits;
+  /** Children of queues, `q+child`, get a copy of each message of the queue; false when absent. */
+  fanout?: boolean;
   /** The exptime of a set counts in all queues; false when absent. */
   readsExptime?: boolean;
   /** What holds for single queues; none when absent. */
@@ -43,6 +45,7 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     options.rules,
     options.readsExptime,
   );
+  local.fanout.isOn = options.fanout === true;
   return {
     newConsumer,
     execute: (operations, from, to) => executeGroup(local, operations, from, to),

@@ -3,6 +3,7 @@ import { MAX_TAKEN, type Operation } from "../operation.ts";
 import { findSettings } from "../settings.ts";
 import { append } from "./append.ts";
 import { dropAll } from "./cache.ts";
+import { copyMessage, makeChild } from "./copies.ts";
 import { createQueue } from "./create.ts";
 import { delayNew } from "./delays.ts";
 import { newDelivery, setCount } from "./delivery.ts";
@@ -129,6 +130,7 @@ function put(local: Local, operation: Operation): void {
   if (operation.id !== "") rememberId(local, queue, operation.id, operation.number);
   local.bytes += length;
   changes.bytes += length;
+  if (settings.copyTo.length > 0 || local.fanout.isOn) copyMessage(local, queue, operation);
 }
 
 function take(local: Local, operation: Operation): void {
@@ -141,6 +143,9 @@ function take(local: Local, operation: Operation): void {
   }
   if (queue === undefined || countAvailable(queue) === 0) {
     operation.outcome = "absent";
+    if (queue === undefined && kind !== "peek" && operation.queue.includes("+")) {
+      if (makeChild(local, operation.queue)) operation.provisional = true;
+    }
     return;
   }
   if (queue.paused !== undefined && kind !== "peek" && isPaused(queue, local.clock.calendar())) {
@@ -229,6 +234,7 @@ function deleteQueue(local: Local, operation: Operation): void {
   }
   operation.provisional = true;
   local.queues.delete(queue.name);
+  local.fanout.isStale = true;
   local.bytes -= queue.bytes;
   dropAll(cache, queue);
   changes.costly++;

@@ -48,6 +48,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   local.queues = new Map();
   local.bytes = 0;
   local.epoch++;
+  local.fanout.isStale = true;
   local.once = loadOnce(local.store, local.rules, local.once.ids.limit, now(local));
   local.due.place = { due: 0, queue: 0, number: 0 };
   local.due.nextDelayed = local.store.nextDue(local.due.place) ?? Infinity;

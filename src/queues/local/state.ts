@@ -34,6 +34,7 @@ export interface Local {
   checkpointAsked: "full" | "truncate" | undefined;
   /** Damaged queues whose bytes are being counted again. */
   recounts: Set<Queue>;
+  fanout: Fanout;
   /** The search for expired messages: see sweep.ts. */
   sweep: { rest: Iterator<Queue> | undefined };
   /** The ids of messages that were set: see once.ts. */
@@ -52,6 +53,18 @@ export interface Local {
   space: Space;
   /** Writes to the operator's log. */
   warn: (text: string) => void;
+}
+
+/** Queues that get a copy of each message of another one: see copies.ts. */
+export interface Fanout {
+  /** --fanout is given. */
+  isOn: boolean;
+  /** A child was made or deleted since the children were looked for. */
+  isStale: boolean;
+  /** The children of queues, by their names. */
+  children: Map<string, Queue[]>;
+  /** The operator was told that a child gets no copies. */
+  isTold: boolean;
 }
 
 /** What happens by the clock: see due.ts. Times are in milliseconds since 1970, as {@link now} tells them. */
@@ -165,6 +178,7 @@ export function newLocal(
     changes: newChanges(),
     recounts: new Set(),
     once: loadOnce(store, queueRules, limits.ids ?? MAX_IDS, clock.calendar()),
+    fanout: { isOn: false, isStale: true, children: new Map(), isTold: false },
     sweep: { rest: undefined },
     pauses: new Set([...queues.values()].filter(({ paused }) => (paused ?? 0) > 0)),
     arrivals: newArrivals(),

@@ -130,12 +130,13 @@ describe("the age", () => {
 
 describe("expired messages", () => {
   test("go to the queue for them, and stay there", () => {
-    const shop = shopWith("*:expiry=old");
-    set(shop, ["1", 1000], ["2", 1000]);
-    pass(shop, 11_000);
+    const shop = shopWith("*:max-age=300,expiry=old");
+    set(shop, ["1", 0], ["2", 0]);
+    pass(shop, 600_000);
     expect(sweepQueues(shop.local)).toBe(true);
     expect(details(shop, "q")).toMatchObject({ messages: 0, bytes: 0, expired: 2 });
     expect(details(shop, "old")).toMatchObject({ messages: 2, bytes: 2, sets: 2 });
+    expect(sweepQueues(shop.local)).toBe(false);
     expect([drain(shop, "old"), faults(shop)]).toEqual([["1", "2"], []]);
   });
 

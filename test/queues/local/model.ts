@@ -88,14 +88,17 @@ export class Model {
   readonly #limits: Readonly<Record<string, ModelLimit>>;
 
   readonly #retries: Readonly<Record<string, ModelRetry>>;
+  readonly #copies: Readonly<Record<string, readonly string[]>>;
 
-  /** @param limits and retries by the names of the queues */
+  /** @param limits by the names of the queues, as the retries, and where their messages are copied to */
   constructor(
     limits: Readonly<Record<string, ModelLimit>> = {},
     retries: Readonly<Record<string, ModelRetry>> = {},
+    copies: Readonly<Record<string, readonly string[]>> = {},
   ) {
     this.#limits = limits;
     this.#retries = retries;
+    this.#copies = copies;
   }
 
   /** What the operation tells now; it changes nothing. */
@@ -142,6 +145,8 @@ export class Model {
       case "put":
         queue?.available.splice(0, this.#roomFor(queue, one) ?? 0);
         this.#put(one);
+        for (const name of this.#copies[one.queue] ?? [])
+          this.#copy({ ...one, queue: name, id: "" });
         break;
       case "take":
         queue?.available.shift();
@@ -300,6 +305,14 @@ export class Model {
   #begin(): void {
     this.#opened.clear();
     this.#settled.clear();
+  }
+
+  /** A copy that there is no room for is missed. */
+  #copy(one: Operation): void {
+    const dropped = this.#roomFor(this.queues.get(one.queue), one);
+    if (dropped === undefined) return;
+    this.queues.get(one.queue)?.available.splice(0, dropped);
+    this.#put(one);
   }
 
   #made(name: string): ModelQueue {
