@@ -10,6 +10,7 @@ import { NOT_ALLOWED } from "../protocol/errors.ts";
 import { runCommand } from "./admin.ts";
 import { jsonAnswer, metricsAnswer, type Reader } from "./answers.ts";
 import { identify, type Identity } from "./basic.ts";
+import { listClients } from "./dashboard/clients.ts";
 import { oldestMessages, overview } from "./dashboard/data.ts";
 import { page, PAGE_HEADERS } from "./dashboard/page.ts";
 import { readTableQuery } from "./dashboard/table.ts";
@@ -206,6 +207,12 @@ async function answerPage(
     if (!mayPeek(account, queue)) return refuse(403, NOT_ALLOWED);
     const found = oldestMessages(engine.backend, queue);
     return found === undefined ? refuse(404, "there is no such queue") : json(work, found, reader);
+  }
+  if (path === "/data/clients") {
+    if (account !== undefined && !isAdmin(account)) return refuse(403, NOT_ALLOWED);
+    return await unlessLeft(signal, async () =>
+      json(work, await listClients(monitor, signal), reader),
+    );
   }
   return refuse(404, "there is nothing of that name");
 }

@@ -41,6 +41,8 @@ export interface Connection extends Outbox, Watched {
   session: Session;
   socket: ClientSocket;
   phase: Phase;
+  /** When it was accepted, in milliseconds of the monotonic clock. */
+  openedAt: number;
   /** Its shares of the usage: what is held of its requests, and of the replies to it. */
   incoming: Share;
   outgoing: Share;

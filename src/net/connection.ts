@@ -48,6 +48,7 @@ export function openConnection(clients: Clients, socket: ClientSocket, isTls = f
     }),
     socket,
     phase: "served",
+    openedAt: engine.runtime.monotonic(),
     unsent: [],
     incoming: newShare(),
     outgoing: newShare(),

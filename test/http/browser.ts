@@ -383,6 +383,17 @@ try {
     await until("all queues", "document.querySelectorAll('#rows tr').length > 5");
   });
 
+  await check("clients are shown when asked for", async () => {
+    await see("document.querySelector('#clients summary').click()");
+    await until("three of them", `${shown("#clientCount")} === '3'`);
+    const text = await see<string>(shown("#clientRows"));
+    assert.ok(text.includes("waits for refunds") && text.includes("has open exports"), text);
+    await see("document.querySelector('#clients').scrollIntoView()");
+    await picture("clients");
+    await see("scrollTo(0, 0)");
+    await see("document.querySelector('#clients summary').click()");
+  });
+
   await check("a queue is flushed and deleted once that is confirmed", async () => {
     await see("choose('exports')");
     await until("its buttons", "!document.querySelector('#delete').hidden");

@@ -392,6 +392,45 @@ describe("--http-admin", () => {
   });
 });
 
+test("clients are listed with what they wait for and have open", async () => {
+  const server = await startWeb();
+  const [consumer, waiter, idle] = [
+    await server.connect(),
+    await server.connect(),
+    await server.connect(),
+  ];
+  await consumer.put("caf\xc3\xa9", "x");
+  consumer.send("get caf\xc3\xa9/open\r\n");
+  expect(await consumer.messages()).toHaveLength(1);
+  waiter.send("get jobs/t=60000\r\n");
+  idle.send("set half 0 0 100\r\nhalf");
+  const list = await eventually("three clients", async () => {
+    const response = await server.get("/data/clients");
+    const { total, clients } = (await response.json()) as {
+      total: number;
+      clients: {
+        client: string;
+        age: number;
+        activity: string;
+        waitsFor: string[];
+        open: string[];
+        unread: number;
+      }[];
+    };
+    const isSeen =
+      clients.some(({ unread }) => unread > 0) &&
+      clients.some(({ waitsFor }) => waitsFor.length > 0);
+    return total === 3 && isSeen ? clients : undefined;
+  });
+  expect(list.map(({ activity, waitsFor, open }) => [activity, waitsFor, open])).toEqual([
+    ["ready", [], ["café"]],
+    ["waiting", ["jobs"], []],
+    ["ready", [], []],
+  ]);
+  expect(list.every(({ client, age }) => /^127\.0\.0\.1:\d+$/.test(client) && age >= 0)).toBe(true);
+  await server.stop();
+});
+
 test("what is not there is not found", async () => {
   const server = await startWeb();
   for (const path of ["/favicon.ico", "/data/", "/data/messages", "/../etc/passwd", "/metricsx"]) {

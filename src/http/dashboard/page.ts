@@ -3,6 +3,7 @@ import address from "./script/address.js" with { type: "text" };
 import admin from "./script/admin.js" with { type: "text" };
 import bodies from "./script/bodies.js" with { type: "text" };
 import charts from "./script/charts.js" with { type: "text" };
+import clients from "./script/clients.js" with { type: "text" };
 import json from "./script/json.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
 import messagepack from "./script/messagepack.js" with { type: "text" };
@@ -34,6 +35,7 @@ const script = [
   messagepack,
   bodies,
   queue,
+  clients,
   admin,
   main,
 ].join("\n");

@@ -17,6 +17,7 @@ async function refresh() {
     const answer = await response.json();
     if (turn !== asked) return;
     show(answer);
+    refreshClients();
   } catch (error) {
     if (turn !== asked) return;
     $("health").classList.add("bad");
@@ -41,6 +42,7 @@ function show(answer) {
 }
 
 showHeads();
+prepareClients();
 const allCharts = twoCharts($("all"));
 const queueCharts = twoCharts($("course"));
 $("filter").oninput = () => {
