@@ -310,6 +310,16 @@ describe("a foreign name for this address", () => {
   });
 });
 
+test("a queue tells what became of messages that no client got", async () => {
+  const server = await startWeb(["--queue", "q:max-messages=1,drop-oldest=yes,copy-to=full"]);
+  const client = await server.connect();
+  for (let n = 0; n < 3; n++) await client.put("q/id=same", "x");
+  for (let n = 0; n < 2; n++) await client.put("q", "x");
+  const { queues } = await overview(server);
+  expect(queues).toMatchObject([{ lost: {} }, { lost: { dropped: 2, duplicates: 2 } }]);
+  await server.stop();
+});
+
 describe("--http-admin", () => {
   const proof = { "x-memcacheq": "page" };
 

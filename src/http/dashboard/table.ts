@@ -29,6 +29,8 @@ export interface QueueRow {
   openAge: number;
   /** Milliseconds that are left of its pause; -1 until it is resumed, 0 when it is not paused. */
   paused: number;
+  /** What became of messages that no client got, by the words for it, as far as there is any: since the start. */
+  lost: Record<string, number>;
   /** Of the bodies. */
   bytes: number;
   sets: number;
@@ -136,10 +138,16 @@ function rowOf({ engine, history }: Monitor, queue: QueueSummary, shown: string)
     open,
     openAge,
     paused: pauseLeft(engine, queue.paused),
+    lost: lostIn(queue),
     bytes,
     sets,
     gets,
   };
+}
+
+function lostIn({ dropped, expired, duplicates, missed }: QueueSummary): Record<string, number> {
+  const all = { dropped, expired, duplicates, "missed copies": missed };
+  return Object.fromEntries(Object.entries(all).filter(([, n]) => n > 0));
 }
 
 function absentRow({ engine }: Monitor, name: string, shown: string): QueueRow {
@@ -152,6 +160,7 @@ function absentRow({ engine }: Monitor, name: string, shown: string): QueueRow {
     open: 0,
     openAge: 0,
     paused: 0,
+    lost: {},
     bytes: 0,
     sets: 0,
     gets: 0,

@@ -59,6 +59,7 @@ function factsOf(queue) {
     ["waiting", count(queue.waiters)],
     ["sets, ever", count(queue.sets)],
     ["gets, ever", count(queue.gets)],
+    ...Object.entries(queue.lost).map(([what, n]) => [what, count(n)]),
   ];
 }
 
