@@ -1,5 +1,5 @@
 import { type Bytes, writeBytes } from "../protocol/buffer.ts";
-import type { Request } from "../protocol/request.ts";
+import { keyOf, type Request } from "../protocol/request.ts";
 import type { OperationKind, QueueCounts } from "../queues/operation.ts";
 import { type Account, maySee } from "./access/account.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
@@ -93,6 +93,26 @@ export function addFlush(engine: Engine, session: Session, request: Request): vo
 export function replyFlush(engine: Engine, entry: Entry): void {
   if (entry.outcome === "more") return continueLater(engine, entry);
   if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "flushed");
+  finish(engine, entry);
+}
+
+/** Moves all messages of a queue to another one, in parts. The reply is that of a get without a message. */
+export function addMoveAll(engine: Engine, session: Session, request: Request): void {
+  const { queue, target } = keyOf(request, 0);
+  const entry = addPart(engine, "move all", session, request);
+  entry.queue = queue;
+  entry.target = target;
+  engine.gathering.changes++;
+}
+
+export function replyMoveAll(engine: Engine, entry: Entry): void {
+  if (entry.outcome === "more") return continueLater(engine, entry);
+  const { request, session } = entry;
+  const start = engine.output.length;
+  if (!replyFailure(engine, entry) && request.wanted === "all") {
+    request.encoder.end(engine.output, request, false);
+    if (isTracing()) traceReply(engine, session, request, start);
+  }
   finish(engine, entry);
 }
 

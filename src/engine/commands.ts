@@ -7,9 +7,11 @@ import {
   addFlush,
   addFlushAll,
   addList,
+  addMoveAll,
   replyFlush,
   replyFlushAll,
   replyList,
+  replyMoveAll,
 } from "./all_queues.ts";
 import { addAuthenticate } from "./authenticate.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
@@ -46,6 +48,7 @@ export const commands: Record<RequestKind, Command> = {
   set: { add: addSet, reply: replySet },
   get: { add: addGet, reply: replyGet },
   delete: { add: adding("delete", LOOK, true), reply: replyDelete },
+  "move all": { add: addMoveAll, reply: replyMoveAll },
   acknowledge: { add: addAcknowledge, reply: finishing(replyAcknowledge) },
   touch: { add: addTouch, reply: finishing(replyTouch) },
   flush: { add: addFlush, reply: replyFlush },
@@ -160,6 +163,11 @@ function addSet(engine: Engine, session: Session, request: Request): void {
   const { options } = request;
   entry.delay = options === undefined ? 0 : options.delay;
   entry.id = options === undefined ? "" : options.id;
+  entry.source = options === undefined ? "" : options.source;
+  if (options !== undefined && options.source !== "") {
+    entry.sourceNumber = options.sourceNumber;
+    entry.consumer = session.consumer;
+  }
   entry.expires = request.exptime === 0 ? 0 : expiryOf(engine, request.exptime);
   gathering.changes++;
   gathering.bytes += request.bodyEnd - request.bodyStart;
@@ -183,6 +191,14 @@ function replySet(engine: Engine, entry: Entry): void {
     replyOutcome(engine, entry, "stored", entry.request.numbered ? entry.number : 0);
   } else if (entry.outcome === "repeated") {
     replyOutcome(engine, entry, "stored");
+  } else if (entry.outcome === "unheld") {
+    const how = entry.sourceNumber > 0 ? "has that lease" : "is open";
+    replyError(
+      engine,
+      entry,
+      "bad request",
+      `no message of ${entry.source} ${how}, nothing is stored`,
+    );
   } else if (entry.outcome === "full") {
     stats.counters.setsNotStored++;
     replyOutcome(engine, entry, "not stored");

@@ -8,7 +8,7 @@ import { keepBody } from "./records.ts";
 import { forgetWait, offer } from "./waiters.ts";
 
 /** Operations that get a message, which a client that has disconnected cannot receive. */
-const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "lease", "peek"]);
+const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "lease", "move", "peek"]);
 
 /**
  * The client has disconnected. Its gets that are not executed yet are withdrawn, so their messages stay in the queues.

@@ -9,7 +9,7 @@ import { keyOf, type Request } from "../protocol/request.ts";
 /** A queue that a get may take its message from, and the place of the key that names it. */
 export interface Target {
   queue: string;
-  action: "take" | "open" | "lease" | "peek";
+  action: Exclude<Key["action"], "none" | "move all">;
   keyIndex: number;
 }
 
@@ -40,6 +40,6 @@ export function leaseOf({ leaseMs }: Request, { lease }: Key): number {
 function targetsIn(request: Request, key: Key, keyIndex: number): Target[] {
   const { queue, others } = key;
   const wanted = actionOf(request, key);
-  const action = wanted === "none" ? "take" : wanted;
+  const action = wanted === "none" || wanted === "move all" ? "take" : wanted;
   return [queue, ...others].map((name) => ({ queue: name, action, keyIndex }));
 }

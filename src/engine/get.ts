@@ -98,7 +98,9 @@ function addPart(engine: Engine, session: Session, request: Request, room?: Room
 export function addCloses(engine: Engine, session: Session, request: Request, from: number): void {
   for (let i = from; i < keyCount(request); i++) {
     const key = keyOf(request, i);
-    if (key.before === "close") addOperation(engine, "close", session, request, key, i);
+    const { before } = key;
+    if (before === "close" || before === "pass")
+      addOperation(engine, before, session, request, key, i);
   }
 }
 
@@ -196,6 +198,7 @@ function addOperation(
   entry.consumer = session.consumer;
   entry.keyIndex = index;
   if (kind === "lease") entry.lease = leaseOf(request, key);
+  entry.target = key.target;
   engine.gathering.changes++;
   return entry;
 }
@@ -241,7 +244,8 @@ function replyOperation(engine: Engine, entry: Entry): void {
   const { stats } = engine;
   const { session, outcome, kind } = entry;
   const key = keyOf(entry.request, entry.keyIndex);
-  const isTaking = kind === "take" || kind === "open" || kind === "lease" || kind === "peek";
+  const isTaking =
+    kind === "take" || kind === "open" || kind === "lease" || kind === "move" || kind === "peek";
   // One message is asked for: what it was not taken from has no part in the reply.
   const isOther = outcome === "skipped" || (outcome === "absent" && !entry.last);
   if (isTaking && isOther && isEither(entry.request)) return;
@@ -285,6 +289,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
       return;
     case "pending":
     case "full":
+    case "unheld":
     case "repeated":
     case "more":
     case "skipped":

@@ -12,6 +12,9 @@ import { keepWaiting } from "./waiters.ts";
 /** Operations that stand before the keys of a get. */
 const BEFORE_KEYS: ReadonlySet<OperationKind> = new Set(["check", "clash", "none"]);
 
+/** Operations whose reply has a message. */
+const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "lease", "move", "peek"]);
+
 /** The session's request is added again, from the key of this operation on. */
 export function postpone(engine: Engine, { session, request, kind, keyIndex }: Entry): void {
   if (session.wait !== undefined) return keepWaiting(engine, session);
@@ -43,7 +46,7 @@ export function continuePostponing(engine: Engine, session: Session): void {
 export function postponeUnderPressure(group: Group): void {
   for (let i = group.done; i < group.count; i++) {
     const { session, kind, fits } = group.entries[i] as Entry;
-    if (kind !== "take" && kind !== "open" && kind !== "peek") continue;
+    if (!TAKING.has(kind)) continue;
     const { sink, wait, hasConnection, phase } = session;
     if (!sink.pressure.outputFull || !hasConnection || phase === "closed") continue;
     if (wait === undefined && fits === undefined) session.postponed = true;

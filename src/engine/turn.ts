@@ -151,7 +151,7 @@ function returnUndelivered(engine: Engine, entry: Entry): void {
     return commands[request.kind].add(engine, session, request);
   }
   // A flush goes on to its end.
-  if (outcome === "more" && (kind === "flush all" || kind === "flush")) {
+  if (outcome === "more" && (kind === "flush all" || kind === "flush" || kind === "move all")) {
     session.cursor = entry.cursor;
     return commands[request.kind].add(engine, session, request);
   }

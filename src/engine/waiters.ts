@@ -84,6 +84,7 @@ function offerTo(engine: Engine, session: Session, queue: string): Target["actio
   const entry = addEntry(engine, action, session, current, 0);
   entry.queue = queue;
   if (action === "lease") entry.lease = leaseOf(current, keyOf(current, keyIndex));
+  if (action === "move") entry.target = keyOf(current, keyIndex).target;
   entry.consumer = session.consumer;
   entry.keyIndex = keyIndex;
   if (sink.pressure.outputFull) {

@@ -21,6 +21,7 @@ export const SLASH = "a slash has no place in the name here, it begins the optio
 export const ONE_WAIT =
   "with several queues all of them have t=, with the same time, up to 16, and then none has or=";
 export const BAD_PAUSE = "a pause is a number of seconds from 0 to 2147483647, 0 is until resume";
+export const ONE_ALL = "option all is allowed with a single key only";
 export const NO_DELAY = "a delay other than 0 is not possible";
 export const UNAUTHENTICATED = "unauthenticated";
 export const AUTHENTICATION_FAILED = "authentication failure";

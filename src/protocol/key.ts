@@ -13,10 +13,12 @@ export interface Key {
   /** Without options. */
   readonly plain: boolean;
   /** What happens first to the message that this client has open. */
-  readonly before: "close" | "abort" | "bury" | "pause" | "resume" | undefined;
+  readonly before: "close" | "abort" | "bury" | "pass" | "pause" | "resume" | undefined;
   /** pause: how long; 0 is until the queue is resumed. */
   readonly seconds: number;
   readonly action: Action;
+  /** move, move all, pass: the queue that the message goes to; "" otherwise. */
+  readonly target: string;
   /** lease: how long it lasts, in milliseconds. */
   readonly lease: number;
   /** abort: milliseconds before the message can be delivered again; -1 is what the settings of the queue say. */
@@ -30,11 +32,11 @@ export interface Key {
 /** What the options of a key say. */
 type Options = Pick<
   Key,
-  "others" | "lease" | "delay" | "before" | "seconds" | "action" | "wait" | "problem"
+  "target" | "others" | "lease" | "delay" | "before" | "seconds" | "action" | "wait" | "problem"
 >;
 
 /** What the client wants with a message: have it, keep it open until it says close, lease it, look at it, or nothing. */
-export type Action = "take" | "open" | "lease" | "peek" | "none";
+export type Action = "take" | "open" | "lease" | "move" | "move all" | "peek" | "none";
 
 /** Many keys in little memory: the bytes of their line, at most 65,536, and where in them each key starts. */
 export interface KeyTable {
@@ -60,11 +62,14 @@ const FORMS: readonly string[] = [
   "lease=<ms>",
   "delay=<ms>",
   "dead",
+  "to=<queue>",
+  "all",
   "or=<queue>",
   "pause=<seconds>",
   "resume",
 ];
 const NO_OTHERS: readonly string[] = Object.freeze([]);
+const TO = "to=";
 const LEASE = "lease=";
 const DELAY = "delay=";
 const SPACE = 32;
@@ -144,10 +149,11 @@ function parseKey(text: string): Key {
   const queue = text.slice(0, slash);
   const options = optionsOf(text.slice(slash + 1));
   const problem = queueProblem(queue) ?? options.problem;
-  const { others, before, seconds, lease, delay, action, wait } = options;
+  const { target, others, before, seconds, lease, delay, action, wait } = options;
   return {
     text,
     queue,
+    target,
     others,
     plain: false,
     before,
@@ -176,12 +182,15 @@ function parseOptions(options: string[]): Options {
   const has = (option: string) => options.includes(option);
   const wait = options.findLast((option) => option.startsWith("t="))?.slice(2) ?? "-1";
   const pause = options.findLast((option) => option.startsWith(PAUSE))?.slice(PAUSE.length);
-  const before = beforeOf(has, pause);
+  const isPassed = has("close") && options.some((option) => option.startsWith(TO));
+  const before = isPassed ? "pass" : beforeOf(has, pause);
   let action: Action = before === undefined ? "take" : "none";
   if (has("open")) action = "open";
   if (has("peek")) action = "peek";
   const lease = valueOf(options, LEASE) ?? 0;
   if (lease > 0) action = "lease";
+  const target = options.findLast((option) => option.startsWith(TO))?.slice(TO.length) ?? "";
+  if (target !== "" && action === "take") action = has("all") ? "move all" : "move";
   // Some clients add t= to every get, also to one that only closes: there is nothing to wait for.
   const waitMs = action === "none" ? -1 : Number(wait);
   const problem = optionsProblem(options);
@@ -190,6 +199,7 @@ function parseOptions(options: string[]): Options {
     .map((option) => option.slice(OR.length));
   const delay = valueOf(options, DELAY) ?? -1;
   return {
+    target,
     others,
     before,
     seconds: Number(pause ?? 0),
@@ -218,6 +228,7 @@ function beforeOf(has: (option: string) => boolean, pause: string | undefined): 
 function plainKey(text: string): Key {
   const problem = queueProblem(text);
   const rest = {
+    target: "",
     others: NO_OTHERS,
     before: undefined,
     seconds: 0,
@@ -252,7 +263,7 @@ function optionsProblem(options: string[]): string | undefined {
       const least = name === LEASE ? 1 : 0;
       return `bad value in ${told}, milliseconds from ${least} to ${LONGEST_WAIT} are accepted`;
     }
-    if (name === OR && queueProblem(option.slice(OR.length)) !== undefined) {
+    if ((name === OR || name === TO) && queueProblem(option.slice(OR.length)) !== undefined) {
       return `bad value in ${told}, the name of a queue is accepted`;
     }
     names.add(name);
@@ -267,7 +278,7 @@ function optionsProblem(options: string[]): string | undefined {
 
 /** The name of an option, with the = behind it where it has a value. */
 function nameOf(option: string): string {
-  return [WAIT, PAUSE, OR, LEASE, DELAY].find((name) => option.startsWith(name)) ?? option;
+  return [WAIT, PAUSE, OR, LEASE, DELAY, TO].find((name) => option.startsWith(name)) ?? option;
 }
 
 function isWait(value: string): boolean {
@@ -284,6 +295,10 @@ function combinationProblem(names: Set<string>): string | undefined {
   }
   const isTaking = ["open", "peek", LEASE].some((name) => names.has(name)) || !names.has("close");
   if (names.has(OR) && !isTaking) return clash(OR);
+  if (names.has("all") && !names.has(TO)) return "option all goes with to= only";
+  if (names.has(TO) && ![2, 1].includes(names.size)) return clash(TO);
+  if (names.has(TO) && names.size === 2 && !names.has("all") && !names.has("close"))
+    return clash(TO);
   if (names.has(LEASE) && names.has("open")) return clash(LEASE);
   const isPeeking = names.has("peek");
   if (isPeeking && ["open", "close", LEASE].some((name) => names.has(name))) return clash("peek");

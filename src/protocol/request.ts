@@ -14,6 +14,7 @@ export type RequestKind =
   | "set"
   | "get"
   | "delete"
+  | "move all"
   | "acknowledge"
   | "touch"
   | "flush"
@@ -144,7 +145,8 @@ export function acceptKey(request: Request, key: Key): true {
   request.keys.length = 1;
   request.keys[0] = key;
   request.keyTable = undefined;
-  return accept(request, "get");
+  request.name = key.queue;
+  return accept(request, key.action === "move all" ? "move all" : "get");
 }
 
 /** Takes the key as the name of a queue. @returns what is wrong with it, in words for the client */

@@ -10,6 +10,9 @@ import type { QueueDetails, QueueSummary } from "./summary.ts";
  * | take | the oldest message leaves the queue | done (message), absent, too large |
  * | open | the same, but it stays in the queue until its consumer closes it | as take, and held |
  * | lease | the same, but it stays in the queue until it is acknowledged, or the lease ends | as take |
+ * | move | the oldest message goes to another queue | as take |
+ * | move all | all that can be delivered go to another queue, a part at a time | done, more |
+ * | pass | the consumer's open message goes to another queue | done, absent |
  * | peek | the oldest message is read, and stays | as take |
  * | check | tells whether the consumer has a message of the queue open | done (it has none), held |
  * | clash | the request itself has a message of the queue open by then | held |
@@ -40,6 +43,9 @@ export type OperationKind =
   | "take"
   | "open"
   | "lease"
+  | "move"
+  | "move all"
+  | "pass"
   | "peek"
   | "check"
   | "clash"
@@ -66,6 +72,7 @@ export type Outcome =
   | "done"
   | "absent"
   | "full"
+  | "unheld"
   | "repeated"
   | "held"
   | "too large"
@@ -127,6 +134,12 @@ export interface Operation {
   expires: number;
   /** Seconds until the message expires; -1: never. Out: take, open, peek. */
   ttl: number;
+  /** put: the queue of a message that is closed in the same commit; "" when there is none. */
+  source: string;
+  /** put: the number of the lease of that message, or 0: the one that the consumer has open. */
+  sourceNumber: number;
+  /** move, move all, pass: the other queue. */
+  target: string;
   /** lease, extend: its length in milliseconds. extend: 0 is back now, and below 0 to the dead letters. */
   lease: number;
   /** How often the message was delivered by open or lease. Out: open, lease (this time included), take, peek. In: restore. */
@@ -184,6 +197,9 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     id: "",
     expires: 0,
     ttl: -1,
+    source: "",
+    sourceNumber: 0,
+    target: "",
     lease: 0,
     deliveries: 0,
     inVain: false,

@@ -124,6 +124,7 @@ test.each([
   expect(read(text)).toEqual({
     lease: 0,
     delay: -1,
+    target: "",
     seconds: 0,
     others: [],
     ...expected,

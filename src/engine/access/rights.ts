@@ -20,6 +20,7 @@ export const NEEDS: Readonly<Record<RequestKind, Need>> = {
   set: "set",
   get: "keys",
   delete: "delete",
+  "move all": "keys",
   acknowledge: "get",
   touch: "get",
   flush: "delete",
@@ -56,6 +57,8 @@ const ACTION_RIGHTS: Readonly<Record<Action, number>> = {
   take: BITS.get,
   open: BITS.get,
   lease: BITS.get,
+  move: BITS.get,
+  "move all": BITS.get,
   peek: BITS.peek,
   none: 0,
 };
@@ -63,6 +66,7 @@ const BEFORE_RIGHTS: Readonly<Record<NonNullable<Key["before"]>, number>> = {
   close: BITS.get,
   abort: BITS.get,
   bury: BITS.get,
+  pass: BITS.get,
   pause: BITS.delete,
   resume: BITS.delete,
 };
@@ -89,6 +93,11 @@ function isAllowed(account: Account, need: Exclude<Need, "nothing">, request: Re
       return maySee(account, request.name);
     case "keys":
       return areKeysAllowed(account, request);
+    case "set": {
+      const source = request.options?.source ?? "";
+      if (source !== "" && (rightsTo(account, source) & BITS.get) === 0) return false;
+      return (rightsTo(account, request.name) & BITS.set) !== 0;
+    }
     default:
       return (rightsTo(account, request.name) & BITS[need]) !== 0;
   }
@@ -96,11 +105,12 @@ function isAllowed(account: Account, need: Exclude<Need, "nothing">, request: Re
 
 function areKeysAllowed(account: Account, request: Request): boolean {
   for (let i = 0; i < keyCount(request); i++) {
-    const { queue, others, action, before } = keyOf(request, i);
+    const { queue, target, others, action, before } = keyOf(request, i);
     // A lease needs what a take needs, so a request that leases all its keys needs nothing more.
     const toTake = ACTION_RIGHTS[action];
     const needed = toTake | (before === undefined ? 0 : BEFORE_RIGHTS[before]);
     if ((rightsTo(account, queue) & needed) !== needed) return false;
+    if (target !== "" && (rightsTo(account, target) & BITS.set) === 0) return false;
     for (const other of others) if ((rightsTo(account, other) & toTake) !== toTake) return false;
   }
   return true;

@@ -6,6 +6,7 @@ import {
   BAD_FORMAT,
   BAD_PAUSE,
   NO_DELAY,
+  ONE_ALL,
   ONE_WAIT,
   TOO_LARGE,
   TOO_LONG,
@@ -16,6 +17,7 @@ import { BAD_LEASE, leaseMs, leaseProblem, namesMessage } from "../lease.ts";
 import { isMeta, parseMeta } from "../meta/decoder.ts";
 import {
   accept,
+  acceptKey,
   MOST_LISTED,
   refuse,
   refuseBad,
@@ -269,7 +271,9 @@ function parseKeys(request: Request, words: Words, from: number, numbered: boole
     }
     keys[i] = key;
   }
-  return true;
+  const first = keys[0] as Key;
+  if (count === 1 && first.action === "move all") return acceptKey(request, first);
+  return keys.some(({ action }) => action === "move all") ? refuseBad(request, ONE_ALL) : true;
 }
 
 /** All keys are checked, but only their bytes are kept: as a list they would take much more memory. */
@@ -278,7 +282,8 @@ function parseLongList(request: Request, words: Words, from: number): boolean {
   request.keys.length = 0;
   for (let i = from; i < words.count; i++) {
     const key = wordKey(words, i);
-    const problem = key.problem ?? otherProblem(PLAIN, key) ?? leaseProblem(request, key);
+    const all = key.action === "move all" ? ONE_ALL : undefined;
+    const problem = key.problem ?? otherProblem(PLAIN, key) ?? leaseProblem(request, key) ?? all;
     if (problem !== undefined) return refuseBad(request, problem);
   }
   const { buffer, starts, ends } = words;

@@ -29,6 +29,12 @@ export function closeOpen(queue: Queue, consumer: LocalConsumer): boolean {
   return true;
 }
 
+/** The consumer has the message open no longer. What becomes of it is the caller's. */
+export function removeFromOpen(queue: Queue, consumer: LocalConsumer, number: number): void {
+  consumer.open.delete(queue);
+  removeOpen(queue, number);
+}
+
 /** The message that the consumer has open goes back to the head: false when it has none. */
 export function abortOpen(queue: Queue, consumer: LocalConsumer): boolean {
   const number = consumer.open.get(queue);

@@ -13,8 +13,10 @@ import { mayExpire } from "./expiry.ts";
 import { noteExpires } from "./expiry_steps.ts";
 import { find } from "./find.ts";
 import { type Flush, flushQueue } from "./flush.ts";
+import { closeSource, findSource, moveAll, passOpen, takesMoved } from "./hand_over.ts";
 import { abandonOpen, keepOpen, putBack } from "./held.ts";
 import { failIfFull, lease, leaseNumber } from "./leases.ts";
+import { moveMessage } from "./moving.ts";
 import { findFresh, findOldest } from "./oldest.ts";
 import { isRepeat, rememberId } from "./once.ts";
 import { changePause } from "./pause.ts";
@@ -46,8 +48,13 @@ export function executeKind(local: Local, operation: Operation): void {
     case "take":
     case "open":
     case "lease":
+    case "move":
     case "peek":
       return take(local, operation);
+    case "move all":
+      return moveAll(local, operation);
+    case "pass":
+      return passOpen(local, operation);
     case "check":
     case "close":
     case "abort":
@@ -97,6 +104,7 @@ function put(local: Local, operation: Operation): void {
   const shortage = shortageOf(local);
   if (shortage !== undefined) throw new StoreError(shortage);
   let queue = find(local, operation);
+  const source = operation.source === "" ? undefined : findSource(local, operation);
   const settings =
     queue === undefined ? findSettings(local.rules, operation.queue) : settingsOf(local, queue);
   if (operation.id !== "" && queue !== undefined && isRepeat(local, queue, operation.id)) {
@@ -104,6 +112,12 @@ function put(local: Local, operation: Operation): void {
     tally(local, queue, "duplicates");
     operation.number = 0;
     operation.outcome = "repeated";
+    if (source !== undefined) closeSource(local, source, operation);
+    return;
+  }
+  if (operation.source !== "" && source === undefined) {
+    operation.provisional = isChanged(local);
+    operation.outcome = "unheld";
     return;
   }
   const isBelowAll = local.bytes + length <= limits.bytes;
@@ -131,6 +145,7 @@ function put(local: Local, operation: Operation): void {
   local.bytes += length;
   changes.bytes += length;
   if (settings.copyTo.length > 0 || local.fanout.isOn) copyMessage(local, queue, operation);
+  if (source !== undefined) closeSource(local, source, operation);
 }
 
 function take(local: Local, operation: Operation): void {
@@ -170,6 +185,7 @@ function take(local: Local, operation: Operation): void {
   const earlier = queue.delivery === undefined ? 0 : (queue.delivery.counts.get(number) ?? 0);
   operation.deliveries = earlier;
   if (kind === "peek") return;
+  if (kind === "move" && !takesMoved(local, operation, end - start)) return;
   consumeHead(queue, local.cache, operation);
   if (kind === "open") {
     keepOpen(queue, consumer as LocalConsumer, operation, local.clock.monotonic());
@@ -180,6 +196,7 @@ function take(local: Local, operation: Operation): void {
     operation.number = told;
     operation.deliveries++;
   } else {
+    if (kind === "move") moveMessage(local, queue, operation, operation.target, "to");
     noteGone(queue, number, end - start);
     local.bytes -= end - start;
   }

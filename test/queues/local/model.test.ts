@@ -59,6 +59,8 @@ const KINDS = [
   ["open", 12],
   ["lease", 12],
   ["acknowledge", 5],
+  ["move", 4],
+  ["pass", 3],
   ["extend", 5],
   ["peek", 6],
   ["check", 2],
@@ -114,7 +116,11 @@ function newOperationOf(trial: Trial): Operation {
     const isDelayed = name !== "d" && random.below(4) === 0;
     const delay = isDelayed ? random.between(1, 3000) : 0;
     const id = random.below(4) === 0 ? `${random.below(100)}` : "";
-    return operation(kind, name, { ...fields, body, flags: number, alone: false, delay, id });
+    const closes = id === "" && random.below(5) === 0;
+    const known = closes && random.below(2) === 0 ? random.pick(trial.leases) : undefined;
+    const source = closes ? (known?.queue ?? random.pick(NAMES)) : "";
+    const more = { flags: number, alone: false, delay, id, source };
+    return operation(kind, name, { ...fields, body, ...more, sourceNumber: known?.number ?? 0 });
   }
   // A time that is over is no pause.
   if (kind === "pause") return operation(kind, name, { ...fields, until: random.below(2) });
@@ -136,6 +142,9 @@ function newOperationOf(trial: Trial): Operation {
     const fields = { chained, number: known?.number ?? 1, lease: random.pick([-1, 0, 500, 2000]) };
     return operation(kind, known?.queue ?? name, fields);
   }
+  if (kind === "move" || kind === "pass") {
+    return operation(kind, name, { ...fields, target: random.pick(["a", "b", "a.dead"]) });
+  }
   if (kind === "abort") {
     return operation(kind, name, { ...fields, delay: random.pick([-1, -1, 0, 200]) });
   }
@@ -155,7 +164,7 @@ const CUTTING = new Set(["failed", "skipped", "held", "too large"]);
 function toldBy(one: Operation) {
   const { kind, outcome, counts, details } = one;
   if (outcome !== "done") return { outcome };
-  if (kind === "take" || kind === "open" || kind === "lease" || kind === "peek")
+  if (kind === "take" || kind === "open" || kind === "lease" || kind === "move" || kind === "peek")
     return { outcome, message: takenOf(one) };
   if (kind === "list" && counts !== undefined) {
     const { names, sets, gets } = counts;

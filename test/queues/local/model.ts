@@ -116,6 +116,7 @@ export class Model {
       return { outcome: "repeated" };
     }
     if (one.kind !== "put") return expectIn(queues, one);
+    if (one.source !== "" && heldBy(queues, one) === undefined) return { outcome: "unheld" };
     const isStored = this.#roomFor(queues.get(one.queue), one) !== undefined;
     return { outcome: isStored ? "done" : "full" };
   }
@@ -147,6 +148,13 @@ export class Model {
         this.#put(one);
         for (const name of this.#copies[one.queue] ?? [])
           this.#copy({ ...one, queue: name, id: "" });
+        this.#closeSource(one);
+        break;
+      case "move":
+        this.#moveTo(one.target, queue?.available.shift() as Taken);
+        break;
+      case "pass":
+        this.#moveTo(one.target, this.#settle(queue, consumer) as Taken);
         break;
       case "take":
         queue?.available.shift();
@@ -204,6 +212,19 @@ export class Model {
         break;
       default:
     }
+  }
+
+  #closeSource(one: Operation): void {
+    const message = one.source === "" ? undefined : heldBy(this.queues, one);
+    const queue = this.queues.get(one.source);
+    if (message === undefined) return;
+    if (one.sourceNumber === 0) this.#settle(queue, one.consumer as LocalConsumer);
+    else queue?.leased.delete(message);
+  }
+
+  #moveTo(name: string, { flags, body }: Taken): void {
+    const queue = this.#made(name);
+    queue.available.push({ flags, number: ++queue.sets, body });
   }
 
   #changeLease(
@@ -353,6 +374,14 @@ export class Model {
   }
 }
 
+/** The message that a set closes, if it is held. */
+function heldBy(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Taken | undefined {
+  const queue = queues.get(one.source);
+  if (one.sourceNumber === 0) return queue?.open.get(one.consumer as LocalConsumer);
+  const found = [...(queue?.leased ?? [])].find(([, { told }]) => told === one.sourceNumber);
+  return found?.[0];
+}
+
 /** What a lease of the message tells now. */
 function toldNumber(queue: ModelQueue | undefined, message: Taken): number {
   return message.number + 2 ** 43 * (queue?.counts.get(message) ?? 0);
@@ -435,6 +464,7 @@ function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expe
     case "take":
     case "open":
     case "lease":
+    case "move":
     case "peek": {
       if (one.kind === "open" && queue?.open.has(consumer)) return { outcome: "held" };
       const isPaused = queue?.paused === 0 && one.kind !== "peek";
@@ -454,6 +484,7 @@ function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expe
       return { outcome: queue?.open.has(consumer) ? "held" : "done" };
     case "close":
     case "abort":
+    case "pass":
       return { outcome: queue?.open.has(consumer) ? "done" : "absent" };
     case "delete":
     case "pause":
