@@ -47,7 +47,8 @@ function withoutLimits(options: Options): Options {
     queue: [],
     queuesFile: undefined,
   };
-  return { ...options, socket: undefined, pidFile: undefined, ...limits };
+  // Children have their copies there already, and come over as queues of their own.
+  return { ...options, socket: undefined, pidFile: undefined, fanout: false, ...limits };
 }
 
 /** @returns how many messages were moved */

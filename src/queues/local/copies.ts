@@ -1,6 +1,6 @@
 import { StoreError } from "../../store/store.ts";
+import { parentOf } from "../child.ts";
 import type { Operation } from "../operation.ts";
-import { findSettings } from "../settings.ts";
 import { append } from "./append.ts";
 import { createQueue } from "./create.ts";
 import { delayNew } from "./delays.ts";
@@ -8,7 +8,7 @@ import { expectDue } from "./due_time.ts";
 import { noteExpires } from "./expiry_steps.ts";
 import type { Queue } from "./queue.ts";
 import { dropOldest, hasRoom } from "./room.ts";
-import { type Local, now, settingsOf, touch } from "./state.ts";
+import { type Local, now, settingsFor, settingsOf, touch } from "./state.ts";
 import { tally } from "./tally.ts";
 
 /*
@@ -16,14 +16,21 @@ import { tally } from "./tally.ts";
  * copy is not copied again, so there are no circles.
  */
 
+/** A set to a parent is as much work as a set to each child. */
+const MAX_CHILDREN = 64;
+const NONE: readonly string[] = Object.freeze([]);
+
 /** Copies the message that the operation has added to the queue. Where there is no room for a copy, that is counted. */
 export function copyMessage(local: Local, queue: Queue, operation: Operation): void {
-  const { copyTo } = settingsOf(local, queue);
+  const { fanout } = local;
+  // A child has the settings of its parent, but what is set to it alone concerns no other queue.
+  const isChild = fanout.isOn && parentOf(queue.name) !== undefined;
+  const copyTo = isChild ? NONE : settingsOf(local, queue).copyTo;
   for (const name of copyTo) {
     if (name !== queue.name) copyInto(local, queue, name, operation);
   }
-  if (!local.fanout.isOn) return;
-  for (const { name } of childrenOf(local, queue.name)) {
+  if (!fanout.isOn) return;
+  for (const name of fanout.children.get(queue.name) ?? NONE) {
     if (!copyTo.includes(name)) copyInto(local, queue, name, operation);
   }
 }
@@ -52,8 +59,7 @@ function isRoomMade(
   name: string,
   length: number,
 ): boolean {
-  const settings =
-    target === undefined ? findSettings(local.rules, name) : settingsOf(local, target);
+  const settings = target === undefined ? settingsFor(local, name) : settingsOf(local, target);
   const isBelowAll = local.bytes + length <= local.limits.bytes;
   if (isBelowAll && hasRoom(target, settings, length)) return true;
   return target !== undefined && settings.dropOldest && dropOldest(local, target, length);
@@ -74,39 +80,19 @@ function addCopy(local: Local, target: Queue, operation: Operation): void {
   local.changes.bytes += end - start;
 }
 
-/** The queues `name+…`. They are looked for again when one was made or deleted. */
-function childrenOf({ fanout, queues }: Local, name: string): readonly Queue[] {
-  if (fanout.isStale) {
-    fanout.children.clear();
-    for (const queue of queues.values()) {
-      const parent = parentOf(queue.name);
-      if (parent === undefined) continue;
-      const known = fanout.children.get(parent);
-      if (known === undefined) fanout.children.set(parent, [queue]);
-      else known.push(queue);
-    }
-    fanout.isStale = false;
-  }
-  return fanout.children.get(name) ?? NONE;
-}
-
-const NONE: readonly Queue[] = Object.freeze([]);
-
-/** `q` of `q+child`; undefined of another name. */
-export function parentOf(name: string): string | undefined {
-  const plus = name.indexOf("+");
-  return plus > 0 && plus < name.length - 1 ? name.slice(0, plus) : undefined;
-}
-
 /**
  * A client asks for a message of a queue that is not there. With --fanout a child is made then, and gets copies from now on.
  * @returns whether it was made
+ * @throws StoreError when the parent has too many
  */
 export function makeChild(local: Local, name: string): boolean {
   const parent = parentOf(name);
   if (parent === undefined) return false;
   const { fanout } = local;
   if (fanout.isOn) {
+    if ((fanout.children.get(parent)?.size ?? 0) >= MAX_CHILDREN) {
+      throw new StoreError(`${parent} has ${MAX_CHILDREN} children already`);
+    }
     touch(local, createQueue(local, name));
     return true;
   }

@@ -1,5 +1,6 @@
 import type { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
+import { noteMade, noteRemoved } from "./children.ts";
 import { abandonOpen } from "./held.ts";
 import { undoPauses } from "./pause.ts";
 import { noteFailedSync } from "./recovery.ts";
@@ -63,11 +64,13 @@ export function undoChanges(local: Local): void {
   const { queues, changes, cache } = local;
   for (const queue of changes.created) {
     queues.delete(queue.name);
+    noteRemoved(local.fanout.children, queue.name);
     local.bytes -= queue.bytes;
     abandonOpen(queue);
   }
   for (const queue of changes.dropped) {
     queues.set(queue.name, queue);
+    noteMade(local.fanout.children, queue.name);
     local.bytes += queue.bytes;
   }
   if (changes.dropped.length > 0) restoreOrder(local);
@@ -77,7 +80,6 @@ export function undoChanges(local: Local): void {
     rollBack(queue, cache);
     if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
   }
-  local.fanout.isStale = true;
   undoPauses(local);
   takeBackTally(local);
   for (const queue of changes.recounted) local.recounts.add(queue);

@@ -2,7 +2,6 @@ import type { QueueRule } from "../../config/queue_settings.ts";
 import { type Store, StoreError } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import { type Backend, BackendError, type Watcher } from "../backend.ts";
-import { findSettings } from "../settings.ts";
 import { finishGroup } from "./commit.ts";
 import { newConsumer } from "./consumer.ts";
 import { recountPortion } from "./damage.ts";
@@ -12,7 +11,7 @@ import { endPauses } from "./pause.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
 import { shortageOf } from "./space.ts";
-import { type Limits, type Local, newLocal, setRules } from "./state.ts";
+import { type Limits, type Local, newLocal, setRules, settingsFor } from "./state.ts";
 import { arrivalKept, openMessagesOf, previewsOf, summaryOf } from "./summary.ts";
 import { sweepQueues } from "./sweep.ts";
 
@@ -65,7 +64,7 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     openMessages: (name, most) =>
       inQueue(local, name, (queue) => openMessagesOf(queue, most)) ?? [],
     setRules: (rules) => setRules(local, rules),
-    settings: (name) => findSettings(local.rules, name),
+    settings: (name) => settingsFor(local, name),
     usage: () => ({
       queues: local.queues.size,
       bytes: local.bytes,

@@ -1,8 +1,8 @@
 import { StoreError } from "../../store/store.ts";
 import { MAX_TAKEN, type Operation } from "../operation.ts";
-import { findSettings } from "../settings.ts";
 import { append } from "./append.ts";
 import { dropAll } from "./cache.ts";
+import { noteRemoved } from "./children.ts";
 import { copyMessage, makeChild } from "./copies.ts";
 import { createQueue } from "./create.ts";
 import { delayNew } from "./delays.ts";
@@ -32,7 +32,7 @@ import { consumeHead } from "./reading.ts";
 import { dropOldest, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
 import { shortageOf } from "./space.ts";
-import { isChanged, type Local, now, settingsOf, touch } from "./state.ts";
+import { isChanged, type Local, now, settingsFor, settingsOf, touch } from "./state.ts";
 import { detailsOf } from "./summary.ts";
 import { tally } from "./tally.ts";
 import { flushAll, list, survey } from "./visiting.ts";
@@ -106,7 +106,7 @@ function put(local: Local, operation: Operation): void {
   let queue = find(local, operation);
   const source = operation.source === "" ? undefined : findSource(local, operation);
   const settings =
-    queue === undefined ? findSettings(local.rules, operation.queue) : settingsOf(local, queue);
+    queue === undefined ? settingsFor(local, operation.queue) : settingsOf(local, queue);
   if (operation.id !== "" && queue !== undefined && isRepeat(local, queue, operation.id)) {
     touch(local, queue);
     tally(local, queue, "duplicates");
@@ -251,7 +251,7 @@ function deleteQueue(local: Local, operation: Operation): void {
   }
   operation.provisional = true;
   local.queues.delete(queue.name);
-  local.fanout.isStale = true;
+  noteRemoved(local.fanout.children, queue.name);
   local.bytes -= queue.bytes;
   dropAll(cache, queue);
   changes.costly++;

@@ -1,5 +1,6 @@
 import { type Store, type StoredQueue, StoreError } from "../../store/store.ts";
 import { dropAll } from "./cache.ts";
+import { newChildren } from "./children.ts";
 import { newDelivery, takeStoredDelivery } from "./delivery.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
@@ -48,7 +49,6 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   local.queues = new Map();
   local.bytes = 0;
   local.epoch++;
-  local.fanout.isStale = true;
   local.once = loadOnce(local.store, local.rules, local.once.ids.limit, now(local));
   local.due.place = { due: 0, queue: 0, number: 0 };
   local.due.nextDelayed = local.store.nextDue(local.due.place) ?? Infinity;
@@ -60,6 +60,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
     local.queues.set(queue.name, queue);
     local.bytes += queue.bytes;
   }
+  local.fanout.children = newChildren(local.queues.keys());
   local.totals = newTotals(local.queues.values());
   for (const queue of known.values()) {
     dropAll(local.cache, queue);

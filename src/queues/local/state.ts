@@ -2,10 +2,12 @@ import type { QueueRule, QueueSettings } from "../../config/queue_settings.ts";
 import type { DuePlace, Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Watcher } from "../backend.ts";
+import { parentOf } from "../child.ts";
 import { findSettings, type FoundSettings, newQueueRules, type QueueRules } from "../settings.ts";
 import type { Tally } from "../summary.ts";
 import { type Arrivals, newArrivals } from "./arrivals.ts";
 import { type Cache, newCache } from "./cache.ts";
+import { type Children, newChildren } from "./children.ts";
 import { addEnd, type LeaseEnds, newLeaseEnds } from "./lease_ends.ts";
 import { countAvailable, isPaused, newQueue, type Queue } from "./queue.ts";
 import { loadOnce, MAX_IDS, type NewId, type Once } from "./remembered.ts";
@@ -59,10 +61,7 @@ export interface Local {
 export interface Fanout {
   /** --fanout is given. */
   isOn: boolean;
-  /** A child was made or deleted since the children were looked for. */
-  isStale: boolean;
-  /** The children of queues, by their names. */
-  children: Map<string, Queue[]>;
+  children: Children;
   /** The operator was told that a child gets no copies. */
   isTold: boolean;
 }
@@ -178,7 +177,7 @@ export function newLocal(
     changes: newChanges(),
     recounts: new Set(),
     once: loadOnce(store, queueRules, limits.ids ?? MAX_IDS, clock.calendar()),
-    fanout: { isOn: false, isStale: true, children: new Map(), isTold: false },
+    fanout: { isOn: false, children: newChildren(queues.keys()), isTold: false },
     sweep: { rest: undefined },
     pauses: new Set([...queues.values()].filter(({ paused }) => (paused ?? 0) > 0)),
     arrivals: newArrivals(),
@@ -249,9 +248,14 @@ export function setRules(local: Local, rules: readonly QueueRule[]): void {
 }
 
 /** What holds for the queue: looked for once, and again after a reload. */
-export function settingsOf({ rules }: Local, queue: Queue): FoundSettings {
-  if (queue.settings.rules !== rules) queue.settings = findSettings(rules, queue.name);
+export function settingsOf(local: Local, queue: Queue): FoundSettings {
+  if (queue.settings.rules !== local.rules) queue.settings = settingsFor(local, queue.name);
   return queue.settings;
+}
+
+/** What holds for a queue of that name, whether there is one or not: with --fanout for a child what holds for its parent. */
+export function settingsFor({ rules, fanout }: Local, name: string): FoundSettings {
+  return findSettings(rules, fanout.isOn ? (parentOf(name) ?? name) : name);
 }
 
 /** Nothing is changed since the commit, or all of it was undone. */
