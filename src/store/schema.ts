@@ -123,6 +123,9 @@ export const LATER_TABLES = `
   );
 `;
 
+/** Milliseconds since 1970. */
+const NOW = "(julianday('now') - 2440587.5) * 86400000";
+
 /** `message` shows one message a row, for people with an SQLite shell; the server doesn't use it. */
 export const MESSAGE_VIEW = `
   CREATE VIEW message AS
@@ -143,9 +146,9 @@ export const MESSAGE_VIEW = `
     SELECT CAST(queue.name AS TEXT) AS queue, each.key & ${NUMBER_MASK} AS number, flags,
            datetime(arrived / 1000, 'unixepoch') AS arrived, body,
            CASE WHEN kind = 1 THEN 'leased' WHEN kind = 0 THEN 'held'
-             WHEN delayed.due <= (julianday('now') - 2440587.5) * 86400000 THEN 'due'
+             WHEN delayed.due <= ${NOW} THEN 'due'
              WHEN delayed.deliveries > 0 THEN 'retry' WHEN delayed.key IS NOT NULL THEN 'delayed'
-             ELSE 'ready' END AS state,
+             WHEN paused = 0 OR paused > ${NOW} THEN 'paused' ELSE 'ready' END AS state,
            coalesce(held.deliveries, delayed.deliveries, 0) AS deliveries,
            datetime(coalesce(held.due, delayed.due) / 1000, 'unixepoch') AS due, lease,
            datetime((SELECT nullif(expires, 0) FROM expiry

@@ -138,6 +138,20 @@ test("what is kept of a message beside its body", () => {
     "4 retry 2 2096-10-02 07:06:40  2027-01-15 08:00:00   ",
     "5 due 2 2023-11-14 22:14:20     ",
   ]);
+  put(store, queue, 6, [sent("m6")]);
+  commit(store, { positions: [position(queue, 5, 7)] });
+  const stateOf = (paused: number | undefined) => {
+    commit(store, { paused: [{ queue, until: paused }] });
+    return rows<Shown>(directory, "SELECT * FROM message WHERE number = 6").map(
+      ({ state }) => state,
+    );
+  };
+  expect([0, 4000000000000, 1700000000000, undefined].map(stateOf)).toEqual([
+    ["paused"],
+    ["paused"],
+    ["ready"],
+    ["ready"],
+  ]);
   // All of it goes with the queue.
   commit(store, { dropped: [queue] });
   maintainAll(store);
