@@ -11,8 +11,9 @@ import { runCommand } from "./admin.ts";
 import { jsonAnswer, metricsAnswer, type Reader } from "./answers.ts";
 import { identify, type Identity } from "./basic.ts";
 import { listClients } from "./dashboard/clients.ts";
-import { oldestMessages, overview } from "./dashboard/data.ts";
+import { oldestMessages, overview, shownMessage } from "./dashboard/data.ts";
 import { page, PAGE_HEADERS } from "./dashboard/page.ts";
+import { findMessages } from "./dashboard/search.ts";
 import { readTableQuery } from "./dashboard/table.ts";
 import { reasonOf } from "./failure.ts";
 import { rejectHost, rejectOrigin } from "./guard.ts";
@@ -205,6 +206,8 @@ async function answerPage(
   }
   if (path === "/data/messages" && queue !== undefined) {
     if (!mayPeek(account, queue)) return refuse(403, NOT_ALLOWED);
+    const text = query.get("find");
+    if (text !== null) return await searchAnswer(monitor, queue, text, reader);
     const found = oldestMessages(engine.backend, queue);
     return found === undefined ? refuse(404, "there is no such queue") : json(work, found, reader);
   }
@@ -215,6 +218,22 @@ async function answerPage(
     );
   }
   return refuse(404, "there is nothing of that name");
+}
+
+async function searchAnswer(
+  monitor: Monitor,
+  queue: string,
+  text: string,
+  reader: Reader,
+): Promise<Response> {
+  if (text === "") return refuse(400, "find is a part of a body");
+  reader.disconnectAfter(0);
+  return await unlessLeft(reader.signal, async () => {
+    const found = await findMessages(monitor, queue, text, reader.signal);
+    if (found === undefined) return refuse(404, "there is no such queue");
+    const messages = found.messages.map(shownMessage);
+    return json(monitor.work, { ...found, messages }, reader);
+  });
 }
 
 /** An answer whose client leaves before it is made is none. */

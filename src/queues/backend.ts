@@ -39,9 +39,14 @@ export interface Backend {
   /**
    * The oldest messages of the queue, open ones too, without taking them; undefined when there is no such queue.
    * @param most how many, and of each body how many bytes
+   * @param after only messages with a higher number than this
    * @throws BackendError when they cannot be read
    */
-  previews(name: string, most: { messages: number; bytes: number }): MessagePreview[] | undefined;
+  previews(
+    name: string,
+    most: { messages: number; bytes: number },
+    after?: number,
+  ): MessagePreview[] | undefined;
   /** The open messages of the queue, up to so many: those that are open the longest. None when there is no such queue. */
   openMessages(name: string, most: number): OpenMessage[];
   /** From now on these rules hold, for queues that are there, too. */

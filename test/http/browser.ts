@@ -367,6 +367,21 @@ try {
     await see("choose(undefined)");
   });
 
+  await check("messages are found by a part of their bodies", async () => {
+    await see("choose('invoices')");
+    await until("its messages", "document.querySelectorAll('#messages pre').length === 20");
+    await see(
+      "document.querySelector('#find').value = '4123', document.querySelector('#find').onchange()",
+    );
+    await until("the one", "document.querySelectorAll('#messages pre').length === 1");
+    assert.match(await see<string>(shown("#listed")), /^1 found in all messages$/);
+    await see(
+      "document.querySelector('#find').value = '', document.querySelector('#find').onchange()",
+    );
+    await until("all messages", "document.querySelectorAll('#messages pre').length === 20");
+    await see("choose(undefined)");
+  });
+
   await check("the charts show five minutes, an hour or a day", async () => {
     const starts =
       "[...document.querySelectorAll('.axis :first-child')].map((start) => start.innerText)";

@@ -402,6 +402,53 @@ describe("--http-admin", () => {
   });
 });
 
+test("messages are found by a part of their bodies, from the oldest on", async () => {
+  const server = await startWeb(["-B", "200000"]);
+  const client = await server.connect();
+  await client.put("q", "opened needle");
+  for (let i = 2; i <= 100; i++) await client.put("q", i % 10 === 0 ? `needle ${i}` : `hay ${i}`);
+  await client.put("q", `${"y".repeat(50_000)}caf\xc3\xa9`);
+  client.send("get q/open\r\n");
+  expect(await client.messages()).toHaveLength(1);
+  const find = async (text: string) => {
+    const response = await server.get(`/data/messages?queue=q&find=${encodeURIComponent(text)}`);
+    return (await response.json()) as { messages: Preview[]; searched: number; hasMore: boolean };
+  };
+  const numbers = ({ messages }: { messages: Preview[] }) => messages.map(({ number }) => number);
+  const needles = await find("needle");
+  expect(numbers(needles)).toEqual([1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+  expect([needles.searched, needles.hasMore]).toEqual([101, false]);
+  const far = await find("café");
+  expect(
+    far.messages.map(({ number, length, body }) => [number, length, atob(body).length]),
+  ).toEqual([[101, 50_005, 4096]]);
+  const hay = await find("hay");
+  expect([hay.messages.length, hay.messages[0]?.number, hay.hasMore]).toEqual([20, 2, true]);
+  expect(numbers(await find("nothing"))).toEqual([]);
+  expect((await server.get("/data/messages?queue=none&find=x")).status).toBe(404);
+  expect((await server.get("/data/messages?queue=q&find=")).status).toBe(400);
+  expect((await previews(server, "q")).length).toBe(20);
+  await server.stop();
+});
+
+test("a search through very many messages ends, and keeps no client waiting", async () => {
+  const server = await startWeb(["-N"]);
+  await fill(
+    server.address,
+    Array.from({ length: 30_000 }, () => "q"),
+    "body",
+  );
+  const searching = server.get("/data/messages?queue=q&find=nothing");
+  const client = await server.connect();
+  let answered = 0;
+  let isOver = false;
+  void searching.then(() => (isOver = true));
+  for (; !isOver; answered++) await client.put("other", "x");
+  expect(await (await searching).json()).toEqual({ messages: [], searched: 20_000, hasMore: true });
+  expect(answered).toBeGreaterThan(20);
+  await server.stop();
+});
+
 test("clients are listed with what they wait for and have open", async () => {
   const server = await startWeb();
   const [consumer, waiter, idle] = [

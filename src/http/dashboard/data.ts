@@ -3,6 +3,7 @@ import { MEGA } from "../../config/values.ts";
 import { type Account, isAdmin, maySee } from "../../engine/access/account.ts";
 import type { Engine } from "../../engine/engine.ts";
 import type { Backend } from "../../queues/backend.ts";
+import type { MessagePreview } from "../../queues/summary.ts";
 import type { Histogram } from "../../util/histogram.ts";
 import { countActivities } from "../connections.ts";
 import { orWarn } from "../failure.ts";
@@ -60,8 +61,12 @@ function listOpen({ backend, runtime }: Engine, name: string): object[] {
 
 /** The oldest messages of a queue; undefined when there is no such queue. @throws BackendError */
 export function oldestMessages(backend: Backend, name: string): object[] | undefined {
-  const previews = backend.previews(name, PREVIEW_LIMIT);
-  return previews?.map((preview) => ({ ...preview, body: preview.body.toString("base64") }));
+  return backend.previews(name, PREVIEW_LIMIT)?.map(shownMessage);
+}
+
+/** A message for the page, with the beginning of its body. */
+export function shownMessage(preview: MessagePreview): object {
+  return { ...preview, body: preview.body.subarray(0, PREVIEW_LIMIT.bytes).toString("base64") };
 }
 
 async function describeServer(

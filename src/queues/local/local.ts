@@ -57,9 +57,9 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
         local,
         () => inQueue(local, name, (queue) => arrivalKept(local, queue)) ?? 0,
       ),
-    previews: (name, most) =>
+    previews: (name, most, after) =>
       withBackendError(local, () =>
-        inQueue(local, name, (queue) => previewsOf(local, queue, most)),
+        inQueue(local, name, (queue) => previewsOf(local, queue, most, after)),
       ),
     openMessages: (name, most) =>
       inQueue(local, name, (queue) => openMessagesOf(queue, most)) ?? [],

@@ -78,16 +78,17 @@ export function openMessagesOf(queue: Queue, most: number): OpenMessage[] {
   return found;
 }
 
-/** The oldest messages of the queue that are committed and can be read. @throws StoreError */
+/** The oldest messages of the queue, behind number `after`, that are committed and can be read. @throws StoreError */
 export function previewsOf(
   { store }: Local,
   queue: Queue,
   most: { messages: number; bytes: number },
+  after = 0,
 ): MessagePreview[] {
   const message = newMessage();
   const previews: MessagePreview[] = [];
   let read = 0;
-  for (const number of oldestNumbers(queue, most.messages)) {
+  for (const number of oldestNumbers(queue, most.messages, after)) {
     if (read >= MAX_READ_BYTES) break;
     if (!findHeld(queue, store, number, message)) continue;
     const { flags, body, start, end } = message;
@@ -104,11 +105,15 @@ export function previewsOf(
   return previews;
 }
 
-function oldestNumbers(queue: Queue, most: number): number[] {
+function oldestNumbers(queue: Queue, most: number, after: number): number[] {
   const numbers: number[] = [];
-  addHeld(queue, 0, queue.head, numbers);
+  addHeld(queue, after + 1, queue.head, numbers);
   numbers.sort((a, b) => a - b);
-  for (let number = queue.head; number < queue.stored.tail && numbers.length < most; number++) {
+  for (
+    let number = Math.max(queue.head, after + 1);
+    number < queue.stored.tail && numbers.length < most;
+    number++
+  ) {
     numbers.push(number);
   }
   return numbers.slice(0, most);

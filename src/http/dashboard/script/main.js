@@ -59,6 +59,7 @@ $("more").firstElementChild.onclick = () => {
 };
 $("close").onclick = () => choose(undefined);
 $("look").onclick = look;
+$("find").onchange = look;
 $("view").onchange = showMessages;
 $("hold").onclick = holdOrResume;
 $("flush").onclick = () => confirmFirst("flush");

@@ -13,6 +13,8 @@ function showChosen(name) {
   refresh();
   if (name === undefined || !isNew) return;
   previews = [];
+  search = undefined;
+  $("find").value = "";
   failure = undefined;
   $("messages").replaceChildren();
   $("facts").replaceChildren();
@@ -89,12 +91,13 @@ function showOpen() {
 
 async function look() {
   const name = chosen;
-  const response = await fetch(`data/messages?queue=${encodeURIComponent(name)}`).catch(
-    () => undefined,
-  );
+  const text = $("find").value;
+  const query = new URLSearchParams({ queue: name, ...(text === "" ? {} : { find: text }) });
+  const response = await fetch(`data/messages?${query}`).catch(() => undefined);
   const answer = response?.ok ? await response.json() : await response?.text();
-  if (name !== chosen) return;
-  previews = response?.ok ? answer : [];
+  if (name !== chosen || text !== $("find").value) return;
+  search = response?.ok && text !== "" ? answer : undefined;
+  previews = search?.messages ?? (response?.ok ? answer : []);
   failure =
     response?.ok || response?.status === 404
       ? undefined
@@ -113,6 +116,10 @@ function showMessages() {
 /** `20 of 41`. There may be more messages than when they were looked at, or fewer. */
 function showListed() {
   const n = previews.length;
+  if (search !== undefined) {
+    const place = search.hasMore ? `the first ${many(search.searched, "message")}` : "all messages";
+    return write($("listed"), `${count(n)} found in ${place}`);
+  }
   const messages = last?.chosen?.messages ?? 0;
   write($("listed"), n === 0 ? "" : n < messages ? `${count(n)} of ${count(messages)}` : count(n));
 }

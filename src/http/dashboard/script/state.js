@@ -32,6 +32,7 @@ let sort = { key: "messages", descending: true };
 let maxRows = ROWS;
 let chosen; // the name of a queue, a character for each byte
 let previews = []; // its oldest messages
+let search; // what was searched for among all of them, while something is
 let failure; // why there are none
 let paused = false;
 let timer;
