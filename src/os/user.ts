@@ -47,7 +47,8 @@ export function becomeUser(user: User): void {
 
 function change(user: User): void {
   // The user is changed last: without root the groups could not be changed any more.
-  if (!joinGroups(user)) throw new Error("its groups are refused");
+  // Root of a container without privileges may change no groups, and is the user that it has to be.
+  if (!joinGroups(user) && !is(user)) throw new Error("its groups are refused");
   process.setgid?.(user.gid);
   process.setuid?.(user.uid);
   if (!is(user)) throw new Error("the system changed nothing and reported no error");

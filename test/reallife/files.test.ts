@@ -118,7 +118,7 @@ test("a read-only file system: it is said", async () => {
   copyFileSync(join(home, "memcacheq.db"), join(disk.outside, "home/memcacheq.db"));
   const readOnly = disk.shell
     .replace("exec ", "")
-    .replace('"$0" "$@"', `mount -o remount,ro ${disk.inside}`);
+    .replace('"$0" "$@"', `mount -o remount,bind,ro ${disk.inside}`);
   for (const name of ["home", "new"]) {
     const directory = join(disk.inside, name);
     const flags = ["-u", disk.user, "-H", directory, "-p", "0", "-l", "127.0.0.1"];
