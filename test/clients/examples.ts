@@ -248,6 +248,76 @@ async function workOff(workers: Process[], count: number): Promise<string[][]> {
   return await Promise.all(workers.map(follow));
 }
 
+/** Workers with leases, which end when nothing is left: what fails goes to the dead letters, and comes back from there. */
+async function lease(stage: Stage): Promise<void> {
+  const { folder, server } = stage;
+  const client = await connect({ hostname: "127.0.0.1", port: server.port });
+  const files = [
+    { language: PHP, file: "lease.php" },
+    { language: PYTHON, file: "lease.py" },
+  ];
+  for (const { language, file } of files) {
+    await putHere(stage, language.name, file);
+    for (const message of ["good", "bad"]) await client.put("jobs", message);
+    const worker = startProcess([language.interpreter, file], { cwd: folder });
+    check(`${file} leases the first`, await worker.line(), "good");
+    worker.tell("done");
+    check(`${file} leases the second`, await worker.line(), "bad");
+    worker.tell("fail");
+    if (language === PHP) {
+      // It is given back, and comes again.
+      check(`${file} gets again what failed`, await worker.line(), "bad");
+      worker.tell("done");
+    }
+    check(`${file} ends when nothing is left`, await worker.exit(), 0);
+    const { messages, leased } = await details(stage);
+    check("nothing is left", { messages, leased }, { messages: 0, leased: 0 });
+  }
+  await putHere(stage, PYTHON.name, "dead.py");
+  check("dead.py", (await runProcess([PYTHON.interpreter, "dead.py"], folder)).code, 0);
+  check("the dead letter is back", await client.take("jobs"), "bad");
+  check("and no other", await client.take("jobs.dead"), undefined);
+  await client.end();
+}
+
+/** A stage of a pipeline is killed again and again: each message has one result. */
+async function pipeline(stage: Stage): Promise<void> {
+  const { folder, server } = stage;
+  const client = await connect({ hostname: "127.0.0.1", port: server.port });
+  await putHere(stage, PYTHON.name, "stage.py", (code) => code.replace("30000", "1000"));
+  const messages = Array.from({ length: 2000 }, (_, n) => `photo ${n}`);
+  for (const message of messages) await client.put("photos", message);
+  const count = async () => (await ask(stage, "stats queue thumbs"))["sets"] ?? 0;
+  for (const least of [300, 900]) {
+    const killed = startProcess([PYTHON.interpreter, "stage.py"], { cwd: folder });
+    await eventually(`${least} results`, async () => (await count()) >= least);
+    killed.kill("SIGKILL");
+    await killed.exit();
+  }
+  await eventually("the leases of the killed ones are over", async () => {
+    return (await ask(stage, "stats queue photos"))["leased"] === 0;
+  });
+  check("stage.py", (await runProcess([PYTHON.interpreter, "stage.py"], folder)).code, 0);
+  const results: string[] = [];
+  for (let next = await client.take("thumbs"); next !== undefined;) {
+    results.push(next);
+    next = await client.take("thumbs");
+  }
+  const expected = messages.map((message) => message.toUpperCase());
+  check("each has one result", results.toSorted(), expected.toSorted());
+  await client.end();
+}
+
+async function putHere(
+  { folder, server }: Stage,
+  language: string,
+  file: string,
+  change = (code: string) => code,
+): Promise<void> {
+  const code = forHere(change(codeBlock(language, file)), PORT, `${server.port}`);
+  await Bun.write(join(folder, file), code);
+}
+
 /** The SQLite shell beside the running server. */
 async function look(stage: Stage): Promise<void> {
   for (const language of [PHP, PYTHON]) await produce(stage, language, language.name);
@@ -282,6 +352,8 @@ async function main(): Promise<void> {
   }
   await olderExtension(stage);
   await share(stage);
+  await lease(stage);
+  await pipeline(stage);
   await look(stage);
   await stopServer(stage.server);
   console.log(`the examples of the documents: ${checks} checks passed`);
