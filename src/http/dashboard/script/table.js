@@ -10,11 +10,24 @@ function showHeads() {
       const descending = sort.key === key ? !sort.descending : key !== "shown";
       sort = { key, descending };
       keepAddress();
+      sortListed();
       refresh();
     };
     head.append(button);
     $("heads").append(head);
   }
+}
+
+/** The rows that are here are sorted at once, until the server has sorted all. */
+function sortListed() {
+  if (last === undefined) return;
+  const { key, descending } = sort;
+  const value = (queue) => queue[key] ?? -1;
+  last.queues.sort((a, b) => {
+    const order = value(a) < value(b) ? -1 : value(a) > value(b) ? 1 : 0;
+    return (descending ? -order : order) || (a.name < b.name ? -1 : 1);
+  });
+  showTable();
 }
 
 function showTable() {
