@@ -1,5 +1,5 @@
 /** What the contract says that a client is sent, byte for byte, in each dialect. */
-import { type Ask, opaqueOf, opcodeOf, targetOf } from "./ask.ts";
+import { type Ask, number32, opaqueOf, opcodeOf, targetOf } from "./ask.ts";
 import type { Message } from "./model.ts";
 
 /** The word or the status of a result: text, meta, binary. */
@@ -143,8 +143,4 @@ export function packet(
     `${number32(status).slice(2)}${number32(size)}${number32(opaqueOf(ask))}` +
     `${number32(Math.floor(number / 2 ** 32))}${number32(number)}${extras}${key}${value}`
   );
-}
-
-function number32(value: number): string {
-  return String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }

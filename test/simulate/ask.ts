@@ -74,19 +74,17 @@ export function meaningOf(key: string): Meaning {
   return meaning;
 }
 
-/** A pool of bytes, of which bodies are parts. */
+/** A pool of bytes, of which bodies are parts. Bytes are characters from U+0000 to U+00FF, here and in all that follows. */
 const POOL = Buffer.from(
-  Array.from({ length: 256 * 1024 }, (_, n) => (n * 7 + (n >> 8) * 13) & 255),
-);
-const MAX_FILL = 1_000_000_007;
+  Array.from({ length: 384 * 1024 }, (_, n) => (n * 7 + (n >> 8) * 13) & 255),
+).toString("latin1");
+const STARTS = 1021;
 
 /** A body of its own for each `fill`: it begins with it. Line ends and the words of commands are among its bytes. */
-export function bodyOf({ size = 0, fill = 0 }: Ask): Buffer {
-  const start = (fill % MAX_FILL) % 1021;
-  const body = Buffer.allocUnsafeSlow(size);
-  let at = body.write(`${fill}\r\nget q\r\n`.slice(0, size), "latin1");
-  while (at < size) at += POOL.copy(body, at, start, start + size - at);
-  return body;
+export function bodyOf({ size = 0, fill = 0 }: Ask): string {
+  const begin = `${fill}\r\nget q\r\n`;
+  const start = fill % STARTS;
+  return begin.slice(0, size) + POOL.slice(start, start + Math.max(0, size - begin.length));
 }
 
 const OPCODES = {
@@ -117,12 +115,11 @@ export function opaqueOf({ fill = 0 }: Ask): number {
   return fill >>> 0;
 }
 
-export function bytesOf(ask: Ask): Buffer {
+export function bytesOf(ask: Ask): string {
   if (ask.dialect === "binary") return binaryBytes(ask);
   const line = lineOf(ask);
   const written = ask.isLoud === true ? line.replace(/^\S+/, (name) => name.toUpperCase()) : line;
-  const head = Buffer.from(`${written}\r\n`, "latin1");
-  return ask.kind === "set" ? Buffer.concat([head, bodyOf(ask), Buffer.from("\r\n")]) : head;
+  return ask.kind === "set" ? `${written}\r\n${bodyOf(ask)}\r\n` : `${written}\r\n`;
 }
 
 function lineOf(ask: Ask): string {
@@ -173,39 +170,36 @@ export function targetOf({ queue = "", delay = 0 }: Ask): string {
   return delay > 0 ? `${queue}/delay=${delay}` : queue;
 }
 
-function binaryBytes(ask: Ask): Buffer {
+function binaryBytes(ask: Ask): string {
   const { kind, keys = [], flags = 0 } = ask;
   const queue = targetOf(ask);
+  const [opcode, opaque] = [opcodeOf(ask), opaqueOf(ask)];
+  if (kind === "set") {
+    return packet(opcode, opaque, `${number32(flags)}\0\0\0\0`, queue, bodyOf(ask));
+  }
+  if (kind === "verbosity") return packet(opcode, opaque, "\0\0\0\0", "", "");
   let key = queue;
-  let extras = Buffer.alloc(0);
-  let value: Buffer = extras;
   if (kind === "get") key = keys.join("");
   else if (kind === "details") key = `queue ${queue}`;
   else if (kind === "list") key = "queue";
   else if (kind === "reset") key = "reset";
-  if (kind === "set") {
-    extras = Buffer.alloc(8);
-    extras.writeUInt32BE(flags, 0);
-    value = bodyOf(ask);
-  } else if (kind === "verbosity") {
-    extras = Buffer.alloc(4);
-  }
-  return packet(opcodeOf(ask), opaqueOf(ask), extras, key, value);
+  return packet(opcode, opaque, "", key, "");
 }
 
 export function packet(
   opcode: number,
   opaque: number,
-  extras: Buffer,
+  extras: string,
   key: string,
-  value: Buffer,
-): Buffer {
-  const head = Buffer.alloc(24);
-  head[0] = 0x80;
-  head[1] = opcode;
-  head.writeUInt16BE(key.length, 2);
-  head[4] = extras.length;
-  head.writeUInt32BE(extras.length + key.length + value.length, 8);
-  head.writeUInt32BE(opaque, 12);
-  return Buffer.concat([head, extras, Buffer.from(key, "latin1"), value]);
+  value: string,
+): string {
+  const size = number32(extras.length + key.length + value.length);
+  const lengths = `${number32(key.length).slice(2)}${String.fromCharCode(extras.length)}\0\0\0${size}`;
+  const head = `\x80${String.fromCharCode(opcode)}${lengths}${number32(opaque)}\0\0\0\0\0\0\0\0`;
+  return head + extras + key + value;
+}
+
+/** A number of 32 bits, big-endian. */
+export function number32(value: number): string {
+  return String.fromCharCode(value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255);
 }

@@ -59,17 +59,20 @@ interface Making {
   faults: Fault[];
   loses: boolean;
   delays: boolean;
+  isCrowd: boolean;
   nextClient: number;
 }
 
 /** @param store undefined: the seed says it */
 export function newPlan(seed: number, store?: Config["store"]): Plan {
   const random = newRandom(seed);
-  const config = newConfig(random, store ?? (seed % 10 === 0 ? "sqlite" : "memory"));
-  const making = newMaking(random, config);
+  const usual = newConfig(random, store ?? (seed % 10 === 0 ? "sqlite" : "memory"));
+  const isCrowd = random.below(12) === 0;
+  const config = isCrowd ? { ...usual, ...CROWD } : usual;
+  const making = newMaking(random, config, isCrowd);
   const steps: Step[] = [];
-  const population = random.pick([1, 2, 3, 5, 5, 8, 8, 20, 60]);
-  const rounds = random.pick([5, 10, 20, 20, 40, 100]);
+  const population = isCrowd ? 6 : random.pick([1, 2, 3, 5, 5, 8, 8, 20, 60]);
+  const rounds = isCrowd ? 3 : random.pick([4, 8, 15, 15, 30, 80]);
   for (let n = 0; n < population; n++) steps.push(newClient(making));
   for (let n = 0; n < rounds; n++) addRound(making, steps, population);
   return { seed, config, steps };
@@ -96,7 +99,17 @@ function newConfig(random: Random, store: Config["store"]): Config {
   };
 }
 
-function newMaking(random: Random, config: Config): Making {
+/** Clients that send much to a server that is slow, and has no room for it. */
+const CROWD: Partial<Config> = {
+  maxBody: 70_000,
+  maxMessages: 0,
+  maxBytes: 0,
+  maxInput: 100_000,
+  maxOutput: 0,
+  commitMicros: 4_000_000,
+};
+
+function newMaking(random: Random, config: Config, isCrowd: boolean): Making {
   const count = random.pick([1, 1, 2, 3, 6, 20]);
   const names = ["q", "r", "s", "queue:a", "\xe9\x01"];
   const queues = Array.from(
@@ -108,13 +121,15 @@ function newMaking(random: Random, config: Config): Making {
   if (faults.length > 0) faults.push("checkpoint", "read");
   const loses = config.store === "memory" && config.maxBytes === 0 && random.below(8) === 0;
   const delays = random.below(4) === 0;
+  const usual = random.pick([10, 10, 100, 100, 100, 100, 100, 1000, 3000, 30_000]);
   const isVague = loses || config.maxOutput > 0 || config.maxInput > 0;
   return {
     random,
     config,
     queues,
     made: 0,
-    usual: random.pick([10, 100, 100, 3000, 30_000]),
+    usual: isCrowd ? 10_000 : usual,
+    isCrowd,
     tastes: new Map(),
     habits: new Map(),
     // A flush whose read fails has dropped some messages.
@@ -143,7 +158,7 @@ function newClient({ random, tastes, habits, nextClient, ...rest }: Making): Ste
 /** Some clients send, and the loop turns; now and then something happens. */
 function addRound(making: Making, steps: Step[], population: number): void {
   const { random, habits } = making;
-  const senders = random.pick([1, 2, population]);
+  const senders = random.pick([1, 3, Math.min(20, population), population]);
   for (let n = 0; n < senders; n++) {
     const client = random.pick([...habits.keys()]);
     steps.push(newSend(making, client));
@@ -159,9 +174,11 @@ function addIncident(making: Making, steps: Step[]): void {
   const chance = random.below(100);
   if (chance < 25 && faults.length > 0) {
     steps.push({ do: "fault", what: random.pick(faults), times: random.pick([1, 1, 1, 3]) });
-  } else if (chance < 40) {
+  } else if (chance < 33) {
     steps.push({ do: random.pick(["end", "reset", "vanish", "reset"] as const), client });
     replace(making, steps, client);
+  } else if (chance < 40) {
+    addDeparture(making, steps, client);
   } else if (chance < 55) {
     steps.push({ do: "pass", ms: random.pick([1, 10, 100, 1000, 7000]) });
   } else if (chance < 65) {
@@ -181,6 +198,20 @@ function addIncident(making: Making, steps: Step[]): void {
   }
 }
 
+/** A client leaves before its answers are sent, and what comes back after that may fail. */
+function addDeparture(making: Making, steps: Step[], client: number): void {
+  const { random, faults } = making;
+  steps.push(newSend(making, client), {
+    do: random.pick(["vanish", "vanish", "reset"] as const),
+    client,
+  });
+  steps.push({ do: "turn", times: 1 });
+  if (faults.length > 0)
+    steps.push({ do: "fault", what: random.pick(faults), times: random.pick([1, 2]) });
+  steps.push({ do: "turn", times: random.pick([1, 2]) });
+  replace(making, steps, client);
+}
+
 function replace(making: Making, steps: Step[], client: number): void {
   making.habits.delete(client);
   making.tastes.delete(client);
@@ -190,15 +221,8 @@ function replace(making: Making, steps: Step[], client: number): void {
 
 function newSend(making: Making, client: number): Step {
   const { random, habits, tastes } = making;
-  const count = random.pick([
-    1,
-    1,
-    1,
-    2,
-    5,
-    random.below(3) === 0 ? 20 : 3,
-    random.below(40) === 0 ? 200 : 1,
-  ]);
+  const usual = random.pick([1, 1, 2, 4, 8, 20, random.below(20) === 0 ? 200 : 30]);
+  const count = making.isCrowd ? random.pick([usual, 40]) : usual;
   const isBinary = habits.get(client)?.binary === true;
   const taste = tastes.get(client) as Taste;
   const asks = Array.from({ length: count }, () => newAsk(making, taste, isBinary));
@@ -338,7 +362,7 @@ function newWrong({ random, config, made }: Making, isBinary: boolean): Ask {
 }
 
 function newSize({ random, usual, config }: Making): number {
-  const size = random.below(20) === 0 ? random.below(config.maxBody + 1) : random.below(usual);
+  const size = random.below(200) === 0 ? random.below(config.maxBody + 1) : random.below(usual);
   return Math.min(size, config.maxBody);
 }
 

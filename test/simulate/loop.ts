@@ -25,6 +25,7 @@ export async function turn(world: World): Promise<boolean> {
     isBusy = true;
     if (--call.turns <= 0) await answer(world);
   }
+  if (world.time.now >= world.evictAt) evict(world);
   if (world.violation !== undefined) throw new Violation(world.violation);
   return isBusy;
 }
@@ -50,14 +51,14 @@ export async function pass(world: World, ms: number): Promise<void> {
     const next = Math.min(until, time.now + EVICT_MS, nextTimer(time) ?? Infinity);
     passUntil(time, Math.max(next, time.now));
     await turn(world);
-    evict(world);
     if (!(await turn(world)) && nextTimer(time) === undefined && world.people.size === 0) {
       passUntil(time, until);
     }
   }
 }
 
-export function evict(world: World): void {
+function evict(world: World): void {
+  world.evictAt = world.time.now + EVICT_MS;
   world.isEvicting = true;
   evictStalled(world.clients);
   world.isEvicting = false;

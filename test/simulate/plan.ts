@@ -51,7 +51,10 @@ export type Step =
   | { do: "pass"; ms: number }
   /** The calendar jumps. */
   | { do: "jump"; ms: number }
-  /** The client ends its side, is gone and the server hears of it, or is gone and the server does not know it yet. */
+  /**
+   * The client ends its side; is gone, and the server hears of it; is gone once what it has sent has arrived, and the
+   * server does not know it yet.
+   */
   | { do: "end" | "reset" | "vanish"; client: number }
   /** A slow client reads. */
   | { do: "read"; client: number; bytes: number }

@@ -1,5 +1,5 @@
 /** Does the steps of a plan. */
-import { connect, hangUp, send } from "./client.ts";
+import { type Client, connect, hangUp, send } from "./client.ts";
 import { maintain, pass, turn } from "./loop.ts";
 import { messagesOf } from "./model.ts";
 import type { Plan, Step } from "./plan.ts";
@@ -68,7 +68,7 @@ async function doStep(world: World, step: Step): Promise<void> {
       if (client !== undefined) hangUp(world, client);
       return;
     case "vanish":
-      if (client !== undefined) client.isDead = true;
+      if (client !== undefined) leave(client);
       return;
     case "read":
       if (client !== undefined) client.unread = Math.max(0, client.unread - step.bytes);
@@ -85,6 +85,12 @@ async function doStep(world: World, step: Step): Promise<void> {
     case "rest":
       return rest(world);
   }
+}
+
+/** The client is gone once all that it has sent has arrived. */
+function leave(client: Client): void {
+  client.leaves = true;
+  client.isDead = client.outgoing.length === 0;
 }
 
 function lose({ disk, judge }: World, name: string, row: number): void {

@@ -5,7 +5,7 @@ import { openLog } from "../../src/util/log.ts";
 import type { Ask } from "./ask.ts";
 import { newPlan } from "./generate.ts";
 import { readOptions } from "./options.ts";
-import type { Plan, Step } from "./plan.ts";
+import type { Config, Plan, Step } from "./plan.ts";
 import { replay } from "./replay.ts";
 import { FAILED } from "./seeds.ts";
 import { shrink } from "./shrink.ts";
@@ -59,6 +59,45 @@ test("a plan that fails is shortened to what fails in the same way", async () =>
   const short = await shrink(plan, failure ?? "", 10_000);
   expect(short.steps.length).toBeLessThanOrEqual(3);
   expect((await replay(short)).failure).toContain("client 1000");
+});
+
+test("a client is not evicted because commits take seconds", async () => {
+  const config: Config = {
+    ...newPlan(1, "memory").config,
+    late: "no",
+    maxBody: 70_000,
+    maxMessages: 0,
+    maxBytes: 0,
+    maxInput: 100_000,
+    maxOutput: 0,
+    waitsForDisk: false,
+    logBuffer: 1000,
+    lookMicros: 0,
+    commitMicros: 4_000_000,
+  };
+  const all: Ask = { kind: "flush_all", dialect: "text" };
+  const flush: Ask = { kind: "flush", dialect: "text", queue: "q" };
+  const set = (size: number): Ask => {
+    return { kind: "set", dialect: "text", queue: "q", size, fill: size };
+  };
+  const sizes = [2020, 8308, 5226, 9752, 8663, 2400, 6989, 4807, 7475, 1655, 7818, 6980, 2747];
+  const steps: Step[] = [
+    { do: "connect", client: 0, habits: { binary: false, reads: "all", window: 200_000 } },
+    { do: "send", client: 0, asks: [flush, set(6504), all, set(560), flush, set(4631)] },
+    {
+      do: "send",
+      client: 0,
+      asks: [
+        all,
+        ...sizes.slice(0, 4).map(set),
+        flush,
+        ...sizes.slice(4).map(set),
+        set(1217),
+        set(3722),
+      ],
+    },
+  ];
+  expect((await replay({ seed: 14, config, steps })).failure).toBeUndefined();
 });
 
 describe("the command line", () => {

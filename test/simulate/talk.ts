@@ -17,14 +17,14 @@ import {
   rowsEnd,
   versionAnswer,
 } from "./answer.ts";
-import { type Ask, meaningOf, opcodeOf } from "./ask.ts";
+import { type Ask, meaningOf } from "./ask.ts";
 import type { Message } from "./model.ts";
 import { checkOf, type Counters } from "./statistics.ts";
 import { Violation } from "./violation.ts";
 import { WRONG, type Wrong } from "./wrong.ts";
 
 /** A part of what a client may be sent: these bytes, or what a function finds right and measures. */
-export type Piece = string | Buffer | ((text: string) => number);
+export type Piece = string | ((text: string) => number);
 
 export interface Talk {
   id: number;
@@ -254,12 +254,12 @@ export function refuseLine(talk: Talk, { dialect }: Ask): void {
 }
 
 /** The client may be sent this. */
-export function promise(talk: Talk, piece: string | Buffer): void {
+export function promise(talk: Talk, piece: string): void {
   if (piece.length === 0) return;
   talk.promised += piece.length;
   const { expected } = talk;
   const last = expected.length - 1;
-  if (typeof piece === "string" && typeof expected[last] === "string") expected[last] += piece;
+  if (typeof expected[last] === "string") expected[last] += piece;
   else expected.push(piece);
 }
 
@@ -324,6 +324,6 @@ function promiseWrong(talk: Talk, ask: Ask): void {
   const wrong = wrongOf(ask);
   if (wrong === undefined) return;
   if (!wrong.binary) return promise(talk, wrong.answer);
-  const opcode = wrong.bytes(0)[1] ?? opcodeOf(ask);
+  const opcode = wrong.bytes(0).charCodeAt(1);
   promise(talk, packet({ ...ask, fill: 0 }, wrong.status ?? 0, "", wrong.answer, 0, 0, "", opcode));
 }

@@ -20,6 +20,9 @@ ${shown}
 
 /** What need not be said. */
 function isPlain(name: string, value: unknown): boolean {
-  if (name === "quiet" || name === "numbered") return value === false;
-  return (name === "pieces" || name === "tokens") && (value as unknown[]).length === 0;
+  if (name === "quiet" || name === "numbered" || name === "isLoud") return value === false;
+  return (
+    (name === "pieces" || name === "tokens") &&
+    (value === undefined || (value as unknown[]).length === 0)
+  );
 }

@@ -34,6 +34,8 @@ export interface World {
   /** A hash of all bytes that clients were given. */
   digest: number;
   isEvicting: boolean;
+  /** When clients that have stalled are looked for next, in milliseconds. */
+  evictAt: number;
   /** What was found first. The engine may go on with an answer of its own to an error. */
   violation: string | undefined;
   crashes: number;
@@ -81,6 +83,7 @@ export function newWorld(plan: Plan): World {
     call: undefined,
     digest: 0,
     isEvicting: false,
+    evictAt: 0,
     violation: undefined,
     crashes: 0,
     startOffset: 0,
