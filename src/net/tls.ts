@@ -36,7 +36,7 @@ interface Handshake {
 export type TlsHandlers<T> = Bun.SocketHandler<T> & { open: (socket: Bun.Socket<T>) => void };
 
 /** Handshakes that wait or are under way, of all clients. */
-export const MAX_HANDSHAKES = 256;
+export const MAX_HANDSHAKES = 1024;
 const MAX_HANDSHAKE_MS = 10_000;
 /** So many begin in one turn of the loop: each takes about half a millisecond, during which no client is served. */
 const MAX_BEGUN_AT_ONCE = 4;
