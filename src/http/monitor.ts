@@ -45,12 +45,18 @@ function measureLoopDelays({ loopDelays }: Monitor): Timer {
   }, DELAY_INTERVAL_MS);
 }
 
-/** With very many queues a point takes longer than an interval: the next one begins after it. */
+/** With very many queues a point takes long: there are as many rests of that length before the next one. */
+const RESTS = 4;
+
 function recordRegularly({ history, engine, work }: Monitor): Timer {
-  let isRecording = false;
+  const { monotonic } = engine.runtime;
+  let restsUntil = 0;
   return setInterval(() => {
-    if (isRecording) return;
-    isRecording = true;
-    void recordHistory(history, engine, work.slices).finally(() => (isRecording = false));
+    const begunAt = monotonic();
+    if (begunAt < restsUntil) return;
+    restsUntil = Infinity;
+    void recordHistory(history, engine, work.slices).finally(() => {
+      restsUntil = monotonic() + RESTS * (monotonic() - begunAt);
+    });
   }, INTERVAL_MS);
 }

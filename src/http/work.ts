@@ -3,7 +3,7 @@ import { newSliceScheduler, type SliceScheduler } from "./time_slice.ts";
 /**
  * All work of HTTP requests together has bounds, whatever is asked and however often:
  *
- *     time     slices of the event loop, of which the queues' clients keep four fifths: see time_slice.ts
+ *     time     slices of the event loop, of which the queues' clients keep two thirds: see time_slice.ts
  *     turns    only a few requests go through all queues at a time, the others wait in order; one whose client has left
  *              ends at once
  *     bytes    answers that clients have not taken yet
