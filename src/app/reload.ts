@@ -22,8 +22,8 @@ export function warnUnlessReadable(path: string): void {
   }
 }
 
-/** All that is read again at SIGHUP, in this order. To be called at the start, when each file is the one in use. */
-export function listReloadables(): Reloadable[] {
+/** The log, when it is a file. To be called at the start, when the file of that name is the one in use. */
+export function reloadableLog(): Reloadable[] {
   const log = findLogFile();
   return log === undefined
     ? []

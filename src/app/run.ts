@@ -26,7 +26,7 @@ import { demandAccounts, readAccounts, reloadableAccounts } from "./auth.ts";
 import { composeEngine } from "./compose.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { reloadableQueueRules } from "./queue_rules.ts";
-import { listReloadables, newReload } from "./reload.ts";
+import { newReload, reloadableLog } from "./reload.ts";
 import { handleSignals } from "./signals.ts";
 import { closeListeners, type Stoppable, stopServer } from "./stop.ts";
 import { readCertificateFiles, reloadableCertificate, startServerTls } from "./tls.ts";
@@ -71,7 +71,8 @@ function withDaemonPaths(options: Options): Options {
 async function serve(options: Options, channel: StarterChannel): Promise<void> {
   setVerbosity(options.verbosity);
   const signals = handleSignals();
-  const reloadables = listReloadables();
+  // All that is read again at SIGHUP; the rest is added below.
+  const reloadables = reloadableLog();
   signals.reload = newReload(reloadables);
   raiseLimits(options);
   const user = lookUpUser(options.user);
