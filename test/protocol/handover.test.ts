@@ -1,5 +1,5 @@
 /** What the engine may do: take each request, and use it later, when the input has long gone on. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { release } from "../../src/protocol/buffer.ts";
 import { nextRequest } from "../../src/protocol/decoder.ts";
@@ -20,6 +20,8 @@ import {
 import { number, opcodes, request as packet } from "./binary/packet.ts";
 import { cutAtRandom, newRandom, type Random, seeds } from "./random.ts";
 import { keysOf } from "./reading.ts";
+
+setDefaultTimeout(60_000);
 
 /** Takes all requests that have arrived, as the engine does. */
 function takeAll(input: Input, taken: Request[]): void {

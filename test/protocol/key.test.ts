@@ -1,8 +1,10 @@
 /** Names and keys: the same bytes give the same text, whatever was read before. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { keyAt, keyInTable, newKeyTable } from "../../src/protocol/key.ts";
 import { newRandom, seeds } from "./random.ts";
+
+setDefaultTimeout(60_000);
 
 /** What a name must not contain. */
 const separators = [..."/ \n"].map((character) => character.charCodeAt(0));

@@ -1,5 +1,5 @@
 /** How binary requests are read, in whatever pieces they arrive. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { binary } from "../../../src/protocol/binary/encoder.ts";
 import { nextRequest } from "../../../src/protocol/decoder.ts";
@@ -10,6 +10,8 @@ import { newRandom, seeds } from "../random.ts";
 import { cuts, requestsIn, singleBytes } from "../reading.ts";
 import { number, opcodes, request, set } from "./packet.ts";
 import { type Asked, INVALID, MAX_BODY, reference, requestOf, withoutReason } from "./reference.ts";
+
+setDefaultTimeout(60_000);
 
 const name250 = "n".repeat(250);
 const noop = request(opcodes.noop);
