@@ -176,3 +176,81 @@ test("the words of the description", async () => {
   );
   await client.end();
 });
+
+const movers = authFile(
+  "root:x",
+  "taker:x:get=jobs",
+  "mover:x:get=jobs,set=next",
+  "finisher:x:get=jobs,set=results",
+  "setter:x:set=next",
+);
+const movingServer = await start(["--auth-file", movers]);
+
+describe("what concerns two queues needs the rights of both", () => {
+  /** @returns the first lines of the answers to these, each of which is followed by a version */
+  async function answersTo(name: string, lines: readonly string[]): Promise<string[]> {
+    const client = await movingServer.connect();
+    client.send(login(name, "x"));
+    expect(await client.line()).toBe("STORED");
+    const found: string[] = [];
+    for (const line of lines) {
+      client.send(`${line}\r\nversion\r\n`);
+      const [first = ""] = (await client.until("VERSION ")).split("\r\n");
+      await client.line();
+      found.push(first === REFUSED ? "refused" : "done");
+    }
+    await client.end();
+    return found;
+  }
+
+  test.each([
+    [
+      "taker",
+      ["refused", "refused", "refused", "refused", "done", "done", "done", "done", "refused"],
+    ],
+    ["mover", ["done", "done", "refused", "refused", "done", "done", "done", "done", "refused"]],
+    ["finisher", ["refused", "refused", "done", "done", "done", "done", "done", "done", "refused"]],
+    [
+      "setter",
+      [
+        "refused",
+        "refused",
+        "refused",
+        "refused",
+        "refused",
+        "refused",
+        "refused",
+        "refused",
+        "refused",
+      ],
+    ],
+    ["root", ["done", "done", "done", "done", "done", "done", "done", "done", "done"]],
+  ])("%s", async (name, expected) => {
+    const lines = [
+      "get jobs/to=next",
+      "get jobs/all/to=next",
+      "set results/close=jobs 0 0 1\r\nx",
+      "set results/done=jobs:1 0 0 1\r\nx",
+      "get jobs/lease=1000",
+      "touch jobs/1 10",
+      "delete jobs/1",
+      "gat 10 jobs",
+      "get jobs/or=other",
+    ];
+    expect(await answersTo(name, lines)).toEqual(expected);
+  });
+});
+
+test("the statistics of all queues leave out those that may not be seen", async () => {
+  const [root, client] = [await as("root"), await as("viewer")];
+  for (const queue of ["jobs1", "hidden"]) await root.put(queue, "x");
+  for (const command of ["stats", "dump_stats"]) {
+    client.send(`${command}\r\n`);
+    const text = await client.until("END\r\n");
+    expect(text).toContain("jobs1");
+    expect(text).not.toContain("hidden");
+  }
+  expect(await client.ask("dump_stats hidden")).toBe(REFUSED);
+  await root.end();
+  await client.end();
+});
