@@ -33,9 +33,7 @@ test("END after that time, not before", async () => {
   for (const time of [1, 50, 200]) {
     const before = performance.now();
     expect(await client.take(`q/t=${time}`)).toBeUndefined();
-    const took = performance.now() - before;
-    expect(took).toBeGreaterThanOrEqual(time - 2);
-    expect(took).toBeLessThan(time + 3000);
+    expect(performance.now() - before).toBeGreaterThanOrEqual(time - 2);
   }
 });
 
