@@ -77,10 +77,18 @@ export function refusalOf(
   account: Account,
   request: Request,
 ): "unauthenticated" | "not allowed" | undefined {
+  if (isPlainGet(request) && (rightsTo(account, (request.keys[0] as Key).queue) & BITS.get) !== 0) {
+    return undefined;
+  }
   const need = NEEDS[request.kind];
   if (need === "nothing") return undefined;
   if (account === engine.access?.nobody) return "unauthenticated";
   return isAllowed(account, need, request) ? undefined : "not allowed";
+}
+
+/** The hot path of consumers: one key without options. */
+function isPlainGet({ kind, keyTable, keys }: Request): boolean {
+  return kind === "get" && keyTable === undefined && keys.length === 1 && keys[0]?.plain === true;
 }
 
 function isAllowed(account: Account, need: Exclude<Need, "nothing">, request: Request): boolean {
