@@ -39,9 +39,10 @@ export function beginSlice(scheduler: SliceScheduler, signal?: AbortSignal): Tim
   return { scheduler, signal, end: performance.now() + SLICE_MS, steps: 0 };
 }
 
-/** To be asked after each step. */
-export function isSliceOver(slice: TimeSlice): boolean {
-  return ++slice.steps >= LEAST_STEPS && performance.now() >= slice.end;
+/** To be asked after each step. @param steps for how many a large one counts; looking at a queue is one */
+export function isSliceOver(slice: TimeSlice, steps = 1): boolean {
+  slice.steps += steps;
+  return slice.steps >= LEAST_STEPS && performance.now() >= slice.end;
 }
 
 /**

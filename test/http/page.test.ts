@@ -96,8 +96,10 @@ test("the overview has the queues, and how many clients wait for one that is not
   await client.put("caf\xc3\xa9", "x");
   const waiter = await server.connect();
   waiter.send("get jbos/t=60000\r\n");
-  await client.inStep();
-  const all = await overview(server);
+  const all = await eventually("a client that waits", async () => {
+    const now = await overview(server);
+    return now.awaited === 1 ? now : undefined;
+  });
   expect(all.queues.map(({ shown, messages, waiters }) => [shown, messages, waiters])).toEqual([
     ["café", 1, 0],
     ["jobs", 1, 0],

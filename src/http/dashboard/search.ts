@@ -16,8 +16,9 @@ export interface Found {
 const MAX_FOUND = 20;
 const MAX_SEARCHED = 20_000;
 const MAX_BODY_BYTES = 64 * 1024;
-/** Messages that are read at once. */
+/** Messages that are read at once, and for how many steps of a slice each counts. */
 const PORTION = 8;
+const MESSAGE_STEPS = 32;
 
 /**
  * Looks for messages whose bodies have the text in them, from the oldest on, in portions with time for clients in between.
@@ -47,7 +48,7 @@ export function findMessages(
         after = preview.number;
       }
       if (portion.length === 0) return { ...found, hasMore: false };
-      if (isSliceOver(slice)) await nextSlice(slice);
+      if (isSliceOver(slice, PORTION * MESSAGE_STEPS)) await nextSlice(slice);
     }
     return found;
   });
