@@ -1,7 +1,7 @@
 /** Milliseconds between two looks at the memory of the process. */
 const INTERVAL = 100;
 /** After a collection that did not help, so many bytes more make another one worthwhile. */
-const STEP = 16 * 1024 * 1024;
+const STEP = 8 * 1024 * 1024;
 
 /**
  * Collects garbage when the process takes more than `limit` bytes: left alone, the JavaScript engine lets garbage grow
