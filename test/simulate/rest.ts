@@ -59,6 +59,9 @@ export async function end(world: World): Promise<void> {
 async function drain(world: World): Promise<void> {
   const { judge } = world;
   const client = connect(world, -1, { binary: false, reads: "all", window: 2 ** 30 });
+  // After a failed sync this is when the file is read anew.
+  send(world, client, [{ kind: "list", dialect: "text" }], []);
+  await settle(world);
   for (const { name, available, delayed } of [...judge.model.queues.values()]) {
     send(world, client, [{ kind: "resume", dialect: "text", queue: name }], []);
     for (let n = 0; n <= available.length + delayed.length; n++) {

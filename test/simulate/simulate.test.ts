@@ -19,9 +19,13 @@ test.each(["memory", "sqlite"] as const)(
   "the same seed is the same run, over %s",
   async (store) => {
     for (const seed of [1, 2, 3, 4]) {
-      const first = await replay(newPlan(seed, store));
+      const plan = () => {
+        const { steps, ...rest } = newPlan(seed, store);
+        return { ...rest, steps: steps.slice(0, 30) };
+      };
+      const first = await replay(plan());
       expect(first.failure).toBeUndefined();
-      expect(await replay(newPlan(seed, store))).toEqual(first);
+      expect(await replay(plan())).toEqual(first);
     }
   },
 );
