@@ -78,6 +78,17 @@ function writeCounts(
   }
 }
 
+export function addExpireAll(engine: Engine, session: Session, request: Request): void {
+  addPart(engine, "expire all", session, request);
+  engine.gathering.changes++;
+}
+
+export function replyExpireAll(engine: Engine, entry: Entry): void {
+  if (entry.outcome === "more") return continueLater(engine, entry);
+  if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "expired", entry.number);
+  finish(engine, entry);
+}
+
 export function replyFlushAll(engine: Engine, entry: Entry): void {
   if (entry.outcome === "more") return continueLater(engine, entry);
   if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "done");

@@ -4,10 +4,12 @@ import type { Request, RequestKind } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { setVerbosity } from "../util/log.ts";
 import {
+  addExpireAll,
   addFlush,
   addFlushAll,
   addList,
   addMoveAll,
+  replyExpireAll,
   replyFlush,
   replyFlushAll,
   replyList,
@@ -77,8 +79,11 @@ export const commands: Record<RequestKind, Command> = {
     }),
   },
   shutdown: { add: adding("none", PLAIN, false), reply: finishing(replyShutdown) },
-  flush_expired: { add: adding("none", PLAIN, false), reply: answering("none expired") },
-  flush_all_expired: { add: adding("none", PLAIN, false), reply: answering("none expired") },
+  flush_expired: {
+    add: adding("expire", WIDE, true),
+    reply: finishing((engine, entry) => replyOutcome(engine, entry, "expired", entry.number)),
+  },
+  flush_all_expired: { add: addExpireAll, reply: replyExpireAll },
   version: { add: adding("none", PLAIN, false), reply: finishing(replyVersion) },
   verbosity: {
     add: adding("none", PLAIN, false),

@@ -29,7 +29,7 @@ export type Outcome =
   | "alive"
   | "up"
   | "reloaded"
-  | "none expired"
+  | "expired"
   | "authenticated"
   | "mechanisms";
 

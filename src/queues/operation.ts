@@ -26,6 +26,8 @@ import type { QueueDetails, QueueSummary } from "./summary.ts";
  * | delete | the queue is deleted, with its messages and counters | done, absent |
  * | flush | the queue's messages are deleted, but not open ones | done |
  * | flush all | the same for all queues, a part at a time | done, more |
+ * | expire | expired messages of the queue are taken away, the oldest ones, a bounded number | done (number: how many) |
+ * | expire all | the same in all queues, a part at a time | done (number), more |
  * | list | the counters of all queues, a part at a time | done, more |
  * | survey | a summary of all queues, a part at a time | done, more |
  * | details | everything that is known about one queue | done, absent |
@@ -59,6 +61,8 @@ export type OperationKind =
   | "delete"
   | "flush"
   | "flush all"
+  | "expire"
+  | "expire all"
   | "list"
   | "survey"
   | "details"

@@ -218,6 +218,24 @@ describe("the other commands of Kestrel", () => {
     await client.inStep();
   });
 
+  test("flush_expired answers how many it has dropped", async () => {
+    const own = await start(["--expiry"]);
+    const asker = await own.connect();
+    expect(await asker.ask("set q 0 0 1\r\nx")).toBe("STORED");
+    expect(await asker.ask("flush_expired q")).toBe("0");
+    expect(await asker.ask("flush_all_expired")).toBe("0");
+    asker.send(`${"set q 0 -1 1 noreply\r\ny\r\n".repeat(20)}get q\r\nflush_expired q\r\n`);
+    expect((await asker.messages()).map(({ body }) => body)).toEqual(["x"]);
+    expect(Number(await asker.line())).toBeWithin(0, 21);
+    await eventually("all are gone", async () => {
+      expect(await asker.ask("flush_all_expired")).toMatch(/^\d+$/);
+      asker.send("stats queue q\r\n");
+      const text = await asker.until("END\r\n");
+      return text.includes("STAT expired 20\r\n") ? true : undefined;
+    });
+    await own.stop();
+  });
+
   test("reload reads the settings of queues again", async () => {
     const file = join(scratch(), "queues");
     writeFileSync(file, "q:max-messages=1\n");

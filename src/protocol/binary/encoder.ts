@@ -23,7 +23,7 @@ export const OUTCOMES: Record<Outcome, readonly [status: Status, text: string]> 
   alive: [NO_ERROR, ""],
   up: [NO_ERROR, ""],
   reloaded: [NO_ERROR, ""],
-  "none expired": [NO_ERROR, ""],
+  expired: [NO_ERROR, ""],
   authenticated: [NO_ERROR, "Authenticated"],
   mechanisms: [NO_ERROR, "PLAIN"],
 };

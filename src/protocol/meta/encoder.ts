@@ -15,7 +15,7 @@ export const OUTCOMES: Record<Outcome, string> = {
   alive: "MN",
   up: "HD",
   reloaded: "HD",
-  "none expired": "HD",
+  expired: "HD",
   authenticated: "HD",
   mechanisms: "HD",
 };

@@ -22,7 +22,8 @@ export const OUTCOMES: Record<Outcome, string> = {
   // Kestrel's words.
   up: "UP",
   reloaded: "Reloaded config.",
-  "none expired": "0",
+  // Behind it comes the number.
+  expired: "",
   authenticated: "STORED",
   mechanisms: "PLAIN",
 };
@@ -41,8 +42,9 @@ export const ERRORS: Record<ErrorKind, string> = {
 /** The classic text dialect: https://github.com/memcached/memcached/blob/master/doc/protocol.txt */
 export const text: Encoder = {
   quietOutcomes: new Set(),
-  outcome(bytes, _request, outcome) {
+  outcome(bytes, _request, outcome, number) {
     if (outcome === "stored") writeBytes(bytes, STORED, 0, STORED.length);
+    else if (outcome === "expired") writeLine(bytes, `${number}`);
     else writeLine(bytes, OUTCOMES[outcome]);
   },
   head: (bytes, request, key, value) => writeValueLine(bytes, key.text, value, request.numbered),

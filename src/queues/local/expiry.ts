@@ -56,19 +56,19 @@ export function expireOldest(local: Local, queue: Queue, message: Message): void
 
 /**
  * Takes expired messages away, from the oldest one on, as many as one request does.
- * @returns whether there was any
+ * @returns how many
  * @throws StoreError
  */
-export function sweepExpired(local: Local, queue: Queue): boolean {
+export function sweepExpired(local: Local, queue: Queue, most = MAX_EXPIRED): number {
   const message = newMessage();
   let swept = 0;
-  while (swept < MAX_EXPIRED && countAvailable(queue) > 0) {
+  while (swept < most && countAvailable(queue) > 0) {
     // What is held does not expire, and may stand before the head.
-    if (endOf(local, queue, oldestNumber(queue)) > now(local) && swept === 0) return false;
+    if (endOf(local, queue, oldestNumber(queue)) > now(local) && swept === 0) return 0;
     if (peekHead(queue, local.cache, local.store, message) !== undefined) break;
     if (endOf(local, queue, message.number) > now(local)) break;
     expireOldest(local, queue, message);
     swept++;
   }
-  return swept > 0;
+  return swept;
 }

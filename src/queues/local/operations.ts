@@ -34,8 +34,9 @@ import { singleSegment } from "./segment.ts";
 import { shortageOf } from "./space.ts";
 import { isChanged, type Local, now, settingsFor, settingsOf, touch } from "./state.ts";
 import { detailsOf } from "./summary.ts";
+import { expire } from "./sweep.ts";
 import { tally } from "./tally.ts";
-import { flushAll, list, survey } from "./visiting.ts";
+import { expireAll, flushAll, list, survey } from "./visiting.ts";
 
 /** The store keeps a message's number in 43 bits. */
 const MAX_NUMBER = 2 ** 43 - 1;
@@ -73,6 +74,10 @@ export function executeKind(local: Local, operation: Operation): void {
       return flush(local, operation);
     case "flush all":
       return flushAll(local, operation);
+    case "expire":
+      return expire(local, operation);
+    case "expire all":
+      return expireAll(local, operation);
     case "list":
       return list(local, operation);
     case "survey":

@@ -1,11 +1,13 @@
 import { StoreError } from "../../store/store.ts";
 import type { Operation, QueueCounts } from "../operation.ts";
 import type { QueueSummary } from "../summary.ts";
+import { MAX_EXPIRED } from "./expiry.ts";
 import { type Flush, flushQueue } from "./flush.ts";
 import { countMessages } from "./held.ts";
 import type { Queue } from "./queue.ts";
 import type { Local } from "./state.ts";
 import { summaryOf } from "./summary.ts";
+import { sweepQueue } from "./sweep.ts";
 
 /* Operations on all queues, of which there may be very many: a part at a time. */
 
@@ -19,6 +21,17 @@ export function flushAll(local: Local, operation: Operation): void {
   visitQueues(local, operation, (queue, cursor) => {
     cursor.flush = flushQueue(local, queue, cursor.flush);
   });
+}
+
+/** One part takes no more messages away than a sweep of one queue. */
+export function expireAll(local: Local, operation: Operation): void {
+  let left = MAX_EXPIRED;
+  visitQueues(local, operation, (queue, cursor) => {
+    const expired = left > 0 ? sweepQueue(local, queue, left) : 0;
+    left -= expired;
+    cursor.expired += expired;
+  });
+  operation.number = (operation.cursor as Cursor).expired;
 }
 
 export function list(local: Local, operation: Operation): void {
@@ -50,6 +63,8 @@ interface Cursor {
   left: number;
   /** A flush that has not come to the end of its queue. */
   flush: Flush | undefined;
+  /** Messages that were taken away because they have expired. */
+  expired: number;
 }
 
 /** Visits the next queues, up to LIST_PART of them. */
@@ -72,5 +87,5 @@ function visitQueues(
 }
 
 function newCursor({ queues, epoch }: Local): Cursor {
-  return { epoch, queues: queues.values(), left: queues.size, flush: undefined };
+  return { epoch, queues: queues.values(), left: queues.size, flush: undefined, expired: 0 };
 }

@@ -163,3 +163,41 @@ describe("expired messages", () => {
     expect(steps(shop)).toBeLessThan(200);
   });
 });
+
+describe("asked for by a client", () => {
+  /** @returns how many it took away */
+  function ask(shop: Shop, kind: "expire" | "expire all", queue = "q"): number {
+    const asked = operation(kind, queue);
+    for (;;) {
+      expect(execute(shop, asked)).not.toContain("failed");
+      if (asked.outcome !== "more") return asked.number;
+      asked.outcome = "pending";
+    }
+  }
+
+  test("expired messages of a queue go, a bounded number, and are counted", () => {
+    const shop = shopWith("*:expiry=drop");
+    set(shop, ...Array.from({ length: 300 }, (): [string, number] => ["x", 1000]), ["y", 60_000]);
+    expect([ask(shop, "expire"), ask(shop, "expire", "unknown")]).toEqual([0, 0]);
+    pass(shop, 3000);
+    expect([ask(shop, "expire"), ask(shop, "expire"), ask(shop, "expire")]).toEqual([256, 44, 0]);
+    expect(details(shop, "q")).toMatchObject({ messages: 1, expired: 300 });
+    expect(faults(shop)).toEqual([]);
+  });
+
+  test("of all queues, in parts, and none when the commit fails", () => {
+    const shop = shopWith("*:expiry=drop");
+    for (let n = 0; n < 150; n++) {
+      const expires = now(shop.local) + 1000;
+      const puts = [1, 2].map(() => operation("put", `q${n}`, { body: "x", expires }));
+      expect(execute(shop, ...puts)).toEqual(["done", "done"]);
+    }
+    save(shop);
+    pass(shop, 3000);
+    failNextCommit(shop, "no space");
+    expect(execute(shop, operation("expire all", ""))).toEqual(["failed: no space"]);
+    expect(ask(shop, "expire all")).toBe(300);
+    expect(ask(shop, "expire all")).toBe(0);
+    expect(faults(shop)).toEqual([]);
+  });
+});
