@@ -442,7 +442,7 @@ export const conversations: readonly (readonly [title: string, text: string])[] 
      > incr q 1
      < ERROR
      > touch q 0
-     < ERROR
+     < CLIENT_ERROR a message is named <queue>/<number>, with the number that its lease told
      > flush
      < ERROR
      > quit x
@@ -502,7 +502,7 @@ export const conversations: readonly (readonly [title: string, text: string])[] 
      > Hello
      < CLIENT_ERROR a slash has no place in the name here, it begins the options of a get
      > delete a/b
-     < CLIENT_ERROR a slash has no place in the name here, it begins the options of a get
+     < CLIENT_ERROR a message is named <queue>/<number>, with the number that its lease told
      > flush a/b
      < CLIENT_ERROR a slash has no place in the name here, it begins the options of a get
      > stats queue
