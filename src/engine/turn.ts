@@ -9,7 +9,6 @@ import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { gather, isFull } from "./gather.ts";
 import { addEntry, clearGroup, isDone } from "./group.ts";
 import { continuePostponing, postpone, postponeUnderPressure } from "./postponed.ts";
-import { keepRecord } from "./records.ts";
 import { replyError } from "./replies.ts";
 import { countStored } from "./stats.ts";
 import { forgetWait, offer } from "./waiters.ts";
@@ -146,7 +145,7 @@ function abandonReply(engine: Engine, entry: Entry, start: number): void {
 
 /** The client has disconnected meanwhile: messages that its operations took or opened go back, and all else is done. */
 function returnUndelivered(engine: Engine, entry: Entry): void {
-  const { session, request, kind, last, outcome } = entry;
+  const { session, request, kind, outcome } = entry;
   if (outcome === "postponed" && request.kind !== "get") {
     return commands[request.kind].add(engine, session, request);
   }
@@ -156,7 +155,7 @@ function returnUndelivered(engine: Engine, entry: Entry): void {
     return commands[request.kind].add(engine, session, request);
   }
   if (kind === "put" && outcome === "done") countStored(engine.stats);
-  if (last && outcome !== "postponed") keepRecord(engine, request);
+  // The record is not used again: a request of a client that is gone may have several last operations.
   if (outcome !== "done") return;
   if (entry.kind === "take") restore(engine, entry);
   if (entry.kind !== "open") return;
