@@ -132,9 +132,11 @@ function newMaking(random: Random, config: Config, isCrowd: boolean): Making {
     isCrowd,
     tastes: new Map(),
     habits: new Map(),
-    // A flush whose read fails has dropped some messages.
+    // A flush whose read fails has dropped some messages; a delayed one that was taken by a group in doubt is not known here.
     faults: faults.filter((fault) =>
-      fault === "read" ? !isVague && !delays : !isVague || fault === "commit",
+      fault === "read" || fault === "sync kept"
+        ? !isVague && !delays
+        : !isVague || fault === "commit",
     ),
     loses,
     delays,
