@@ -208,7 +208,7 @@ async function answerPage(
     if (!mayPeek(account, queue)) return refuse(403, NOT_ALLOWED);
     const text = query.get("find");
     if (text !== null) return await searchAnswer(monitor, queue, text, reader);
-    const found = oldestMessages(engine.backend, queue);
+    const found = oldestMessages(engine.backend, queue, account);
     return found === undefined ? refuse(404, "there is no such queue") : json(work, found, reader);
   }
   if (path === "/data/clients") {
@@ -231,7 +231,7 @@ async function searchAnswer(
   return await unlessLeft(reader.signal, async () => {
     const found = await findMessages(monitor, queue, text, reader.signal);
     if (found === undefined) return refuse(404, "there is no such queue");
-    const messages = found.messages.map(shownMessage);
+    const messages = found.messages.map((message) => shownMessage(message, reader.account));
     return json(monitor.work, { ...found, messages }, reader);
   });
 }

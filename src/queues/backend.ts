@@ -2,7 +2,7 @@ import type { QueueRule } from "../config/queue_settings.ts";
 import type { Histogram } from "../util/histogram.ts";
 import type { Consumer, Operation } from "./operation.ts";
 import type { FoundSettings } from "./settings.ts";
-import type { MessagePreview, OpenMessage, QueueSummary } from "./summary.ts";
+import type { HeldMessages, MessagePreview, QueueSummary } from "./summary.ts";
 
 /**
  * What keeps the queues. The engine gives it groups of operations to execute. A backend that answers at once (SQLite,
@@ -37,7 +37,7 @@ export interface Backend {
    */
   oldestArrival(name: string): number;
   /**
-   * The oldest messages of the queue, open ones too, without taking them; undefined when there is no such queue.
+   * The oldest messages of the queue, open and leased ones too, without taking them; undefined when there is no such queue.
    * @param most how many, and of each body how many bytes
    * @param after only messages with a higher number than this
    * @throws BackendError when they cannot be read
@@ -47,8 +47,11 @@ export interface Backend {
     most: { messages: number; bytes: number },
     after?: number,
   ): MessagePreview[] | undefined;
-  /** The open messages of the queue, up to so many: those that are open the longest. None when there is no such queue. */
-  openMessages(name: string, most: number): OpenMessage[];
+  /**
+   * The open and the leased messages of the queue, up to so many of each: those that were delivered first. None when there
+   * is no such queue.
+   */
+  heldMessages(name: string, most: number): HeldMessages;
   /** From now on these rules hold, for queues that are there, too. */
   setRules(rules: readonly QueueRule[]): void;
   /** What holds for a queue of this name, whether there is one or not. */

@@ -57,15 +57,35 @@ export interface QueueDetails extends QueueSummary {
   openAge: number;
 }
 
-/** A message that a consumer has open. */
-export interface OpenMessage {
+/** A message that was delivered, and is neither done with nor back. */
+export interface HeldDelivery {
   number: number;
-  /** Length of the body, in bytes. */
-  length: number;
+  /** The number of this delivery: no other one of the message has it, as far as 1,024 of them go. A lease is told by it. */
+  told: number;
+  /** How often it was delivered, this time included. */
+  deliveries: number;
+  /** Length of the body, in bytes; undefined for a lease from before the start. */
+  length: number | undefined;
+}
+
+/** A message that a consumer has open. */
+export interface OpenMessage extends HeldDelivery {
   /** The client's address, in words for people. */
   client: string;
   /** When it was opened, in milliseconds on the monotonic clock. */
   openedAt: number;
+}
+
+/** A message that is leased, by whom is not known. */
+export interface LeasedMessage extends HeldDelivery {
+  /** When the lease ends, in milliseconds on the monotonic clock. */
+  until: number;
+}
+
+/** Messages of a queue that are held, those that were delivered first in front. */
+export interface HeldMessages {
+  open: OpenMessage[];
+  leased: LeasedMessage[];
 }
 
 /** A message shown without taking it. */
@@ -77,6 +97,11 @@ export interface MessagePreview {
   body: Buffer;
   /** When it was committed, in milliseconds since 1970. */
   arrived: number;
-  /** A consumer has it open. */
+  /** A consumer has it open, or it is leased. */
   open: boolean;
+  leased: boolean;
+  /** How often it was delivered by open or lease, as far as that is known in memory. */
+  deliveries: number;
+  /** The queue that it came from, its number there, and why it was moved; undefined when it was set in this queue. */
+  moved: { origin: string; number: number; reason: string } | undefined;
 }

@@ -12,6 +12,7 @@ import { closeHome, databaseInode, openHome } from "./directory.ts";
 import { expiresAt } from "./expiry.ts";
 import { eachIds } from "./ids.ts";
 import { removedLogFile } from "./log_files.ts";
+import { movedFrom } from "./moved.ts";
 import { openingOf, type Sqlite, type StoreOptions } from "./opening.ts";
 import { storedQueues } from "./queues.ts";
 import {
@@ -92,8 +93,8 @@ function storeOver(sqlite: Sqlite): Store {
       ),
     firstFree: (queue, from) =>
       withStoreError(() => firstFree(sqlite.open.statements, queue, from)),
-    movedReason: (queue, number) =>
-      withStoreError(() => sqlite.open.statements.movedReason.get(queue, number)?.reason),
+    moved: (queue, number) =>
+      withStoreError(() => movedFrom(sqlite.open.statements, queue, number)),
     arrived: (queue, number) =>
       withStoreError(() => arrivedAt(sqlite.open.statements, queue, number)),
     expires: (queue, number) =>

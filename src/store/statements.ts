@@ -31,6 +31,13 @@ export interface DueRow extends DelayedMessage {
   name: Uint8Array | null;
 }
 
+/** Of the table `moved`. */
+export interface MovedRow {
+  origin: Uint8Array;
+  number: number;
+  reason: string;
+}
+
 /** Whether another connection prevented it, pages in the log, and how many of them are in the database already. */
 export interface LogState {
   busy: number;
@@ -190,8 +197,8 @@ function forMoved(database: Database) {
     move: database.prepare<void, [number, number, Uint8Array, number, string]>(
       `INSERT OR REPLACE INTO moved (key, origin, number, reason) VALUES (${KEY}, ?3, ?4, ?5)`,
     ),
-    movedReason: database.prepare<{ reason: string }, [number, number]>(
-      `SELECT reason FROM moved WHERE key = ${KEY}`,
+    moved: database.prepare<MovedRow, [number, number]>(
+      `SELECT origin, number, reason FROM moved WHERE key = ${KEY}`,
     ),
     /** The ids of queues with messages from others; one look into the table for each. */
     movedQueues: database.prepare<{ queue: number }, []>(

@@ -43,6 +43,13 @@ export interface DueMessage extends DelayedMessage {
   name: string;
 }
 
+/** Where a message came from: the queue, its number there, and why. */
+export interface Moved {
+  origin: string;
+  number: number;
+  reason: string;
+}
+
 /** A place in the order of all delayed messages: by due time, then by queue and number. */
 export type DuePlace = Pick<DelayedMessage, "due" | "queue" | "number">;
 
@@ -102,8 +109,8 @@ export interface Store {
   delayedFrom(queue: number, from: number, most: number): number[];
   /** The first number from `from` on that is not a delayed message's. */
   firstFree(queue: number, from: number): number;
-  /** Why the message came from another queue; undefined when it did not. */
-  movedReason(queue: number, number: number): string | undefined;
+  /** Where the message came from, and why; undefined when it was set in this queue. */
+  moved(queue: number, number: number): Moved | undefined;
   /** When the message was committed, in milliseconds since 1970; undefined when it is not in the store. */
   arrived(queue: number, number: number): number | undefined;
   /** When the message expires, in milliseconds since 1970; 0 is never. */

@@ -342,6 +342,33 @@ try {
     await until("all queues", "document.querySelectorAll('#rows tr').length > 5");
   });
 
+  await check("open and leased messages are shown, and where dead letters came from", async () => {
+    for (const body of ["resize 1", "resize 2", "resize 3", "resize 4"])
+      await producer.put("photos", body);
+    for (const key of ["photos/open", "photos/dead", "photos/open", "photos/lease=600000"]) {
+      consumer.send(`get ${key}\r\n`);
+      await consumer.messages();
+    }
+    await see("choose('photos')");
+    await until("both", "document.querySelectorAll('#holders li').length === 2");
+    const [open, leased] = await see<string[]>(
+      "[...document.querySelectorAll('#holders li')].map((item) => item.innerText)",
+    );
+    assert.match(open ?? "", /^number 2 · open by 127\.0\.0\.1:\d+ · for .* · since .* · 8 bytes/);
+    assert.match(leased ?? "", /^number 3 · leased for 9 min \d+ s more · until .* · 8 bytes/);
+    await until("its messages", "document.querySelectorAll('#messages pre').length === 3");
+    await picture("held");
+    await emulate("dark", 1280, 1000);
+    await picture("held-dark");
+    await emulate("light", 1280, 1000);
+    await see("choose('photos.dead')");
+    await until(
+      "where it came from",
+      `document.querySelector('#messages .quiet')?.innerText.endsWith("from photos, number 1 there, moved as a dead letter")`,
+    );
+    await see("choose(undefined)");
+  });
+
   await check("numbers agree with each other, and words with them", async () => {
     const [tile, table] = await see<[string, string]>(`[${shown("#tiles")}, ${shown("#count")}]`);
     const [, queues] = / in (\d+) queues/.exec(tile) ?? [];

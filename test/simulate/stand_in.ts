@@ -15,6 +15,7 @@ import {
 import {
   type DueMessage,
   type DuePlace,
+  type Moved,
   ROW_BYTES,
   type Store,
   type StoredDelivery,
@@ -42,7 +43,7 @@ interface Kept {
   paused: number | undefined;
   delayed: Map<number, DelayedMessage>;
   /** Why messages came from other queues. */
-  moved: Map<number, string>;
+  moved: Map<number, Moved>;
   /** How many are delayed, and how many of these not below the head, as the last batch that changed it says. */
   counts: { delayed: number; ahead: number };
   /** By their first number. */
@@ -101,7 +102,7 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
       const total = some.reduce((sum, row) => sum + bodyBytes(row), 0);
       return { bytes: total, next: rows.length > most ? (some.at(-1)?.end ?? 0) : 0 };
     },
-    movedReason: (id, number) => disk.queues.get(id)?.moved.get(number),
+    moved: (id, number) => disk.queues.get(id)?.moved.get(number),
     arrived: (id, number) => rowOf(disk.queues.get(id)?.rows ?? [], number)?.arrived,
     expires: (id, number) =>
       disk.steps.findLast((step) => step.queue === id && step.number <= number)?.expires ?? 0,
@@ -143,8 +144,8 @@ function write(disk: Disk, batch: Batch, now: number): void {
   for (const delayed of batch.delays?.delayed ?? []) {
     keptIn(disk, delayed.queue).delayed.set(delayed.number, { ...delayed });
   }
-  for (const { queue, number, reason } of batch.moved ?? []) {
-    keptIn(disk, queue).moved.set(number, reason);
+  for (const { queue, number, origin, originNumber, reason } of batch.moved ?? []) {
+    keptIn(disk, queue).moved.set(number, { origin, number: originNumber, reason });
   }
   // Of what is gone since an earlier commit: what this batch takes may come back.
   for (const position of batch.positions) removeGone(keptIn(disk, position.queue));

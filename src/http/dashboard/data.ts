@@ -10,6 +10,7 @@ import { orWarn } from "../failure.ts";
 import { unhealthyReason } from "../health.ts";
 import { seriesOf, type Span } from "../history.ts";
 import type { Monitor } from "../monitor.ts";
+import { displayName } from "../queue_name.ts";
 import { inTurn } from "../work.ts";
 import { findRow, listQueues, type TableQuery } from "./table.ts";
 
@@ -17,8 +18,8 @@ import { findRow, listQueues, type TableQuery } from "./table.ts";
 
 /** How many of the oldest messages are shown, and how many bytes of each. */
 const PREVIEW_LIMIT = { messages: 20, bytes: 4096 };
-/** How many open messages of one queue are listed. */
-const MAX_OPEN_LISTED = 50;
+/** How many open and how many leased messages of one queue are listed. */
+const MAX_HELD_LISTED = 50;
 /** The process takes so many bytes beside its budget at most, as long as -B allows no larger bodies. */
 const PROGRAM_BYTES = 150 * MEGA;
 const MAX_PROMISED_BODY = MEGA;
@@ -47,26 +48,43 @@ export async function overview(
     history: history.all[span],
     chosen: chosen === undefined ? undefined : findRow(monitor, chosen),
     course: queue === undefined ? [] : seriesOf(history, queue)[span],
-    opened: chosen === undefined ? [] : listOpen(engine, chosen),
+    held: chosen === undefined ? undefined : listHeld(engine, chosen),
   };
 }
 
-/** The open messages of a queue, the longest open ones first: their clients, and how long they have been open, in milliseconds. */
-function listOpen({ backend, runtime }: Engine, name: string): object[] {
+/**
+ * The open and leased messages of a queue, first those that were delivered first: the clients that have them open and for
+ * how long, or how long the lease lasts, in milliseconds.
+ */
+function listHeld({ backend, runtime }: Engine, name: string): object {
   const now = runtime.monotonic();
-  return backend
-    .openMessages(name, MAX_OPEN_LISTED)
-    .map(({ openedAt, ...message }) => ({ ...message, age: now - openedAt }));
+  const { open, leased } = backend.heldMessages(name, MAX_HELD_LISTED);
+  return {
+    open: open.map(({ openedAt, ...message }) => ({ ...message, age: now - openedAt })),
+    leased: leased.map(({ until, ...message }) => ({ ...message, left: Math.max(0, until - now) })),
+  };
 }
 
 /** The oldest messages of a queue; undefined when there is no such queue. @throws BackendError */
-export function oldestMessages(backend: Backend, name: string): object[] | undefined {
-  return backend.previews(name, PREVIEW_LIMIT)?.map(shownMessage);
+export function oldestMessages(
+  backend: Backend,
+  name: string,
+  account: Account | undefined,
+): object[] | undefined {
+  return backend.previews(name, PREVIEW_LIMIT)?.map((preview) => shownMessage(preview, account));
 }
 
-/** A message for the page, with the beginning of its body. */
-export function shownMessage(preview: MessagePreview): object {
-  return { ...preview, body: preview.body.subarray(0, PREVIEW_LIMIT.bytes).toString("base64") };
+/** A message for the page, with the beginning of its body, and where it came from if the account may see that. */
+export function shownMessage(preview: MessagePreview, account: Account | undefined): object {
+  const { moved, body } = preview;
+  return {
+    ...preview,
+    body: body.subarray(0, PREVIEW_LIMIT.bytes).toString("base64"),
+    moved:
+      moved && maySee(account, moved.origin)
+        ? { ...moved, shown: displayName(moved.origin) }
+        : undefined,
+  };
 }
 
 async function describeServer(

@@ -4,6 +4,7 @@ import admin from "./script/admin.js" with { type: "text" };
 import bodies from "./script/bodies.js" with { type: "text" };
 import charts from "./script/charts.js" with { type: "text" };
 import clients from "./script/clients.js" with { type: "text" };
+import held from "./script/held.js" with { type: "text" };
 import json from "./script/json.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
 import messagepack from "./script/messagepack.js" with { type: "text" };
@@ -34,6 +35,7 @@ const script = [
   php,
   messagepack,
   bodies,
+  held,
   queue,
   clients,
   admin,

@@ -31,6 +31,8 @@ export interface QueueRow {
   paused: number;
   /** What became of messages that no client got, by the words for it, as far as there is any: since the start. */
   lost: Record<string, number>;
+  /** Its messages that are leased or wait for their time, and what happened to others by that, in the same way. */
+  delivery: Record<string, number>;
   /** Of the bodies. */
   bytes: number;
   sets: number;
@@ -139,6 +141,7 @@ function rowOf({ engine, history }: Monitor, queue: QueueSummary, shown: string)
     openAge,
     paused: pauseLeft(engine, queue.paused),
     lost: lostIn(queue),
+    delivery: deliveryIn(queue),
     bytes,
     sets,
     gets,
@@ -146,7 +149,15 @@ function rowOf({ engine, history }: Monitor, queue: QueueSummary, shown: string)
 }
 
 function lostIn({ dropped, expired, duplicates, missed }: QueueSummary): Record<string, number> {
-  const all = { dropped, expired, duplicates, "missed copies": missed };
+  return counted({ dropped, expired, duplicates, "missed copies": missed });
+}
+
+function deliveryIn({ leased, delayed, redelivered, dead }: QueueSummary): Record<string, number> {
+  return counted({ leased, delayed, redelivered, "dead letters, ever": dead });
+}
+
+/** Without what is 0. */
+function counted(all: Record<string, number>): Record<string, number> {
   return Object.fromEntries(Object.entries(all).filter(([, n]) => n > 0));
 }
 
@@ -161,6 +172,7 @@ function absentRow({ engine }: Monitor, name: string, shown: string): QueueRow {
     openAge: 0,
     paused: 0,
     lost: {},
+    delivery: {},
     bytes: 0,
     sets: 0,
     gets: 0,

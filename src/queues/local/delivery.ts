@@ -1,4 +1,4 @@
-import type { StoredDelivery, StoredLease } from "../../store/store.ts";
+import type { Moved, StoredDelivery, StoredLease } from "../../store/store.ts";
 
 /*
  * What is known of the deliveries of one queue's messages, beside what queue.ts keeps of all queues. A message that is
@@ -45,13 +45,6 @@ export type Row =
 export interface RowChange {
   was: Row["table"] | undefined;
   now: Row | undefined;
-}
-
-/** Where a message came from: the queue, its number there, and why. */
-export interface Moved {
-  origin: string;
-  number: number;
-  reason: string;
 }
 
 export interface DeliveryChanges {

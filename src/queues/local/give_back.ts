@@ -3,7 +3,7 @@ import { loseHeld } from "./damage.ts";
 import { newDelivery, setCount, setLease, setRow } from "./delivery.ts";
 import { expectDue } from "./due_time.ts";
 import { putBack } from "./held.ts";
-import { moveMessage } from "./moving.ts";
+import { movedFrom, moveMessage } from "./moving.ts";
 import { removeOpen } from "./open.ts";
 import { type LocalConsumer, newMessage, noteGone, type Queue, settle, tableOf } from "./queue.ts";
 import { findHeld } from "./reading.ts";
@@ -107,9 +107,8 @@ export function bury(
   return true;
 }
 
-function isDeadLetter({ store }: Local, { id, delivery }: Queue, number: number): boolean {
-  const moved = delivery?.changes?.moved.get(number);
-  const reason = moved === undefined ? store.movedReason(id, number) : moved.reason;
+function isDeadLetter({ store }: Local, queue: Queue, number: number): boolean {
+  const reason = movedFrom(queue, store, number)?.reason;
   return reason === "deliveries" || reason === "dead";
 }
 

@@ -18,7 +18,11 @@ const MAX_LEASES = 100_000;
 
 /** The number of the message's next lease. */
 export function leaseNumber({ delivery }: Queue, number: number): number {
-  const earlier = delivery?.counts.get(number) ?? 0;
+  return toldNumber(number, delivery?.counts.get(number) ?? 0);
+}
+
+/** The number by which a delivery of a message is told, after so many earlier ones. */
+export function toldNumber(number: number, earlier: number): number {
   return number + NUMBERS * (earlier % DELIVERIES);
 }
 

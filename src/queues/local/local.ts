@@ -8,11 +8,12 @@ import { recountPortion } from "./damage.ts";
 import { doDue, nextDue } from "./due.ts";
 import { executeGroup } from "./execute.ts";
 import { endPauses } from "./pause.ts";
+import { previewsOf } from "./previews.ts";
 import type { Queue } from "./queue.ts";
 import { isKnown, noteFailedSync } from "./recovery.ts";
 import { shortageOf } from "./space.ts";
 import { type Limits, type Local, newLocal, setRules, settingsFor } from "./state.ts";
-import { arrivalKept, openMessagesOf, previewsOf, summaryOf } from "./summary.ts";
+import { arrivalKept, heldMessagesOf, NONE_HELD, summaryOf } from "./summary.ts";
 import { sweepQueues } from "./sweep.ts";
 
 export interface LocalOptions {
@@ -61,8 +62,8 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
       withBackendError(local, () =>
         inQueue(local, name, (queue) => previewsOf(local, queue, most, after)),
       ),
-    openMessages: (name, most) =>
-      inQueue(local, name, (queue) => openMessagesOf(queue, most)) ?? [],
+    heldMessages: (name, most) =>
+      inQueue(local, name, (queue) => heldMessagesOf(local, queue, most)) ?? NONE_HELD,
     setRules: (rules) => setRules(local, rules),
     settings: (name) => settingsFor(local, name),
     usage: () => ({

@@ -1,3 +1,4 @@
+import type { Moved, Store } from "../../store/store.ts";
 import { append } from "./append.ts";
 import { createQueue } from "./create.ts";
 import { changesOf, newDelivery } from "./delivery.ts";
@@ -31,4 +32,13 @@ export function moveMessage(
   changes.bytes += end - start;
   changes.costly++;
   return queue;
+}
+
+/** Where the message came from; undefined when it was set in this queue. @throws StoreError */
+export function movedFrom(
+  { id, delivery }: Queue,
+  store: Store,
+  number: number,
+): Moved | undefined {
+  return delivery?.changes?.moved.get(number) ?? store.moved(id, number);
 }

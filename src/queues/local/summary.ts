@@ -1,16 +1,13 @@
-import type { MessagePreview, OpenMessage, QueueDetails, QueueSummary } from "../summary.ts";
+import type { HeldMessages, QueueDetails, QueueSummary } from "../summary.ts";
 import { knownArrival, noteArrival } from "./arrivals.ts";
 import { countWaiting } from "./delivery.ts";
-import { addHeld, countMessages, oldestNumber } from "./held.ts";
+import { countMessages, oldestNumber } from "./held.ts";
+import { toldNumber } from "./leases.ts";
 import { onceWindow } from "./once.ts";
-import { countOpen, findOpen, listOpen, longestOpen } from "./open.ts";
-import { newMessage, type Queue } from "./queue.ts";
-import { findHeld } from "./reading.ts";
+import { countOpen, listOpen, longestOpen } from "./open.ts";
+import type { Queue } from "./queue.ts";
 import { type Local, settingsOf } from "./state.ts";
 import { NO_TALLY } from "./tally.ts";
-
-/** A preview reads whole messages: after so many bytes it reads no more. */
-const MAX_READ_BYTES = 1024 * 1024;
 
 export function summaryOf({ arrivals }: Local, queue: Queue): QueueSummary {
   const messages = countMessages(queue);
@@ -68,53 +65,26 @@ export function arrivalOf({ store, clock }: Local, queue: Queue): number {
   return oldest >= queue.stored.tail ? clock.calendar() : (store.arrived(queue.id, oldest) ?? 0);
 }
 
-/** The messages that are open the longest, up to so many. */
-export function openMessagesOf(queue: Queue, most: number): OpenMessage[] {
-  const found: OpenMessage[] = [];
+/** Of a queue that is not there. */
+export const NONE_HELD: HeldMessages = Object.freeze({ open: [], leased: [] });
+
+/** The messages that are open or leased the longest, up to so many of each. */
+export function heldMessagesOf({ due }: Local, queue: Queue, most: number): HeldMessages {
+  const { delivery } = queue;
+  const held: HeldMessages = { open: [], leased: [] };
   for (const { number, length, consumer, openedAt } of listOpen(queue)) {
-    if (found.length === most) break;
-    found.push({ number, length, client: consumer.client(), openedAt });
+    if (held.open.length === most) break;
+    const earlier = delivery?.counts.get(number) ?? 0;
+    const told = toldNumber(number, earlier);
+    const client = consumer.client();
+    held.open.push({ number, told, deliveries: earlier + 1, length, client, openedAt });
   }
-  return found;
-}
-
-/** The oldest messages of the queue, behind number `after`, that are committed and can be read. @throws StoreError */
-export function previewsOf(
-  { store }: Local,
-  queue: Queue,
-  most: { messages: number; bytes: number },
-  after = 0,
-): MessagePreview[] {
-  const message = newMessage();
-  const previews: MessagePreview[] = [];
-  let read = 0;
-  for (const number of oldestNumbers(queue, most.messages, after)) {
-    if (read >= MAX_READ_BYTES) break;
-    if (!findHeld(queue, store, number, message)) continue;
-    const { flags, body, start, end } = message;
-    read += end - start;
-    previews.push({
-      number,
-      flags,
-      length: end - start,
-      body: Buffer.from(body.subarray(start, Math.min(end, start + most.bytes))),
-      arrived: store.arrived(queue.id, number) ?? 0,
-      open: findOpen(queue, number) !== undefined,
-    });
+  // A lease that is extended keeps its place in the map.
+  for (const { number, deliveries, bytes, due: end } of delivery?.leases.values() ?? []) {
+    if (held.leased.length === most) break;
+    const told = toldNumber(number, deliveries - 1);
+    const length = bytes < 0 ? undefined : bytes;
+    held.leased.push({ number, told, deliveries, length, until: end - due.offset });
   }
-  return previews;
-}
-
-function oldestNumbers(queue: Queue, most: number, after: number): number[] {
-  const numbers: number[] = [];
-  addHeld(queue, after + 1, queue.head, numbers);
-  numbers.sort((a, b) => a - b);
-  for (
-    let number = Math.max(queue.head, after + 1);
-    number < queue.stored.tail && numbers.length < most;
-    number++
-  ) {
-    numbers.push(number);
-  }
-  return numbers.slice(0, most);
+  return held;
 }

@@ -1,7 +1,7 @@
 /** Messages that the store has lost, or cannot read: which operation is told of them, and what goes on. */
 import { beforeEach, describe, expect, test } from "bun:test";
 
-import { previewsOf } from "../../../src/queues/local/summary.ts";
+import { previewsOf } from "../../../src/queues/local/previews.ts";
 import { StoreError } from "../../../src/store/store.ts";
 import { NUMBER_BITS, suite } from "../../store/scratch.ts";
 import {

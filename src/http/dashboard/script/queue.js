@@ -42,7 +42,7 @@ function showQueue() {
       return fact;
     }),
   );
-  showOpen();
+  showHeld();
   for (const id of ["hold", "flush", "delete"]) {
     $(id).hidden = !last.server.admin || !queue?.exists;
   }
@@ -57,6 +57,7 @@ function factsOf(queue) {
     ["oldest", age(queue.age)],
     ["open", count(queue.open)],
     ["open the longest", age(queue.openAge)],
+    ...Object.entries(queue.delivery).map(([what, n]) => [what, count(n)]),
     ["delivery", pauseOf(queue)],
     ["waiting", count(queue.waiters)],
     ["sets, ever", count(queue.sets)],
@@ -68,25 +69,6 @@ function factsOf(queue) {
 function pauseOf({ paused }) {
   if (paused === 0) return "goes on";
   return paused < 0 ? "paused" : `paused for ${age(paused)}`;
-}
-
-/* The clients that have messages of the queue open. */
-function showOpen() {
-  const { opened, server } = last;
-  $("opened").hidden = opened.length === 0;
-  $("holders").replaceChildren(
-    ...opened.map(({ number, client, length, age: opened }) => {
-      const since = new Date(server.now - opened).toLocaleString([], { hour12: false });
-      const parts = [
-        client,
-        `for ${age(Math.max(1, opened))}`,
-        `since ${since}`,
-        `number ${count(number)}`,
-        many(length, "byte"),
-      ];
-      return element("li", parts.join(" · "), "small");
-    }),
-  );
 }
 
 async function look() {
@@ -135,11 +117,15 @@ function messageOf(preview, view) {
     `${age(waited)} old`,
     ...(preview.flags === 0 ? [] : [`flags ${preview.flags}`]),
     ...(preview.open ? ["open"] : []),
+    ...(preview.leased ? ["leased"] : []),
+    ...(preview.deliveries > 0 ? [deliveriesOf(preview)] : []),
     ...(isCut ? [`the first ${many(bytes.length, "byte")} shown`] : []),
   ];
   const text = VIEWS[view](bytes, isCut);
   const line = element("div", undefined, "line");
-  line.append(element("div", parts.join(" · "), "quiet small"), copyButton(text));
+  const about = element("div", parts.join(" · "), "quiet small");
+  if (preview.moved !== undefined) about.append(" · ", ...originOf(preview.moved));
+  line.append(about, copyButton(text));
   const pre = element("pre", undefined, view);
   writeVisible(pre, text, IN_BODIES);
   pre.tabIndex = 0;

@@ -1,0 +1,64 @@
+/* The messages of the queue that are delivered and not done with, and where a message came from. */
+
+/** Why messages are moved, as the server tells it. */
+const REASONS = {
+  deliveries: "after its deliveries",
+  dead: "as a dead letter",
+  expired: "when it had expired",
+  to: "by a client",
+};
+
+function showHeld() {
+  const { held, server, chosen: queue } = last;
+  const { open = [], leased = [] } = held ?? {};
+  $("held").hidden = open.length + leased.length === 0;
+  const items = [
+    ...open.map((message) => heldItem(message, openParts(message, server.now))),
+    ...leased.map((message) => heldItem(message, leaseParts(message, server.now))),
+  ];
+  $("holders").replaceChildren(...items);
+  const delivered = (queue?.open ?? 0) + (queue?.delivery.leased ?? 0);
+  write(
+    $("heldCount"),
+    delivered > items.length ? `the first ${count(items.length)} of ${count(delivered)}` : "",
+  );
+}
+
+function heldItem({ number, length, deliveries }, parts) {
+  const all = [
+    `number ${count(number)}`,
+    ...parts,
+    ...(deliveries > 1 ? [deliveriesOf({ deliveries })] : []),
+    ...(length === undefined ? [] : [many(length, "byte")]),
+  ];
+  const item = element("li", undefined, "line small");
+  item.append(element("span", all.join(" · ")));
+  return item;
+}
+
+function openParts({ client, age: opened }, now) {
+  return [
+    `open by ${client}`,
+    `for ${age(Math.max(1, opened))}`,
+    `since ${new Date(now - opened).toLocaleString([], { hour12: false })}`,
+  ];
+}
+
+function leaseParts({ left }, now) {
+  return [
+    `leased for ${age(Math.max(1, left))} more`,
+    `until ${new Date(now + left).toLocaleString([], { hour12: false })}`,
+  ];
+}
+
+/** `delivered once`, `delivered 3 times`. */
+function deliveriesOf({ deliveries }) {
+  return deliveries === 1 ? "delivered once" : `delivered ${count(deliveries)} times`;
+}
+
+/** From which queue the message came, and why. @returns parts of a line */
+function originOf({ shown, number, reason }) {
+  const name = element("span");
+  writeVisible(name, shown, IN_NAMES);
+  return ["from ", name, `, number ${count(number)} there, moved ${REASONS[reason] ?? reason}`];
+}

@@ -1,0 +1,114 @@
+/** The page tells which messages are open and leased, by whom and until when, and where dead letters came from. */
+import { expect, test } from "bun:test";
+
+import { suite } from "../server/harness.ts";
+import { fill, startWeb, type Web } from "./web.ts";
+
+suite();
+
+interface Delivered {
+  number: number;
+  told: number;
+  deliveries: number;
+  length?: number;
+}
+
+interface Held {
+  open: (Delivered & { client: string; age: number })[];
+  leased: (Delivered & { left: number })[];
+}
+
+async function ask<T>(server: Web, path: string): Promise<T> {
+  return (await (await server.get(path)).json()) as T;
+}
+
+const heldOf = async (server: Web, queue: string) =>
+  (await ask<{ held: Held }>(server, `/data/overview?queue=${queue}`)).held;
+
+test("open messages are told with their clients, leased ones with their end", async () => {
+  const server = await startWeb();
+  const client = await server.connect();
+  for (const body of ["one", "second", "3", "4"]) await client.put("q", body);
+  client.send("get q/open\r\n");
+  expect(await client.messages()).toHaveLength(1);
+  client.send("gets q/lease=60000\r\n");
+  expect(await client.messages()).toMatchObject([{ body: "second", number: 2 }]);
+  const { open, leased } = await heldOf(server, "q");
+  expect(open).toMatchObject([{ number: 1, told: 1, deliveries: 1, length: 3 }]);
+  expect(open[0]?.client).toMatch(/^127\.0\.0\.1:\d+$/);
+  expect(leased).toMatchObject([{ number: 2, told: 2, deliveries: 1, length: 6 }]);
+  expect(leased[0]?.left).toBeWithin(1, 60_001);
+  const { chosen } = await ask<{ chosen: object }>(server, "/data/overview?queue=q");
+  expect(chosen).toMatchObject({ open: 1, delivery: { leased: 1 } });
+  const seen = await ask<object[]>(server, "/data/messages?queue=q");
+  expect(seen).toMatchObject([
+    { number: 1, open: true, leased: false },
+    { number: 2, open: false, leased: true, deliveries: 1 },
+    { number: 3, open: false, leased: false, deliveries: 0 },
+    { number: 4 },
+  ]);
+  await server.stop();
+});
+
+test("a second delivery has another number, and a lease outlives the server", async () => {
+  const first = await startWeb();
+  const client = await first.connect();
+  await client.put("q", "x");
+  client.send("gets q/lease=60000\r\n");
+  expect(await client.messages()).toHaveLength(1);
+  expect(await client.ask("touch q/1 0")).toBe("TOUCHED");
+  client.send("gets q/lease=60000\r\n");
+  const [message] = await client.messages();
+  const told = message?.number ?? 0;
+  expect(told).toBe(1 + 2 ** 43);
+  expect((await heldOf(first, "q")).leased).toMatchObject([
+    { number: 1, told, deliveries: 2, length: 1 },
+  ]);
+  first.kill("SIGKILL");
+  await first.exit();
+  const server = await startWeb([], { home: first.home });
+  const { leased } = await heldOf(server, "q");
+  expect(leased).toMatchObject([{ number: 1, told, deliveries: 2 }]);
+  expect(leased[0]?.length).toBeUndefined();
+  expect(leased[0]?.left).toBeWithin(1, 60_001);
+  await server.stop();
+});
+
+test("of very many leases the first are listed", async () => {
+  const server = await startWeb(["-N"]);
+  const names = Array.from({ length: 3000 }, () => "q");
+  await fill(server.address, names);
+  const client = await server.connect();
+  client.send("get q/lease=60000\r\n".repeat(3000));
+  for (let n = 0; n < 3000; n++) expect(await client.messages()).toHaveLength(1);
+  const { leased } = await heldOf(server, "q");
+  expect(leased.map(({ number }) => number)).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
+  const seen = await ask<{ number: number; leased: boolean }[]>(server, "/data/messages?queue=q");
+  expect(seen.map(({ number, leased }) => [number, leased])).toEqual(
+    Array.from({ length: 20 }, (_, i) => [i + 1, true]),
+  );
+  await server.stop();
+});
+
+test("dead letters tell where they came from, and why", async () => {
+  const server = await startWeb(["--queue", "jobs:deliveries=1", "--queue", "*:dead=failed"]);
+  const client = await server.connect();
+  await client.put("failed", "own");
+  for (const [queue, how] of [
+    ["jobs", "abort"],
+    ["caf\xc3\xa9", "dead"],
+  ] as const) {
+    const name = queue === "jobs" ? "jobs.dead" : "failed";
+    await client.put(queue, "x");
+    client.send(`get ${queue}/open\r\n`);
+    expect(await client.messages()).toHaveLength(1);
+    expect(await client.ask(`get ${queue}/${how}`)).toBe("END");
+    const seen = await ask<{ moved?: object }[]>(server, `/data/messages?queue=${name}`);
+    const reason = how === "dead" ? "dead" : "deliveries";
+    const shown = queue === "jobs" ? "jobs" : "café";
+    expect(seen.at(-1)?.moved).toEqual({ origin: queue, shown, number: 1, reason });
+  }
+  const [own] = await ask<{ moved?: object }[]>(server, "/data/messages?queue=failed");
+  expect(own?.moved).toBeUndefined();
+  await server.stop();
+});
