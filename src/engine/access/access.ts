@@ -42,7 +42,7 @@ export interface Access {
 /** Compares a secret with a hash, outside of the loop's thread. */
 export type Verify = (secret: Buffer, hash: string) => Promise<boolean>;
 
-/** Checked for names that are not there, and beside plain secrets: the check takes as long as that of a name with a hash. */
+/** Checked for names that are not there, and beside plain secrets, where no account has a hash. */
 const NO_HASH =
   "$argon2id$v=19$m=19456,t=2,p=1$sCETp56cYZrQvfeRB04k0uv4jhrZ/OQKSDWwecBXlm4$qdKTnnsNlPAbXe7pdAYjp9LhP7t32jcq9a6Tohp1EkU";
 /** Bytes of a name in the log. */
@@ -152,7 +152,7 @@ async function isRight(access: Access, { name, secret }: Attempt): Promise<boole
     const right =
       account !== undefined &&
       timingSafeEqual(digestOf(access, account, secret), digestOf(access, account, account.secret));
-    if (!right) await access.verify(Buffer.from(secret, "latin1"), NO_HASH);
+    if (!right) await access.verify(Buffer.from(secret, "latin1"), decoyOf(access, name));
     else account.digest = digestOf(access, account, secret);
     return right;
   }
@@ -162,6 +162,17 @@ async function isRight(access: Access, { name, secret }: Attempt): Promise<boole
   if (access.accounts.get(name)?.secret !== hash) return false;
   if (right) account.digest = digestOf(access, account, secret);
   return right;
+}
+
+/**
+ * The hash that is checked for a name without one: that of some account, always the same for the name. Hashes may take
+ * very different times, and none tells whether it is the name's own.
+ */
+function decoyOf({ accounts, key }: Access, name: string): string {
+  const hashes = [...accounts.values()].filter(({ isHash }) => isHash);
+  const hasher = new Bun.CryptoHasher("sha256", key);
+  const number = hasher.update(name, "latin1").digest().readUInt32BE();
+  return hashes[number % hashes.length]?.secret ?? NO_HASH;
 }
 
 /** The account, if its secret is known to be this one by an earlier check. */

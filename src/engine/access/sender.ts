@@ -25,7 +25,7 @@ export interface Attempt {
 const MAX_UNTOLD = 8;
 /**
  * Milliseconds from the start of a check until its failure is told: this many after the first one, twice as many after
- * each further one up to a maximum. It is longer than a check takes, so that its length says nothing.
+ * each further one up to a maximum. It is longer than most checks take.
  */
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 8000;

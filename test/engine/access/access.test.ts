@@ -106,6 +106,34 @@ test("a name that is not there, and a plain secret, cost a check as a hash does"
   expect(rig.told).toEqual([]);
 });
 
+test("a name that is not there, and a plain secret, are checked with hashes of the file, so that costly ones tell no name", async () => {
+  const costly = "$2b$14$hash";
+  const rig = newRig(credentials("alice", costly), credentials("bob", "plain"));
+  for (const name of ["alice", "bob", "nobody"]) rig.attempt(name, "wrong");
+  const hashes: (string | undefined)[] = [];
+  while (rig.checks.length > 0) {
+    hashes.push(rig.checks[0]?.hash);
+    await rig.endCheck();
+  }
+  expect(hashes).toEqual([costly, costly, costly]);
+});
+
+test("a name that is not there has the same hash each time, and others have others; being right for it is no success", async () => {
+  const rig = newRig(credentials("alice", HASH), credentials("bob", "$2b$another"));
+  const found = new Map<string, Set<string | undefined>>();
+  for (let i = 0; i < 64; i++) {
+    const name = `nobody${i % 32}`;
+    rig.attempt(name, "right", `10.0.1.${i}`);
+    found.set(name, (found.get(name) ?? new Set()).add(rig.checks[0]?.hash));
+    await rig.endCheck();
+  }
+  expect([...found.values()].every(({ size }) => size === 1)).toBe(true);
+  expect(new Set([...found.values()].flatMap((hashes) => [...hashes])).size).toBe(2);
+  await rig.advance(8000);
+  expect(rig.told).toHaveLength(64);
+  expect(rig.told.every((each) => each.endsWith(": no"))).toBe(true);
+});
+
 test("a plain secret is right without a check", async () => {
   const rig = newRig(credentials("bob", "plain"));
   rig.attempt("bob", "plain");
