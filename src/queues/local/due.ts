@@ -1,7 +1,6 @@
 import { StoreError } from "../../store/store.ts";
 import { finishGroup } from "./commit.ts";
 import type { Lease } from "./delivery.ts";
-import { failCommit } from "./failed_commit.ts";
 import { giveBack } from "./give_back.ts";
 import { putBackAll } from "./held.ts";
 import { addEnd, type LeaseEnd, nextEnd, removeNext } from "./lease_ends.ts";
@@ -39,7 +38,7 @@ export function doDue(local: Local): void {
   if (areEnded) due.retryAt = 0;
 }
 
-/** Ends leases whose time is over, in a commit of its own. @returns false when that failed: then they go on */
+/** Ends leases whose time is over, in a commit of its own. @returns false when that failed: then some or all go on */
 export function endLeases(local: Local): boolean {
   const { ends } = local.due;
   const time = now(local);
@@ -50,13 +49,8 @@ export function endLeases(local: Local): boolean {
     ended.push(next);
   }
   if (ended.length === 0) return true;
-  try {
-    for (const { queue, lease } of ended) endLease(local, queue, lease);
-    finishGroup(local, [], 0, 0);
-  } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    failCommit(local, [], 0, 0, error);
-  }
+  for (const { queue, lease } of ended) endLease(local, queue, lease);
+  finishGroup(local, [], 0, 0);
   const left = ended.filter(
     ({ queue, lease }) => queue.delivery?.leases.get(lease.number) === lease,
   );
@@ -67,7 +61,12 @@ export function endLeases(local: Local): boolean {
 function endLease(local: Local, queue: Queue, { number, deliveries }: Lease): void {
   if (local.queues.get(queue.name) !== queue) return;
   touch(local, queue);
-  giveBack(local, queue, number, deliveries);
+  try {
+    giveBack(local, queue, number, deliveries);
+  } catch (error) {
+    // One that cannot be moved to the dead letters is tried again, and keeps no other from its end.
+    if (!(error instanceof StoreError)) throw error;
+  }
 }
 
 /** Brings some of the messages that are due, between two groups: they can be taken then. @throws StoreError */

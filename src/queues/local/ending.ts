@@ -1,3 +1,4 @@
+import { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
 import { find } from "./find.ts";
 import { abortCounted, buryOpen } from "./give_back.ts";
@@ -48,8 +49,17 @@ export function release(local: Local, operation: Operation): void {
     // A queue that the group has deleted may yet be there again.
     const isThere = local.queues.get(queue.name) === queue;
     if (isThere) touch(local, queue);
-    if (isThere && operation.inVain) abortCounted(local, queue, consumer);
+    if (isThere && operation.inVain) abortGone(local, queue, consumer);
     else abortOpen(queue, consumer);
+  }
+}
+
+/** Where the delivery cannot be counted the message is back all the same: its consumer is gone, and has others open. */
+function abortGone(local: Local, queue: Queue, consumer: LocalConsumer): void {
+  try {
+    abortCounted(local, queue, consumer);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
   }
 }
 

@@ -45,8 +45,8 @@ export function expireOldest(local: Local, queue: Queue, message: Message): void
   const { number, start, end } = message;
   const { expireTo } = settingsOf(local, queue);
   touch(local, queue);
-  consumeHead(queue, local.cache, message);
   if (expireTo !== "") moveMessage(local, queue, message, expireTo, "expired");
+  consumeHead(queue, local.cache, message);
   noteGone(queue, number, end - start);
   local.bytes -= end - start;
   local.changes.costly++;

@@ -18,7 +18,11 @@ import { tally } from "./tally.ts";
 /** The longest name of a queue, in bytes. */
 const MAX_NAME = 250;
 
-/** The message that the consumer has open was delivered in vain. @returns false when it has none */
+/**
+ * The message that the consumer has open was delivered in vain.
+ * @returns false when it has none
+ * @throws StoreError when it cannot be moved to the dead letters: it is back in its queue, and the delivery is not counted
+ */
 export function abortCounted(
   local: Local,
   queue: Queue,
@@ -30,7 +34,12 @@ export function abortCounted(
   consumer.open.delete(queue);
   removeOpen(queue, number);
   const deliveries = (queue.delivery?.counts.get(number) ?? 0) + 1;
-  giveBack(local, queue, number, deliveries, pauseMs);
+  try {
+    giveBack(local, queue, number, deliveries, pauseMs);
+  } catch (error) {
+    putBack(queue, number);
+    throw error;
+  }
   return true;
 }
 
@@ -47,6 +56,7 @@ export function buryOpen(local: Local, queue: Queue, consumer: LocalConsumer): b
 /**
  * The message, which no consumer has any more, goes back after so many deliveries.
  * @param pauseMs until it can be delivered again; undefined: what the queue's settings say
+ * @throws StoreError when nothing has changed
  */
 export function giveBack(
   local: Local,

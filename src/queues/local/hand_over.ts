@@ -1,5 +1,4 @@
 import type { Operation } from "../operation.ts";
-import { findSettings } from "../settings.ts";
 import { skipLost } from "./damage.ts";
 import type { Lease } from "./delivery.ts";
 import { fail, find } from "./find.ts";
@@ -16,7 +15,7 @@ import {
 } from "./queue.ts";
 import { consumeHead, findHeld, peekHead } from "./reading.ts";
 import { hasRoom } from "./room.ts";
-import { isChanged, type Local, settingsOf, touch } from "./state.ts";
+import { isChanged, type Local, settingsFor, settingsOf, touch } from "./state.ts";
 
 /* Messages that go from one queue to another, or are done when another is set: both in one commit, or neither. */
 
@@ -51,8 +50,7 @@ export function closeSource(local: Local, { queue, lease }: Source, operation: O
 export function takesMoved(local: Local, operation: Operation, length: number): boolean {
   const { target } = operation;
   const queue = local.queues.get(target);
-  const settings =
-    queue === undefined ? findSettings(local.rules, target) : settingsOf(local, queue);
+  const settings = queue === undefined ? settingsFor(local, target) : settingsOf(local, queue);
   if (target === operation.queue || hasRoom(queue, settings, length)) return true;
   if (queue?.touched === true) operation.provisional = true;
   fail(operation, `a limit of queue ${target} is reached, and nothing was moved`);
@@ -101,8 +99,8 @@ export function moveAll(local: Local, operation: Operation): void {
     const { number, start, end } = message;
     if (!takesMoved(local, operation, end - start)) return;
     cursor.left--;
-    consumeHead(queue, local.cache, message);
     moveMessage(local, queue, message, operation.target, "to");
+    consumeHead(queue, local.cache, message);
     noteGone(queue, number, end - start);
     local.bytes -= end - start;
   }

@@ -8,8 +8,9 @@ import { type Local, touch } from "./state.ts";
 
 /**
  * Adds a message of one queue to the tail of another. It has a new number there, keeps its flags and its time of arrival,
- * and the store remembers where it came from. The caller takes it out of its old queue.
+ * and the store remembers where it came from. Then the caller takes it out of its old queue.
  * @returns the queue that it is in now
+ * @throws StoreError when nothing has changed, but that the queue may be there: its old queue cannot be read, or there are too many queues
  */
 export function moveMessage(
   local: Local,

@@ -106,8 +106,6 @@ function put(local: Local, operation: Operation): void {
   const { limits, changes } = local;
   const { flags, body, start, end, alone } = operation;
   const length = end - start;
-  const shortage = shortageOf(local);
-  if (shortage !== undefined) throw new StoreError(shortage);
   let queue = find(local, operation);
   const source = operation.source === "" ? undefined : findSource(local, operation);
   const settings =
@@ -117,9 +115,14 @@ function put(local: Local, operation: Operation): void {
     tally(local, queue, "duplicates");
     operation.number = 0;
     operation.outcome = "repeated";
-    if (source !== undefined) closeSource(local, source, operation);
+    if (source !== undefined) {
+      operation.provisional = true;
+      closeSource(local, source, operation);
+    }
     return;
   }
+  const shortage = shortageOf(local);
+  if (shortage !== undefined) throw new StoreError(shortage);
   if (operation.source !== "" && source === undefined) {
     operation.provisional = isChanged(local);
     operation.outcome = "unheld";
@@ -190,7 +193,10 @@ function take(local: Local, operation: Operation): void {
   const earlier = queue.delivery === undefined ? 0 : (queue.delivery.counts.get(number) ?? 0);
   operation.deliveries = earlier;
   if (kind === "peek") return;
-  if (kind === "move" && !takesMoved(local, operation, end - start)) return;
+  if (kind === "move") {
+    if (!takesMoved(local, operation, end - start)) return;
+    moveMessage(local, queue, operation, operation.target, "to");
+  }
   consumeHead(queue, local.cache, operation);
   if (kind === "open") {
     keepOpen(queue, consumer as LocalConsumer, operation, local.clock.monotonic());
@@ -201,7 +207,6 @@ function take(local: Local, operation: Operation): void {
     operation.number = told;
     operation.deliveries++;
   } else {
-    if (kind === "move") moveMessage(local, queue, operation, operation.target, "to");
     noteGone(queue, number, end - start);
     local.bytes -= end - start;
   }

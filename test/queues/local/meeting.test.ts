@@ -1,0 +1,178 @@
+/** Where moves, settings, ids and failures meet: a message is never in no queue, nor in two. */
+import { describe, expect, test } from "bun:test";
+
+import { newConsumer } from "../../../src/queues/local/consumer.ts";
+import { doDue } from "../../../src/queues/local/due.ts";
+import type { LocalConsumer } from "../../../src/queues/local/queue.ts";
+import { StoreError } from "../../../src/store/store.ts";
+import { suite } from "../../store/scratch.ts";
+import {
+  details,
+  drain,
+  execute,
+  failNextCommit,
+  faults,
+  newShop,
+  NO_LIMITS,
+  operation,
+  restart,
+  type Shop,
+} from "./shop.ts";
+
+suite();
+
+function shopWith(...rules: string[]): Shop {
+  return newShop(1024 * 1024, NO_LIMITS, rules);
+}
+
+function setAll(shop: Shop, queue: string, ...bodies: string[]): string[] {
+  return execute(shop, ...bodies.map((body) => operation("put", queue, { body })));
+}
+
+function openFor(shop: Shop, consumer: LocalConsumer, queue: string): string[] {
+  return execute(shop, operation("open", queue, { consumer }));
+}
+
+/** The store's next answers to this question are an error, so many of them. */
+function failReads(shop: Shop, what: "read" | "arrived", times = 1): void {
+  const { store } = shop;
+  const ask = store[what];
+  let left = times;
+  const failing = () => {
+    if (--left <= 0) Object.assign(store, { [what]: ask });
+    throw new StoreError("disk I/O error");
+  };
+  Object.assign(store, { [what]: failing });
+}
+
+describe("a repeat of an id that closes another message", () => {
+  test("fails with its commit, and the message is back", () => {
+    const shop = shopWith();
+    const consumer = newConsumer();
+    setAll(shop, "in", "work");
+    const set = () => operation("put", "out", { body: "x", id: "a", source: "in", consumer });
+    openFor(shop, consumer, "in");
+    expect(execute(shop, set())).toEqual(["done"]);
+    setAll(shop, "in", "again");
+    openFor(shop, consumer, "in");
+    failNextCommit(shop, "no space");
+    expect(execute(shop, set())).toEqual(["failed: no space"]);
+    expect(openFor(shop, consumer, "in")).toEqual(["again"]);
+    expect(execute(shop, set(), set())).toEqual(["repeated", "repeated"]);
+    expect([details(shop, "in")?.messages, drain(shop, "out")]).toEqual([0, ["x"]]);
+    restart(shop);
+    expect([drain(shop, "in"), faults(shop)]).toEqual([[], []]);
+  });
+
+  test("is done for a lease, too, and once", () => {
+    const shop = shopWith();
+    setAll(shop, "in", "1", "2");
+    const lease = (): number => {
+      const one = operation("lease", "in", { lease: 1000 });
+      execute(shop, one);
+      return one.number;
+    };
+    const set = (sourceNumber: number) =>
+      operation("put", "out", { body: "x", id: "a", source: "in", sourceNumber });
+    expect(execute(shop, set(lease()))).toEqual(["done"]);
+    const second = lease();
+    failNextCommit(shop, "no space");
+    expect(execute(shop, set(second))).toEqual(["failed: no space"]);
+    expect(details(shop, "in")?.leased).toBe(1);
+    expect(execute(shop, set(second), set(second))).toEqual(["repeated", "repeated"]);
+    expect([details(shop, "in")?.messages, faults(shop)]).toEqual([0, []]);
+  });
+
+  test("is looked for before the space on the disk", () => {
+    const shop = shopWith();
+    execute(shop, operation("put", "q", { body: "x", id: "a" }));
+    shop.limits = { ...NO_LIMITS, minFree: 1e18 };
+    restart(shop);
+    const put = (id: string) => operation("put", "q", { body: "x", id });
+    const [repeat, other] = execute(shop, put("a"), put("b"));
+    expect(repeat).toBe("repeated");
+    expect(other).toStartWith("failed: less than");
+  });
+});
+
+describe("a message whose move fails", () => {
+  test("by to= stays where it is", () => {
+    const shop = shopWith();
+    setAll(shop, "q", "1", "2");
+    failReads(shop, "arrived");
+    expect(execute(shop, operation("move", "q", { target: "r" }))).toEqual([
+      "failed: disk I/O error",
+    ]);
+    expect([drain(shop, "q"), drain(shop, "r"), faults(shop)]).toEqual([["1", "2"], [], []]);
+  });
+
+  test("by all/to= stays where it is", () => {
+    const shop = shopWith();
+    setAll(shop, "q", "1", "2");
+    failReads(shop, "arrived");
+    expect(execute(shop, operation("move all", "q", { target: "r" }))).toEqual([
+      "failed: disk I/O error",
+    ]);
+    expect([drain(shop, "q"), drain(shop, "r"), faults(shop)]).toEqual([["1", "2"], [], []]);
+  });
+
+  test("because it expired stays where it is", () => {
+    const shop = shopWith("q:max-age=1,expiry=late");
+    setAll(shop, "q", "1");
+    // The store's clock is the real one.
+    shop.now += 1_000_000;
+    const { arrived } = shop.store;
+    let asked = 0;
+    // The first question is for its age.
+    shop.store.arrived = (queue, number) => {
+      if (++asked === 2) throw new StoreError("disk I/O error");
+      return arrived(queue, number);
+    };
+    expect(execute(shop, operation("take", "q"))).toEqual(["failed: disk I/O error"]);
+    expect(execute(shop, operation("take", "q"))).toEqual(["absent"]);
+    expect([drain(shop, "late"), faults(shop)]).toEqual([["1"], []]);
+  });
+
+  test("to the dead letters is back in its queue, and so are others of a consumer that is gone", () => {
+    const shop = shopWith("*:deliveries=1");
+    const consumer = newConsumer();
+    for (const queue of ["a", "b"]) setAll(shop, queue, queue);
+    openFor(shop, consumer, "a");
+    failReads(shop, "read");
+    expect(execute(shop, operation("abort", "a", { consumer, delay: -1 }))).toEqual([
+      "failed: disk I/O error",
+    ]);
+    expect(openFor(shop, consumer, "a")).toEqual(["a"]);
+    openFor(shop, consumer, "b");
+    failReads(shop, "read");
+    expect(execute(shop, operation("release", "", { consumer, inVain: true }))).toEqual(["done"]);
+    expect(consumer.open.size).toBe(0);
+    expect([drain(shop, "a"), drain(shop, "b"), drain(shop, "b.dead")]).toEqual([["a"], [], ["b"]]);
+    expect(faults(shop)).toEqual([]);
+  });
+
+  test("keeps no other lease from its end", () => {
+    const shop = shopWith("*:deliveries=1");
+    for (const queue of ["a", "b"]) {
+      setAll(shop, queue, queue);
+      execute(shop, operation("lease", queue, { lease: 1000 }));
+    }
+    shop.now += 2000;
+    failReads(shop, "read");
+    doDue(shop.local);
+    expect([details(shop, "a")?.leased, drain(shop, "b.dead")]).toEqual([1, ["b"]]);
+    shop.now += 1000;
+    doDue(shop.local);
+    expect([drain(shop, "a.dead"), faults(shop)]).toEqual([["a"], []]);
+  });
+});
+
+test("a move to a child that is not there yet is within the limits of its parent", () => {
+  const shop = shopWith("q:max-bytes=3");
+  shop.local.fanout.isOn = true;
+  setAll(shop, "big", "12345");
+  expect(execute(shop, operation("move", "big", { target: "q+child" }))).toEqual([
+    "failed: a limit of queue q+child is reached, and nothing was moved",
+  ]);
+  expect(drain(shop, "big")).toEqual(["12345"]);
+});
