@@ -32,7 +32,7 @@ describe.each(builds)("%s", (build) => {
 const wrong: readonly (readonly [words: string, named: string])[] = [
   ["-Z", "-Z"],
   ["-rZ", "-Z"],
-  ["--help", "-"],
+  ["--halp", "-"],
   ["extra", "extra"],
   ["-r extra", "extra"],
   ["-p", "-p"],
