@@ -10,6 +10,7 @@ import { setVerbosity } from "../util/log.ts";
 import { program } from "../util/version.ts";
 import { composeEngine } from "./compose.ts";
 import { exitWithFailure } from "./failure.ts";
+import { readLogin } from "./login.ts";
 import { handleSignals, type SignalActions } from "./signals.ts";
 import { readPeerTls } from "./tls.ts";
 
@@ -26,7 +27,11 @@ export async function bringOver(
   const signals = handleSignals();
   signals.stop = async () => exitWithFailure(channel, "stopped before anything was moved");
   const user = lookUpUser(options.user);
-  const source = await openSource({ ...address, tls: readPeerTls(options) });
+  const source = await openSource({
+    ...address,
+    tls: readPeerTls(options),
+    login: readLogin(options),
+  });
   const engine = composeEngine(withoutLimits(options), user);
   try {
     const moved = await moveAll(engine, source, options.queues, signals);

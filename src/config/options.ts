@@ -89,6 +89,8 @@ export interface Options {
   httpAdmin: boolean;
   /** The names that clients authenticate with, their secrets and rights; undefined: all clients may do everything. */
   authFile: string | undefined;
+  /** The name and the secret that --top and --drain-from authenticate with. */
+  loginFile: string | undefined;
   /** Certificate and key that TCP is served with over TLS; undefined: without TLS. */
   tlsCert: string | undefined;
   tlsKey: string | undefined;
@@ -290,6 +292,11 @@ export const optionTable: OptionTable = {
   authFile: optional(
     "--auth-file <file>",
     "clients authenticate first, as a name with a secret and rights: a line name:secret or name:secret:rights each; SIGHUP reads it again",
+    text("a path"),
+  ),
+  loginFile: optional(
+    "--login-file <file>",
+    "with --top, --drain-from: authenticate with the name and secret of this file, one line name:secret",
     text("a path"),
   ),
   tlsCert: optional(

@@ -23,7 +23,15 @@ const MAX_LINE = 65_536;
 const LF = 10;
 
 /** Where the other server is: an address, or the path of its Unix socket. */
-export type Place = (Address & { tls?: PeerTls | undefined }) | { unix: string };
+export type Place = ((Address & { tls?: PeerTls | undefined }) | { unix: string }) & {
+  login?: Login | undefined;
+};
+
+/** What to authenticate with there. A byte is a character from U+0000 to U+00FF. */
+export interface Login {
+  name: string;
+  secret: string;
+}
 
 /** How the other server is spoken to over TLS; files are in PEM. */
 export interface PeerTls {
@@ -78,8 +86,33 @@ export async function connectTo(
   return await done.promise;
 }
 
-/** @throws DrainError when it cannot be reached */
+/** Connects, and authenticates if the place says so. @throws DrainError when it cannot be reached, or refuses the login */
 export async function connectPeer(place: Place): Promise<Peer> {
+  const peer = await openPeer(place);
+  try {
+    if (place.login !== undefined) await logIn(peer, nameOf(place), place.login);
+    return peer;
+  } catch (error) {
+    peer.end();
+    throw error;
+  }
+}
+
+/** The key is no name of a queue, so that a server that needs no login does not store the secret as a message. */
+async function logIn(peer: Peer, server: string, { name, secret }: Login): Promise<void> {
+  const content = `${name} ${secret}`;
+  peer.send(`set / 0 0 ${content.length}\r\n${content}\r\n`);
+  const answer = await peer.line();
+  if (answer === "STORED") return;
+  throw new DrainError(
+    answer === "CLIENT_ERROR authentication failure"
+      ? `${server} says that the name or the secret of the login is wrong`
+      : `${server} takes no login: it answers ${JSON.stringify(answer.slice(0, 80))}`,
+  );
+}
+
+/** @throws DrainError when it cannot be reached */
+async function openPeer(place: Place): Promise<Peer> {
   const name = nameOf(place);
   const arrived: Buffer[] = [];
   let output: Buffer[] = [];

@@ -44,6 +44,7 @@ export const defaults: Options = {
   metricsQueues: 1000,
   httpAdmin: false,
   authFile: undefined,
+  loginFile: undefined,
   tlsCert: undefined,
   tlsKey: undefined,
   tlsCa: undefined,

@@ -1,5 +1,6 @@
 import type { Options } from "../../config/options.ts";
 import { connectPeer, nameOf, type Peer, type Place } from "../../import/peer.ts";
+import { readLogin } from "../login.ts";
 import { placeOf } from "../place.ts";
 import { showScreen } from "./screen.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
@@ -13,7 +14,7 @@ const ONCE_INTERVAL_MS = 1000;
  * @throws Error in words for the user when the server cannot be asked
  */
 export async function top(options: Options): Promise<void> {
-  const place = placeOf(options);
+  const place = { ...placeOf(options), login: readLogin(options) };
   const watch = newWatch(place);
   try {
     await look(watch);
