@@ -6,6 +6,7 @@ import { createQueue } from "./create.ts";
 import { delayNew } from "./delays.ts";
 import { expectDue } from "./due_time.ts";
 import { noteExpires } from "./expiry_steps.ts";
+import { countMessages } from "./held.ts";
 import type { Queue } from "./queue.ts";
 import { dropOldest, hasRoom } from "./room.ts";
 import { type Local, now, settingsFor, settingsOf, touch } from "./state.ts";
@@ -62,7 +63,13 @@ function isRoomMade(
   const settings = target === undefined ? settingsFor(local, name) : settingsOf(local, target);
   const isBelowAll = local.bytes + length <= local.limits.bytes;
   if (isBelowAll && hasRoom(target, settings, length)) return true;
-  return target !== undefined && settings.dropOldest && dropOldest(local, target, length);
+  if (target === undefined || !settings.dropOldest) return false;
+  const { bytes } = target;
+  const messages = countMessages(target);
+  const room = dropOldest(local, target, length);
+  // A queue far above limits that were lowered comes down with each copy.
+  const isSmaller = target.bytes + length <= bytes && countMessages(target) < messages;
+  return room === "made" || (room === "partly" && isSmaller);
 }
 
 function addCopy(local: Local, target: Queue, operation: Operation): void {

@@ -47,6 +47,7 @@ function executeWithinBudget(
   const { changes, clock } = local;
   changes.bytes = 0;
   changes.costly = 0;
+  changes.crowdedOut = 0;
   const known = isKnown(local);
   const deadline = clock.monotonic() + BUDGET_MS;
   let at = from;

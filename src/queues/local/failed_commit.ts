@@ -26,7 +26,10 @@ export function failCommit(
   local.watcher.failed(message);
 }
 
-/** Fails the operations that saw or made a change. Skipped and postponed ones did neither. */
+/**
+ * Fails the operations that saw or made a change. Skipped ones did neither, and postponed ones only where they had begun:
+ * as long as commits fail they would begin again and again.
+ */
 function failGroup(
   operations: readonly Operation[],
   from: number,
@@ -54,7 +57,8 @@ export function failMistaken(
 }
 
 function failOne(operation: Operation, reason: string): void {
-  if (operation.outcome === "skipped" || operation.outcome === "postponed") return;
+  const { outcome, provisional } = operation;
+  if (outcome === "skipped" || (outcome === "postponed" && !provisional)) return;
   operation.outcome = "failed";
   operation.error = reason;
 }

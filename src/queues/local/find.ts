@@ -7,6 +7,12 @@ export function fail(operation: Operation, reason: string): void {
   operation.error = reason;
 }
 
+/** The operation, and all later ones of its session, go on in the next group. What it has changed is kept. */
+export function postpone(operation: Operation): void {
+  operation.session.postponed = true;
+  operation.outcome = "postponed";
+}
+
 /** The queue of that name. The outcome depends on the commit when the group has changed that queue. */
 export function find(local: Local, operation: Operation): Queue | undefined {
   const queue = local.queues.get(operation.queue);

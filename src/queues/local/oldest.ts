@@ -1,7 +1,7 @@
 import type { Operation } from "../operation.ts";
 import { skipLost } from "./damage.ts";
 import { endOf, expireOldest, MAX_EXPIRED } from "./expiry.ts";
-import { fail } from "./find.ts";
+import { fail, postpone } from "./find.ts";
 import { countAvailable, type Queue } from "./queue.ts";
 import { findReadable, peekHead } from "./reading.ts";
 import { type Local, now } from "./state.ts";
@@ -47,7 +47,6 @@ export function findFresh(local: Local, queue: Queue, operation: Operation): boo
     if (!findOldest(local, queue, operation)) return false;
   }
   // There may be very many: the operation goes on in the next group.
-  operation.session.postponed = true;
-  operation.outcome = "postponed";
+  postpone(operation);
   return false;
 }

@@ -11,7 +11,7 @@ import { expectDue } from "./due_time.ts";
 import { changeLease, changeOpen, release } from "./ending.ts";
 import { mayExpire } from "./expiry.ts";
 import { noteExpires } from "./expiry_steps.ts";
-import { find } from "./find.ts";
+import { find, postpone } from "./find.ts";
 import { type Flush, flushQueue } from "./flush.ts";
 import { closeSource, findSource, moveAll, passOpen, takesMoved } from "./hand_over.ts";
 import { abandonOpen, keepOpen, putBack } from "./held.ts";
@@ -29,7 +29,7 @@ import {
   type Queue,
 } from "./queue.ts";
 import { consumeHead } from "./reading.ts";
-import { dropOldest, hasRoom } from "./room.ts";
+import { dropOldest, hasDroppedMuch, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
 import { shortageOf } from "./space.ts";
 import { isChanged, type Local, now, settingsFor, settingsOf, touch } from "./state.ts";
@@ -131,10 +131,11 @@ function put(local: Local, operation: Operation): void {
   const isBelowAll = local.bytes + length <= limits.bytes;
   if (!isBelowAll || !hasRoom(queue, settings, length)) {
     if (!isBelowAll) operation.provisional = isChanged(local);
-    if (!settings.dropOldest || queue === undefined || !dropOldest(local, queue, length)) {
+    if (queue === undefined || !settings.dropOldest) {
       operation.outcome = "full";
       return;
     }
+    if (!isRoomMade(local, queue, operation)) return;
   }
   queue ??= createQueue(local, operation.queue);
   if (queue.tail >= MAX_NUMBER) throw new StoreError("the queue has used up its message numbers");
@@ -154,6 +155,19 @@ function put(local: Local, operation: Operation): void {
   changes.bytes += length;
   if (settings.copyTo.length > 0 || local.fanout.isOn) copyMessage(local, queue, operation);
   if (source !== undefined) closeSource(local, source, operation);
+}
+
+/** Whether older messages of the queue went; otherwise the operation goes on in the next group, or is refused. */
+function isRoomMade(local: Local, queue: Queue, operation: Operation): boolean {
+  if (hasDroppedMuch(local)) {
+    postpone(operation);
+    return false;
+  }
+  const room = dropOldest(local, queue, operation.end - operation.start);
+  operation.provisional ||= queue.touched;
+  if (room === "partly") postpone(operation);
+  else if (room === "none") operation.outcome = "full";
+  return room === "made";
 }
 
 function take(local: Local, operation: Operation): void {
@@ -217,8 +231,8 @@ function isTooMuch(operation: Operation): boolean {
   const { session, start, end } = operation;
   const taken = session.taken + end - start;
   if (session.taken > 0 && taken > MAX_TAKEN) {
-    session.postponed = true;
-    operation.outcome = "postponed";
+    postpone(operation);
+    operation.provisional = false;
     return true;
   }
   session.taken = taken;

@@ -18,7 +18,7 @@ import {
 } from "./segment.ts";
 
 /** How many bytes are read from the store at once. */
-const READ_AHEAD = 256 * 1024;
+export const READ_AHEAD = 256 * 1024;
 
 /** Lost messages, from `first` up to `end`: the store does not have them, or cannot read them. */
 export interface Gap {
@@ -103,6 +103,11 @@ function segmentOf(queue: Queue, store: Store, number: number): Segment | undefi
  */
 export function findRow(queue: Queue, store: Store, number: number): Segment | undefined {
   return unpack(store.read(queue.id, number, 1))[0];
+}
+
+/** The stored segments from message `number` on, as many as are read at once. They are not kept. */
+export function readFrom(queue: Queue, store: Store, number: number): Segment[] {
+  return unpack(store.read(queue.id, number, READ_AHEAD));
 }
 
 /** The segment in memory of a message that the group set. */

@@ -1,9 +1,7 @@
 import type { FoundSettings } from "../settings.ts";
 import { skipLost } from "./damage.ts";
-import { firstFree } from "./delays.ts";
-import { lengthOf } from "./flush.ts";
+import { canFree } from "./freeable.ts";
 import { countMessages } from "./held.ts";
-import { countOpen, listOpen } from "./open.ts";
 import { countAvailable, newMessage, noteGone, type Queue } from "./queue.ts";
 import { consumeHead, peekHead } from "./reading.ts";
 import { type Local, touch } from "./state.ts";
@@ -21,46 +19,49 @@ export function hasRoom(
   return maxMessages === Infinity || queue === undefined || countMessages(queue) < maxMessages;
 }
 
+/** There is room now; there will be, but a group has dropped enough; or there is none. */
+export type Room = "made" | "partly" | "none";
+
 /**
- * Drops the oldest messages of the queue, as far as they can be taken, until there is room for one of `length` bytes.
- * @returns false when that is not enough: then none is dropped, as far as that is known before
+ * Messages that make room in one group, beside the one that each set drops, and milliseconds for it: a limit that was lowered
+ * may leave millions to drop, and a long body among short ones needs many.
+ */
+const MOST_DROPPED = 1000;
+const MOST_MS = 1;
+const MOST_BYTES = 1024 * 1024;
+
+/** Whether the group has dropped so many messages that what needs more waits for the next one. */
+export function hasDroppedMuch({ changes }: Local): boolean {
+  return changes.crowdedOut >= MOST_DROPPED;
+}
+
+/**
+ * Drops the oldest messages of the queue, as far as they can be taken, until there is room for one of `length` bytes, or
+ * the group has dropped enough; one at least. When all of them are not enough none is dropped, unless the limits were
+ * lowered below what is in the queue.
  * @throws StoreError when the store cannot be read
  */
-export function dropOldest(local: Local, queue: Queue, length: number): boolean {
-  const { limits } = local;
+export function dropOldest(local: Local, queue: Queue, length: number): Room {
+  const { limits, changes, clock } = local;
   const { maxMessages, maxBytes } = queue.settings;
   const missing = Math.max(queue.bytes + length - maxBytes, local.bytes + length - limits.bytes);
   const isEnough =
-    countMessages(queue) - countAvailable(queue) < maxMessages && canFree(local, queue, missing);
-  if (!isEnough) return false;
+    countMessages(queue) - countAvailable(queue) < maxMessages &&
+    canFree(local, queue, missing, length);
+  if (!isEnough) return "none";
   touch(local, queue);
-  const fits = () => hasRoom(queue, queue.settings, length) && local.bytes + length <= limits.bytes;
-  while (!fits() && countAvailable(queue) > 0) dropOne(local, queue);
-  // Messages that wait for their time take room, too, and how much is not known before.
-  return fits();
-}
-
-/** Whether the messages that can be taken have at least so many bytes. */
-function canFree(local: Local, queue: Queue, missing: number): boolean {
-  const { delivery } = queue;
-  if (delivery === undefined || countMessages(queue) === countAvailable(queue) + countOpen(queue)) {
-    let openBytes = 0;
-    for (const open of listOpen(queue)) openBytes += open.length;
-    return queue.bytes - openBytes >= missing;
+  const until = clock.monotonic() + MOST_MS;
+  for (let n = 0; ; n++) {
+    if (hasRoom(queue, queue.settings, length) && local.bytes + length <= limits.bytes)
+      return "made";
+    if (countAvailable(queue) === 0) return "none";
+    if (n > 0) {
+      const isTooMuch = changes.bytes >= MOST_BYTES || clock.monotonic() >= until;
+      changes.crowdedOut = isTooMuch ? MOST_DROPPED : changes.crowdedOut + 1;
+      if (hasDroppedMuch(local)) return "partly";
+    }
+    dropOne(local, queue);
   }
-  // Leased and delayed messages are not in memory: so those that can be taken are counted, until it is enough.
-  let left = missing;
-  for (const number of queue.returned ?? []) {
-    if (left <= 0) return true;
-    left -= lengthOf(local, queue, number);
-  }
-  const { store } = local;
-  for (let number = queue.head; left > 0; number++) {
-    number = firstFree(queue, store, number);
-    if (number >= queue.tail) return false;
-    left -= lengthOf(local, queue, number);
-  }
-  return true;
 }
 
 function dropOne(local: Local, queue: Queue): void {

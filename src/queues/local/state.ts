@@ -117,6 +117,8 @@ export interface Changes {
   bytes: number;
   /** How many operations did more than look into memory. */
   costly: number;
+  /** Messages that went at a limit, beside one for each set. */
+  crowdedOut: number;
 }
 
 /** Something that the group counted, so that it can be taken back. */
@@ -227,6 +229,7 @@ function newChanges(): Changes {
     tallied: [],
     bytes: 0,
     costly: 0,
+    crowdedOut: 0,
   };
 }
 
@@ -270,6 +273,7 @@ export function forgetChanges({ changes }: Local): void {
   changes.tallied.length = 0;
   changes.bytes = 0;
   changes.costly = 0;
+  changes.crowdedOut = 0;
 }
 
 /** Tells the engine of messages that clients wait for. */

@@ -167,6 +167,17 @@ describe("a message whose move fails", () => {
   });
 });
 
+test("a get that takes very many expired messages away fails with its commit, and is not tried for ever", () => {
+  const shop = shopWith("q:max-age=1");
+  setAll(shop, "q", ...Array.from({ length: 600 }, String));
+  shop.now += 1_000_000;
+  failNextCommit(shop, "no space");
+  expect(execute(shop, operation("take", "q"))).toEqual(["failed: no space"]);
+  expect(details(shop, "q")).toMatchObject({ messages: 600, expired: 0 });
+  expect(execute(shop, operation("take", "q"))).toEqual(["postponed"]);
+  expect([details(shop, "q")?.messages, faults(shop)]).toEqual([344, []]);
+});
+
 test("a move to a child that is not there yet is within the limits of its parent", () => {
   const shop = shopWith("q:max-bytes=3");
   shop.local.fanout.isOn = true;
