@@ -11,6 +11,7 @@ const PREFIX = "MEMCACHEQ_";
  */
 const SERVICE_VARIABLE =
   /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+/** The value of some of them; in a variable that Kubernetes does not make it is a mistake. */
 const SERVICE_LINK = /^(tcp|udp|sctp):\/\//;
 
 /** The variable that stands for an option: `checkpointSeconds` is MEMCACHEQ_CHECKPOINT_SECONDS. */
@@ -28,7 +29,7 @@ export function readVariable<K extends keyof Options>(
 ): Options[K] | undefined {
   const name = variableName(key);
   const text = environment[name] ?? "";
-  if (text === "" || SERVICE_LINK.test(text)) return undefined;
+  if (text === "" || (SERVICE_VARIABLE.test(name) && SERVICE_LINK.test(text))) return undefined;
   const { rule, read, problem } = optionTable[key].variable;
   const value = read(text);
   if (value === undefined) throw optionError(`${name}=${text}`, problem?.(text) ?? rule);

@@ -67,6 +67,12 @@ describe("the environment", () => {
     ["PORT", "70000", "a port is a number from 0 to 65535"],
     ["PORT", " 5", "a port is a number from 0 to 65535"],
     ["VERBOSITY", "3", "how often it is given is a number from 0 to 2"],
+    [
+      "ADDRESS",
+      "tcp://127.0.0.1:22201",
+      "addresses are needed, with commas between, each with or without a port: 127.0.0.1, [::1]:22201, localhost",
+    ],
+    ["PORT", "http://10.0.0.5", "a port is a number from 0 to 65535"],
     ["NO_SYNC", "maybe", "1, true, yes, on is yes, and 0, false, no, off is no"],
     ["NO_SYNC", "constructor", "1, true, yes, on is yes, and 0, false, no, off is no"],
   ])("MEMCACHEQ_%s=%s is named when it is wrong", (variable, value, rule) => {
