@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readlinkSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readlinkSync, statSync } from "node:fs";
 
 import { reasonIn } from "../util/reason.ts";
 import { replaceDescriptor } from "./libc.ts";
@@ -21,7 +21,8 @@ const PERMISSIONS = 0o777;
 export function findLogFile(): LogFile | undefined {
   try {
     const log = fstatSync(STDERR);
-    if (!log.isFile()) return undefined;
+    // A file without a name has no place where a new one could be.
+    if (!log.isFile() || log.nlink === 0) return undefined;
     const path = readlinkSync(`/proc/self/fd/${STDERR}`);
     return { path, mode: log.mode & PERMISSIONS, descriptors: [...sameAs(log), STDERR] };
   } catch {
@@ -41,6 +42,8 @@ function sameAs(log: { dev: number; ino: number }): number[] {
 export function reopenLogFile({ path, mode, descriptors }: LogFile): void {
   let fd: number;
   try {
+    // To open a pipe that nothing reads would stop the server.
+    if (statSync(path, { throwIfNoEntry: false })?.isFIFO()) throw new Error("it is a pipe");
     fd = openSync(path, FLAGS, mode);
   } catch (error) {
     throw new Error(`${path} cannot be opened: ${reasonIn(error)}`);

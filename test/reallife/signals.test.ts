@@ -55,6 +55,41 @@ describe.each(builds)("SIGHUP to a daemon, %s", (build) => {
   });
 });
 
+test("SIGHUP when a pipe is in the log's place, which nothing reads: the old one says why, and the server goes on", async () => {
+  const log = join(scratch(), "log");
+  const port = freePort();
+  const flags = [
+    "-v",
+    "-u",
+    user,
+    "-l",
+    "127.0.0.1",
+    "-p",
+    `${port}`,
+    "-H",
+    join(scratch(), "home"),
+  ];
+  const shell = DETACHED.replace("exec", 'exec 2>"$FILE"');
+  const server = launch(flags, { shell, environment: { FILE: log } });
+  await eventually("a start", () =>
+    existsSync(log) && readFileSync(log, "utf8").includes("listening on") ? true : undefined,
+  );
+  renameSync(log, `${log}.old`);
+  Bun.spawnSync(["mkfifo", log]);
+  server.kill("SIGHUP");
+  await eventually("the reason", () =>
+    readFileSync(`${log}.old`, "utf8").includes(
+      ` error SIGHUP: the log ${log} is as before: ${log} cannot be opened: it is a pipe\n`,
+    )
+      ? true
+      : undefined,
+  );
+  const client = await connect({ hostname: "127.0.0.1", port });
+  await client.put("q", "x");
+  server.kill("SIGTERM");
+  expect((await server.exit()).code).toBe(0);
+});
+
 test("SIGHUP when the log cannot be opened again: the old one says why", async () => {
   const directory = scratch();
   const log = join(directory, "logs");
