@@ -3,6 +3,7 @@ import { SQLiteError } from "bun:sqlite";
 import type { Home } from "./directory.ts";
 import type { LogState, Statements } from "./statements.ts";
 import { type Checkpoint, StoreError } from "./store.ts";
+import { lacksFrames } from "./wal.ts";
 
 /** Keeps the log (https://sqlite.org/wal.html) short. */
 export interface LogKeeper {
@@ -17,6 +18,10 @@ export interface LogKeeper {
   phase: Int32Array | undefined;
   /** A checkpoint's sync failed: see {@link checkpoint}. */
   mustRewrite: boolean;
+  /** The inode of the log. */
+  inode: number | undefined;
+  /** See {@link failIfEmptied}. */
+  isEmptied: boolean;
 }
 
 /** What a thread of a checkpoint is started with. */
@@ -41,7 +46,12 @@ const LONG_LOG = 4 * 1024 * 1024;
 const HUGE_LOG = 16 * 1024 * 1024;
 
 /** @param pageSize bytes */
-export function newLogKeeper(statements: Statements, home: Home, pageSize: number): LogKeeper {
+export function newLogKeeper(
+  statements: Statements,
+  home: Home,
+  pageSize: number,
+  inode: number | undefined,
+): LogKeeper {
   return {
     statements,
     home,
@@ -50,7 +60,26 @@ export function newLogKeeper(statements: Statements, home: Home, pageSize: numbe
     tried: 0,
     phase: undefined,
     mustRewrite: false,
+    inode,
+    isEmptied: false,
   };
+}
+
+/**
+ * Once another program has emptied the log, nothing may be written any more: the database has all up to the last
+ * checkpoint, and the next start finds it so.
+ * @throws StoreError
+ */
+export function failIfEmptied(keeper: LogKeeper): void {
+  // Between the two looks of one try, another process may have brought the log in and emptied it as it should.
+  keeper.isEmptied ||= isCut(keeper) && isCut(keeper);
+  if (!keeper.isEmptied) return;
+  throw new StoreError("the log of the database was emptied: stop the server and start it again");
+}
+
+function isCut(keeper: LogKeeper): boolean {
+  const { log, checkpointed } = logState(keeper);
+  return log > checkpointed && lacksFrames(`${keeper.home.file}-wal`, keeper.inode, log);
 }
 
 /** See {@link Store.autoCheckpoint}. */
@@ -104,6 +133,7 @@ export function endThread(keeper: LogKeeper): void {
 }
 
 function bringIn(keeper: LogKeeper, pages: number): void {
+  failIfEmptied(keeper);
   if (pages >= keeper.hugeLog) startThread(keeper);
   else runCheckpoint(keeper, "passive");
 }
@@ -114,6 +144,7 @@ function bringIn(keeper: LogKeeper, pages: number): void {
  * and SQLite brings in the whole log once more. No commit fails because of that: all are in the log.
  */
 function runCheckpoint(keeper: LogKeeper, how: Checkpoint): LogState | null {
+  failIfEmptied(keeper);
   try {
     return keeper.statements.checkpoints[how].get();
   } catch (error) {

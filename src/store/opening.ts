@@ -72,7 +72,8 @@ export function openingOf(database: Database, home: Home, options: StoreOptions)
       queues.map(({ id, head, tail, bytes }) => ({ queue: id, head, tail, bytes })),
     );
     const pageSize = pageSizeOf(database);
-    const log = newLogKeeper(statements, home, pageSize);
+    const logFiles = findLogFiles(home);
+    const log = newLogKeeper(statements, home, pageSize, logFiles.log);
     const alone = isAlone(database);
     if (alone) {
       // The thread of a checkpoint would be another connection.
@@ -85,7 +86,7 @@ export function openingOf(database: Database, home: Home, options: StoreOptions)
       removal,
       vacuum: newVacuum(statements, log, extentPages),
       log,
-      logFiles: findLogFiles(home),
+      logFiles,
       isAlone: alone,
       ids: new Set([...queues.map(({ id }) => id), ...removal.dropped.keys()]),
       pageSize,

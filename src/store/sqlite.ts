@@ -4,7 +4,15 @@ import { systemClock } from "../util/clock.ts";
 import { DURATIONS, newHistogram, observeTime } from "../util/histogram.ts";
 import { reasonIn } from "../util/reason.ts";
 import type { Batch } from "./batch.ts";
-import { autoCheckpoint, checkpoint, checkpointed, endThread, logFrames } from "./checkpoint.ts";
+import {
+  autoCheckpoint,
+  checkpoint,
+  checkpointed,
+  endThread,
+  failIfEmptied,
+  logFrames,
+  type LogKeeper,
+} from "./checkpoint.ts";
 import { newSuspects } from "./damage.ts";
 import { closeKeepingLog, openDatabase, reopenDatabase } from "./database.ts";
 import { dueMessages, firstFree } from "./delays.ts";
@@ -122,7 +130,8 @@ function newQueueId(sqlite: Sqlite): number | undefined {
 }
 
 function commit(sqlite: Sqlite, batch: Batch): void {
-  if (sqlite.clock.monotonic() - sqlite.seen >= CHECK_EVERY) checkFiles(sqlite);
+  const isDue = sqlite.clock.monotonic() - sqlite.seen >= CHECK_EVERY;
+  if (isDue || sqlite.open.log.isEmptied) checkFiles(sqlite);
   const { removal, ids } = sqlite.open;
   const progress = skippingDamage(removal, () =>
     transact(sqlite, () => writeBatch(sqlite.open, batch, sqlite.clock.calendar())),
@@ -157,6 +166,7 @@ function failIfMoved(sqlite: Sqlite): void {
 function checkFiles(sqlite: Sqlite): void {
   failIfMoved(sqlite);
   saveRemovedLog(sqlite);
+  if (!sqlite.mustRecover) failIfEmptied(sqlite.open.log);
 }
 
 /**
@@ -293,8 +303,10 @@ function availableBytes(directory: string): number {
 
 /** One portion of the work that can wait; a portion takes a few milliseconds at most. */
 function maintain(sqlite: Sqlite): boolean {
+  if (sqlite.open.log.isEmptied) return false;
   // Without commits nothing else would notice it.
   if (databaseInode(sqlite.home) === sqlite.inode) saveRemovedLog(sqlite);
+  if (!sqlite.mustRecover) failIfEmptied(sqlite.open.log);
   shareAgain(sqlite);
   keepLogShort(sqlite);
   recheckSuspects(sqlite.open.statements, sqlite.suspects);
@@ -319,7 +331,7 @@ function removeGone(sqlite: Sqlite): boolean {
 
 function close({ open, home, isClosed }: Sqlite): void {
   endThread(open.log);
-  if (!isClosed) {
+  if (!isClosed && !hasLostLog(open.log)) {
     try {
       open.statements.checkpoints.truncate.get();
     } catch {
@@ -328,6 +340,16 @@ function close({ open, home, isClosed }: Sqlite): void {
     open.database.close(true);
   }
   closeHome(home);
+}
+
+/** Then the database stays open until the process ends: closing it is a checkpoint. */
+function hasLostLog(log: LogKeeper): boolean {
+  try {
+    failIfEmptied(log);
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+  }
+  return log.isEmptied;
 }
 
 /** Does the work; any error is thrown as a {@link StoreError}, with a reason in one line. */

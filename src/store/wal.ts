@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
 
 /** Bytes of the header of the log, and of a frame; a page follows that (https://sqlite.org/walformat.html#walfile). */
 const LOG_HEADER = 32;
@@ -11,6 +11,8 @@ const LOG_SUM = 24;
 const COMMIT_MARK = 4;
 const FRAME_SALTS = 8;
 const FRAME_SUM = 16;
+/** The first number of every log, but for {@link BIG_ENDIAN}. */
+const MAGIC = 0x377f0682;
 /** Bytes of two salts, or of the two numbers of a checksum. */
 const PAIR = 8;
 /** The last bit of the log's first four bytes: checksums are made of big-endian numbers. */
@@ -39,6 +41,27 @@ export function hasUncountedCommit(log: string, frames: number): boolean {
     return findCommit(fd, frames);
   } finally {
     // SQLite locks the database and the index of the log, never the log itself: to close it here loses no lock.
+    closeSync(fd);
+  }
+}
+
+/**
+ * Whether frames that count are missing, because another program has emptied the log or cut it off. SQLite does not notice:
+ * it writes the next frames behind a hole, and its checkpoint writes the hole's zeros over good pages of the database.
+ * @param inode of the log that is open; of any other file it is false, as when there is none
+ * @param frames how many count
+ */
+export function lacksFrames(log: string, inode: number | undefined, frames: number): boolean {
+  if (!existsSync(log)) return false;
+  const fd = openSync(log, "r");
+  try {
+    const { ino, size } = fstatSync(fd);
+    if (ino !== inode) return false;
+    const header = bytesAt(fd, 0, LOG_HEADER);
+    const hasHeader = header.readUInt32BE(0) - (header.readUInt32BE(0) & BIG_ENDIAN) === MAGIC;
+    const step = FRAME_HEADER + header.readUInt32BE(PAGE_SIZE);
+    return !hasHeader || size < LOG_HEADER + frames * step;
+  } finally {
     closeSync(fd);
   }
 }

@@ -9,6 +9,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  truncateSync,
 } from "node:fs";
 import { join } from "node:path";
 
@@ -54,6 +55,30 @@ describe.each(["-wal", "-shm"])("rm memcacheq.db%s while it runs", (suffix) => {
     await next.stop();
   });
 });
+
+test.each(["a clean stop", "a kill -9"])(
+  "truncate -s 0 memcacheq.db-wal while it runs, then %s: it is told, and what was in the database stays",
+  async (end) => {
+    const first = await start();
+    const producer = await first.connect();
+    for (let n = 0; n < 100; n++) await producer.put("q", `${n}`);
+    await first.stop();
+    const server = await start([], { home: first.home });
+    const client = await server.connect();
+    await client.put("q", "only in the log");
+    const log = join(server.home, "memcacheq.db-wal");
+    truncateSync(log, 0);
+    await server.logged(/ warn the log of the database was emptied: /);
+    client.send("set q 0 0 1\r\nx\r\n");
+    expect(await client.line()).toStartWith("SERVER_ERROR the log of the database was emptied: ");
+    if (end === "a kill -9") await server.kill9();
+    else await server.stop();
+    const next = await start([], { home: server.home });
+    const reader = await next.connect();
+    for (let n = 0; n < 100; n++) expect(await reader.take("q")).toBe(`${n}`);
+    await next.stop();
+  },
+);
 
 test.each([
   ["hard-linked", (from: string, to: string) => linkSync(from, to)],
