@@ -19,6 +19,7 @@ const MAX_PASSES = 16;
 const MAX_BCRYPT_COST = 14;
 const QUEUE_RIGHTS: readonly string[] = ["set", "get", "peek", "delete"];
 const FORM = "a line is name:secret or name:secret:rights";
+const COLON = "a secret with a colon in it can be given as a hash";
 const KNOWN = "rights are set, get, peek and delete, each with =<pattern>, and admin";
 
 /** @throws Error that names the line, in words for the user, and repeats no secret */
@@ -45,7 +46,7 @@ export function parseAuthFile(text: string): Credentials[] {
 function parseLine(line: string): Credentials | string {
   const [name = "", secret, rights, ...more] = line.split(":");
   if (secret === undefined || more.length > 0) {
-    return `${FORM}; a secret with a colon in it can be given as a hash`;
+    return `${FORM}; ${COLON}`;
   }
   if (!/^[^\s\0]{1,250}$/.test(name)) return "a name has 1 to 250 bytes, and no space";
   const isHash = /^\$(?:argon2|2[abxy]\$)/.test(secret);
@@ -83,19 +84,19 @@ function hashProblem(hash: string): string | undefined {
     : `an argon2 hash has ${MAX_PASSES} passes (t=) at most`;
 }
 
-/** @returns or what is wrong with the rights */
+/** @returns or what is wrong with the rights. It repeats none of them: the end of a secret with a colon would look like one. */
 function parseGrants(text: string): Grants | string {
   const queues: Record<QueueRight, Pattern[]> = { set: [], get: [], peek: [], delete: [] };
   let admin = false;
-  for (const item of text.split(",")) {
+  for (const [i, item] of text.split(",").entries()) {
     const [right = "", pattern, ...more] = item.split("=");
     if (item === "admin") admin = true;
     else if (!QUEUE_RIGHTS.includes(right) || pattern === undefined || more.length > 0) {
-      return `"${item}" is no right: ${KNOWN}`;
+      return `right number ${i + 1} is none: ${KNOWN}; ${COLON}`;
     } else {
       const name = decodePattern(pattern);
       if (name === undefined)
-        return `"${pattern}" is no pattern of names: * is for any part, %XX for a byte`;
+        return `right number ${i + 1} has no pattern of names: * is for any part, %XX for a byte`;
       queues[right as QueueRight].push(name);
     }
   }
