@@ -77,7 +77,7 @@ function batchOf(local: Local, savings: Saving[]): Batch {
     const queue = changes.touched[i] as Queue;
     const saving = savings[i] as Saving;
     if (queues.get(queue.name) !== queue || isUnchanged(queue, saving)) continue;
-    addToBatch(queue, saving, batch);
+    addToBatch(local.store, queue, saving, batch);
   }
   for (const { queue } of changes.paused) {
     const { id, name, paused } = queue;

@@ -51,9 +51,10 @@ export function endLeases(local: Local): boolean {
   if (ended.length === 0) return true;
   for (const { queue, lease } of ended) endLease(local, queue, lease);
   finishGroup(local, [], 0, 0);
-  const left = ended.filter(
-    ({ queue, lease }) => queue.delivery?.leases.get(lease.number) === lease,
-  );
+  const left = ended.filter(({ queue, lease }) => {
+    const isThere = local.queues.get(queue.name) === queue;
+    return isThere && queue.delivery?.leases.get(lease.number) === lease;
+  });
   for (const end of left) addEnd(ends, end);
   return left.length === 0;
 }

@@ -1,4 +1,3 @@
-import { oldestNumber } from "./held.ts";
 import { moveMessage } from "./moving.ts";
 import { countAvailable, type Message, newMessage, noteGone, type Queue } from "./queue.ts";
 import { consumeHead, peekHead } from "./reading.ts";
@@ -54,6 +53,14 @@ export function expireOldest(local: Local, queue: Queue, message: Message): void
   tally(local, queue, "expired");
 }
 
+/** Whether the oldest message that can be taken has surely not expired: it is told without reading the message. */
+function isFirstFresh(local: Local, queue: Queue): boolean {
+  const { head, returned, delivery } = queue;
+  // A delayed message may stand at the head.
+  if (delivery !== undefined && delivery.ahead > 0) return false;
+  return endOf(local, queue, Math.min(head, returned?.[0] ?? head)) > now(local);
+}
+
 /**
  * Takes expired messages away, from the oldest one on, as many as one request does.
  * @returns how many
@@ -63,8 +70,7 @@ export function sweepExpired(local: Local, queue: Queue, most = MAX_EXPIRED): nu
   const message = newMessage();
   let swept = 0;
   while (swept < most && countAvailable(queue) > 0) {
-    // What is held does not expire, and may stand before the head.
-    if (endOf(local, queue, oldestNumber(queue)) > now(local) && swept === 0) return 0;
+    if (swept === 0 && isFirstFresh(local, queue)) return 0;
     if (peekHead(queue, local.cache, local.store, message) !== undefined) break;
     if (endOf(local, queue, message.number) > now(local)) break;
     expireOldest(local, queue, message);

@@ -1,6 +1,7 @@
 import type { Operation } from "../operation.ts";
 import { skipLost } from "./damage.ts";
 import type { Lease } from "./delivery.ts";
+import { endOf, expireOldest, mayExpire } from "./expiry.ts";
 import { fail, find } from "./find.ts";
 import { closeOpen, removeFromOpen } from "./held.ts";
 import { acknowledge, findLease } from "./leases.ts";
@@ -15,7 +16,7 @@ import {
 } from "./queue.ts";
 import { consumeHead, findHeld, peekHead } from "./reading.ts";
 import { hasRoom } from "./room.ts";
-import { isChanged, type Local, settingsFor, settingsOf, touch } from "./state.ts";
+import { isChanged, type Local, now, settingsFor, settingsOf, touch } from "./state.ts";
 
 /* Messages that go from one queue to another, or are done when another is set: both in one commit, or neither. */
 
@@ -97,6 +98,11 @@ export function moveAll(local: Local, operation: Operation): void {
     const gap = peekHead(queue, local.cache, local.store, message);
     if (gap !== undefined) return fail(operation, skipLost(local, queue, gap));
     const { number, start, end } = message;
+    if (mayExpire(local, queue) && endOf(local, queue, number) <= now(local)) {
+      cursor.left--;
+      expireOldest(local, queue, message);
+      continue;
+    }
     if (!takesMoved(local, operation, end - start)) return;
     cursor.left--;
     moveMessage(local, queue, message, operation.target, "to");

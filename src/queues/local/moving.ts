@@ -4,6 +4,7 @@ import { createQueue } from "./create.ts";
 import { changesOf, newDelivery } from "./delivery.ts";
 import { noteExpires } from "./expiry_steps.ts";
 import type { Message, Queue } from "./queue.ts";
+import { inMemory } from "./reading.ts";
 import { type Local, touch } from "./state.ts";
 
 /**
@@ -22,7 +23,9 @@ export function moveMessage(
   const { cache, changes, store, clock } = local;
   const { number, flags, body, start, end } = message;
   const isStored = number < from.stored.tail;
-  const arrived = (isStored ? store.arrived(from.id, number) : undefined) ?? clock.calendar();
+  const arrived = isStored
+    ? (store.arrived(from.id, number) ?? clock.calendar())
+    : inMemory(from, number).arrived;
   const queue = local.queues.get(to) ?? createQueue(local, to);
   touch(local, queue);
   const moved = { origin: from.name, number, reason };

@@ -1,4 +1,5 @@
 import type { Batch, Delays, NewSegment, Position } from "../../store/batch.ts";
+import type { Store } from "../../store/store.ts";
 import { type Cache, dropBack, dropSpent } from "./cache.ts";
 import type { Delivery, DeliveryChanges } from "./delivery.ts";
 import { addHeld, oldestNumber } from "./held.ts";
@@ -58,10 +59,15 @@ export function isUnchanged(
 }
 
 /** Adds what the group changed in the queue to the batch. */
-export function addToBatch(queue: Queue, { position, listed }: Saving, batch: Batch): void {
+export function addToBatch(
+  store: Store,
+  queue: Queue,
+  { position, listed }: Saving,
+  batch: Batch,
+): void {
   addUnsaved(queue, batch.segments);
   batch.positions.push(position);
-  if (queue.expiry !== undefined) addSteps(queue, queue.expiry, batch);
+  if (queue.expiry !== undefined) addSteps(store, queue, queue.expiry, batch);
   const { delivery } = queue;
   for (const number of listed) {
     const deliveries = delivery?.counts.get(number);
@@ -84,8 +90,8 @@ function addMoved(queue: Queue, { moved, rows }: DeliveryChanges, batch: Batch):
   }
 }
 
-function addSteps(queue: Queue, { steps }: Expiry, batch: Batch): void {
-  const needed = firstNeeded(queue);
+function addSteps(store: Store, queue: Queue, { steps }: Expiry, batch: Batch): void {
+  const needed = firstNeeded(store, queue);
   if (steps.length === 0 && needed === 0) return;
   const known = (batch.expiry ??= { steps: [], needed: [] });
   for (const step of steps) known.steps.push({ queue: queue.id, ...step });
@@ -96,11 +102,18 @@ function addSteps(queue: Queue, { steps }: Expiry, batch: Batch): void {
  * The number below which steps of the expiry are not needed any more; 0: it is not worth it yet. What the last commit took
  * may come back, and so only what went before it counts.
  */
-function firstNeeded(queue: Queue): number {
-  const { expiry, stored } = queue;
+function firstNeeded(store: Store, queue: Queue): number {
+  const { expiry, stored, delivery } = queue;
   if (expiry === undefined || stored.head - expiry.cleaned < CLEAN_EVERY) return 0;
   expiry.cleaned = stored.head;
-  return Math.min(stored.head, oldestNumber(queue) || stored.head);
+  const oldest = Math.min(stored.head, oldestNumber(queue) || stored.head);
+  if (delivery === undefined) return oldest;
+  // Leased and delayed messages may come back, too. Of what the group changed, some have neither row yet.
+  const [delayed = oldest] = store.delayedFrom(queue.id, 0, 1);
+  let needed = Math.min(oldest, delayed);
+  for (const number of delivery.leases.keys()) needed = Math.min(needed, number);
+  for (const number of delivery.changes?.rows.keys() ?? []) needed = Math.min(needed, number);
+  return needed;
 }
 
 /** Adds the rows that the group changed in the tables of held and of delayed messages. */

@@ -2,8 +2,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { newConsumer } from "../../../src/queues/local/consumer.ts";
-import { doDue } from "../../../src/queues/local/due.ts";
+import { doDue, nextDue } from "../../../src/queues/local/due.ts";
 import type { LocalConsumer } from "../../../src/queues/local/queue.ts";
+import { sweepQueues } from "../../../src/queues/local/sweep.ts";
 import { StoreError } from "../../../src/store/store.ts";
 import { suite } from "../../store/scratch.ts";
 import {
@@ -15,7 +16,9 @@ import {
   newShop,
   NO_LIMITS,
   operation,
+  queueOf,
   restart,
+  save,
   type Shop,
 } from "./shop.ts";
 
@@ -176,6 +179,73 @@ test("a get that takes very many expired messages away fails with its commit, an
   expect(details(shop, "q")).toMatchObject({ messages: 600, expired: 0 });
   expect(execute(shop, operation("take", "q"))).toEqual(["postponed"]);
   expect([details(shop, "q")?.messages, faults(shop)]).toEqual([344, []]);
+});
+
+describe("messages that expire", () => {
+  test("are not moved by all/to=, but expire", () => {
+    const shop = shopWith("q:expiry=late");
+    const put = (body: string, expires: number) => operation("put", "q", { body, expires });
+    execute(shop, put("1", 1), put("2", 0), put("3", 1), put("4", 0));
+    expect(execute(shop, operation("move all", "q", { target: "r" }))).toEqual(["done"]);
+    expect([drain(shop, "r"), drain(shop, "late")]).toEqual([
+      ["2", "4"],
+      ["1", "3"],
+    ]);
+    expect(faults(shop)).toEqual([]);
+  });
+
+  test("keep their time while they are leased or delayed, whatever is taken meanwhile", () => {
+    const shop = shopWith("q:expiry=late");
+    const expires = Date.now() + 500_000;
+    execute(shop, operation("put", "q", { body: "leased", expires }));
+    execute(shop, operation("lease", "q", { lease: 1_000_000 }));
+    execute(shop, operation("put", "q", { body: "delayed", expires, delay: 1_000_000 }));
+    for (let n = 0; n < 3; n++) {
+      setAll(shop, "q", ...Array.from({ length: 1500 }, String));
+      expect(drain(shop, "q")).toHaveLength(1500);
+      save(shop);
+    }
+    shop.now += 2_000_000;
+    doDue(shop.local);
+    expect(execute(shop, operation("take", "q"))).toEqual(["absent"]);
+    expect([drain(shop, "late"), faults(shop)]).toEqual([["leased", "delayed"], []]);
+  });
+
+  test("are swept away behind one that is open, or delayed", () => {
+    const shop = shopWith("q:expiry=late");
+    setAll(shop, "q", "open");
+    openFor(shop, newConsumer(), "q");
+    execute(shop, operation("put", "q", { body: "delayed", delay: 1000 }));
+    execute(shop, operation("put", "q", { body: "expired", expires: 1 }));
+    expect(sweepQueues(shop.local)).toBe(true);
+    expect([drain(shop, "late"), details(shop, "q")?.messages]).toEqual([["expired"], 2]);
+    expect(sweepQueues(shop.local)).toBe(false);
+  });
+});
+
+test("a message that is moved twice in a group keeps the time at which it came", () => {
+  const shop = shopWith();
+  setAll(shop, "a", "x");
+  const arrived = shop.store.arrived(queueOf(shop, "a").id, 1);
+  shop.now += 1_000_000;
+  const move = (from: string, target: string) => operation("move", from, { target });
+  execute(shop, move("a", "b"), move("b", "c"));
+  expect(arrived).toBeGreaterThan(0);
+  expect(shop.store.arrived(queueOf(shop, "c").id, 1)).toBe(arrived);
+});
+
+test("leases of a queue that was deleted keep no others from their end", () => {
+  const shop = shopWith();
+  setAll(shop, "a", "1");
+  setAll(shop, "b", "2");
+  execute(shop, operation("lease", "a", { lease: 1000 }), operation("delete", "a"));
+  execute(shop, operation("lease", "b", { lease: 1500 }));
+  shop.now += 1100;
+  doDue(shop.local);
+  expect(nextDue(shop.local)).toBeLessThanOrEqual(1500);
+  shop.now += 400;
+  doDue(shop.local);
+  expect([drain(shop, "b"), nextDue(shop.local)]).toEqual([["2"], Infinity]);
 });
 
 test("a move to a child that is not there yet is within the limits of its parent", () => {

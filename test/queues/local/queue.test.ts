@@ -73,14 +73,14 @@ function stand() {
     save(): void {
       const saving = savingOf(queue);
       const batch = newBatch();
-      addToBatch(queue, saving, batch);
+      addToBatch(store, queue, saving, batch);
       store.commit(batch);
       markSaved(queue, cache, saving);
     },
     /** What would be written now. */
     unsaved(): string[] {
       const batch = newBatch();
-      addToBatch(queue, savingOf(queue), batch);
+      addToBatch(store, queue, savingOf(queue), batch);
       return messagesOf(batch.segments).map(({ number, body }) => `${number} ${body.toString()}`);
     },
   };
