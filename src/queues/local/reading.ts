@@ -124,8 +124,7 @@ function load(queue: Queue, cache: Cache, store: Store): Gap | undefined {
   // From `stored.tail` on, messages are in memory: the group set them.
   const read = head < stored.tail ? store.read(queue.id, head, READ_AHEAD) : [];
   const first = read[0]?.first ?? stored.tail;
-  const clear = queue.delivery === undefined ? Infinity : queue.delivery.clear;
-  if (first > head) return { first: head, end: Math.min(first, stored.tail, clear) };
+  if (first > head) return { first: head, end: Math.min(first, stored.tail, endOfClear(queue)) };
   const segments = unpack(read);
   const front = segments[0] as Segment;
   front.cursor = placeOf(front, head);
@@ -133,6 +132,11 @@ function load(queue: Queue, cache: Cache, store: Store): Gap | undefined {
   queue.loaded = (segments.at(-1) as Segment).end;
   if (queue.loaded >= stored.tail) queue.loaded = queue.tail;
   return undefined;
+}
+
+/** The first delayed message behind the head, as far as that is known: no lost message is skipped past it. */
+function endOfClear({ delivery }: Queue): number {
+  return delivery === undefined || delivery.ahead === 0 ? Infinity : delivery.clear;
 }
 
 /** Finds the oldest message that can be taken and is not lost, without skipping lost ones: false when there is none. */
