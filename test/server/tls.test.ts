@@ -262,6 +262,15 @@ describe("--ping, --top and --drain-from", () => {
     await other.stop();
   });
 
+  test("a ping with the flags of the server succeeds where its own certificate is none that it demands of clients", async () => {
+    const other = await startTls(["--tls-ca", authority.cert]);
+    const there = ["--ping", "-l", "127.0.0.1", "-p", String(other.port)];
+    const own = [...there, ...tlsFlags(pair), "--tls-ca", authority.cert];
+    expect(await run(own)).toMatchObject({ code: 0, stderr: "" });
+    await other.stop();
+    expect((await run(own)).code).toBe(1);
+  });
+
   test("the queues are shown, and brought over", async () => {
     const client = await server.connect();
     for (let i = 0; i < 50; i++) await client.put("moving", `${i}`);
