@@ -112,11 +112,10 @@ function newOperationOf(trial: Trial): Operation {
   if (kind === "put") {
     const number = ++trial.count;
     const body = Buffer.alloc(random.pick(SIZES), `${number};`);
-    // How much room delayed messages take is not known before others are dropped.
-    const isDelayed = name !== "d" && random.below(4) === 0;
+    const isDelayed = random.below(4) === 0;
     const delay = isDelayed ? random.between(1, 3000) : 0;
     const id = random.below(4) === 0 ? `${random.below(100)}` : "";
-    const closes = id === "" && random.below(5) === 0;
+    const closes = random.below(5) === 0;
     const known = closes && random.below(2) === 0 ? random.pick(trial.leases) : undefined;
     const source = closes ? (known?.queue ?? random.pick(NAMES)) : "";
     const more = { flags: number, alone: false, delay, id, source };
@@ -194,6 +193,7 @@ function predict(trial: Trial, operations: Operation[], from: number, to: number
     const expected: Expected = isSkipped ? { outcome: "skipped" } : model.expect(one);
     predictions.push({ expected, serial: model.queues.get(one.queue)?.serial ?? 0 });
     if (expected.outcome === "done") model.apply(one, restores.get(one));
+    else if (expected.outcome === "repeated") model.closeSource(one);
     before = expected.outcome;
   }
   return predictions;

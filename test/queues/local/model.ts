@@ -148,7 +148,7 @@ export class Model {
         this.#put(one);
         for (const name of this.#copies[one.queue] ?? [])
           this.#copy({ ...one, queue: name, id: "" });
-        this.#closeSource(one);
+        this.closeSource(one);
         break;
       case "move":
         this.#moveTo(one.target, queue?.available.shift() as Taken);
@@ -214,7 +214,7 @@ export class Model {
     }
   }
 
-  #closeSource(one: Operation): void {
+  closeSource(one: Operation): void {
     const message = one.source === "" ? undefined : heldBy(this.queues, one);
     const queue = this.queues.get(one.source);
     if (message === undefined) return;
