@@ -175,6 +175,88 @@ test("both or neither outlive kill -9", async () => {
   expect(await after.take("in")).toBe(`${out.length}`);
 });
 
+describe("all options of a set go together, in each dialect", () => {
+  /** The answer to a set, in the words of the classic dialect. */
+  type Setter = (key: string, body: string) => Promise<string>;
+  type Dialect = { ask: Setter; take: (key: string) => Promise<string | undefined> };
+
+  async function dialect(name: "text" | "meta" | "binary"): Promise<Dialect> {
+    if (name === "binary") {
+      const user = await binaryClient(server);
+      const told: Record<number, string> = { 0: "STORED", 4: "CLIENT_ERROR", 5: "NOT_STORED" };
+      const ask: Setter = async (key, value) => {
+        const extras = number(0) + number(0);
+        const { status } = await user.ask(opcodes.set, { key, value, extras });
+        return told[status] ?? `status ${status}`;
+      };
+      return { ask, take: async (key) => (await user.get(key)).value };
+    }
+    const user = await server.connect();
+    const told: Record<string, string> = { HD: "STORED", NS: "NOT_STORED" };
+    const ask: Setter = async (key, body) => {
+      if (name === "text") user.send(set(key, body));
+      else user.send(`ms ${key} ${body.length}\r\n${body}\r\n`);
+      const [word = ""] = (await user.line()).split(" ");
+      return told[word] ?? word;
+    };
+    return { ask, take: (key) => user.take(key) };
+  }
+
+  const CASES = (["text", "meta", "binary"] as const).flatMap((name) =>
+    (["close", "done"] as const).map((how) => [name, how] as const),
+  );
+
+  test.each(CASES)("%s, %s=", async (name, how) => {
+    const { take, ask } = await dialect(name);
+    const [source, out] = [`in-${name}-${how}`, `out-${name}-${how}`];
+    const hold = async (body: string, n: number): Promise<string> => {
+      await client.put(source, body);
+      if (how === "close") expect(await take(`${source}/open`)).toBe(body);
+      else expect(await client.take(`${source}/lease=${LONG}`)).toBe(body);
+      return how === "close" ? `close=${source}` : `done=${source}:${n}`;
+    };
+    const first = await hold("1", 1);
+    expect(await ask(`${out}/id=a/delay=${LONG}/${first}`, "x")).toBe("STORED");
+    expect([await counts(source), await counts(out)]).toEqual(["1/1 0", "1/0 1"]);
+    // The source is held no longer: a repeat is stored all the same, and another id is not.
+    expect(await ask(`${out}/${first}/delay=0/id=a`, "x")).toBe("STORED");
+    expect(await ask(`${out}/${first}/id=b`, "x")).toBe("CLIENT_ERROR");
+    const second = await hold("2", 2);
+    expect(await ask(`${out}/id=a/${second}`, "x")).toBe("STORED");
+    expect([await counts(source), await counts(out)]).toEqual(["2/2 0", "1/0 1"]);
+    // Refused at a limit, it leaves no id, and the source stays held.
+    await client.put("small", "full");
+    const third = await hold("3", 3);
+    for (let n = 0; n < 2; n++) {
+      expect(await ask(`small/id=${name}-${how}/${third}`, "x")).toBe("NOT_STORED");
+    }
+    expect(await client.take("small")).toBe("full");
+    expect(await ask(`small/id=${name}-${how}/${third}`, "x")).toBe("STORED");
+    expect([await counts(source), await client.take("small")]).toEqual(["3/3 0", "x"]);
+    expect(await client.take(out)).toBeUndefined();
+  });
+});
+
+test("a repeat that closes its message outlives kill -9 with it, or neither does", async () => {
+  const first = await start();
+  const user = await first.connect();
+  for (const body of ["1", "2", "3"]) await user.put("in", body);
+  expect(await user.take("in/open")).toBe("1");
+  user.send(set("out/id=a/close=in", "x"));
+  await expectLines(user, ["STORED"]);
+  expect(await user.take("in/open")).toBe("2");
+  user.send(set("out/id=a/close=in", "x"));
+  await expectLines(user, ["STORED"]);
+  expect(await user.take("in/open")).toBe("3");
+  await first.kill9();
+  const second = await start([], { home: first.home });
+  const after = await second.connect();
+  after.send(set("out/id=a", "x"));
+  await expectLines(after, ["STORED"]);
+  expect([await counts("in", after), await counts("out", after)]).toEqual(["3/2 1", "1/0 1"]);
+  expect(await after.take("in")).toBe("3");
+});
+
 test.each([
   ["a/to=", "bad value in to=, the name of a queue is accepted"],
   ["a/all", "option all goes with to= only"],
