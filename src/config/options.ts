@@ -288,7 +288,7 @@ export const optionTable: OptionTable = {
     integer("the queues are a number", 0, 1_048_576),
     "1000",
   ),
-  httpAdmin: toggle("--http-admin", "let the page of --http pause, flush and delete queues"),
+  httpAdmin: toggle("--http-admin", "let the page of --http change queues and messages"),
   authFile: optional(
     "--auth-file <file>",
     "clients authenticate first, as a name with a secret and rights: a line name:secret or name:secret:rights each; SIGHUP reads it again",

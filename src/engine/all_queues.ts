@@ -89,6 +89,7 @@ export function replyExpireAll(engine: Engine, entry: Entry): void {
   finish(engine, entry);
 }
 
+/** Behind the last part: OK. */
 export function replyFlushAll(engine: Engine, entry: Entry): void {
   if (entry.outcome === "more") return continueLater(engine, entry);
   if (!replyFailure(engine, entry)) replyOutcome(engine, entry, "done");
@@ -113,6 +114,12 @@ export function addMoveAll(engine: Engine, session: Session, request: Request): 
   const entry = addPart(engine, "move all", session, request);
   entry.queue = queue;
   entry.target = target;
+  engine.gathering.changes++;
+}
+
+/** All dead letters of a queue go back to the queues that they came from, in parts. */
+export function addReturnAll(engine: Engine, session: Session, request: Request): void {
+  addPart(engine, "return all", session, request).queue = request.name;
   engine.gathering.changes++;
 }
 

@@ -1,6 +1,6 @@
 import { SETTINGS } from "../config/queue_settings.ts";
 import type { Outcome } from "../protocol/reply.ts";
-import type { Request, RequestKind } from "../protocol/request.ts";
+import type { Request, RequestKind, SingleKind } from "../protocol/request.ts";
 import type { OperationKind } from "../queues/operation.ts";
 import { setVerbosity } from "../util/log.ts";
 import {
@@ -9,6 +9,7 @@ import {
   addFlushAll,
   addList,
   addMoveAll,
+  addReturnAll,
   replyExpireAll,
   replyFlush,
   replyFlushAll,
@@ -53,6 +54,10 @@ export const commands: Record<RequestKind, Command> = {
   "move all": { add: addMoveAll, reply: replyMoveAll },
   acknowledge: { add: addAcknowledge, reply: finishing(replyAcknowledge) },
   touch: { add: addTouch, reply: finishing(replyTouch) },
+  "give back": { add: addingSingle("give back"), reply: finishing(replySingle) },
+  remove: { add: addingSingle("remove"), reply: finishing(replySingle) },
+  return: { add: addingSingle("return"), reply: finishing(replySingle) },
+  "return all": { add: addReturnAll, reply: replyFlushAll },
   flush: { add: addFlush, reply: replyFlush },
   pause: { add: addPause, reply: finishing(replyPause) },
   resume: { add: adding("resume", LOOK, true), reply: finishing(replyPause) },
@@ -141,6 +146,20 @@ function finishing(reply: Command["reply"]): Command["reply"] {
     if (!replyFailure(engine, entry)) reply(engine, entry);
     keepRecord(engine, entry.request);
   };
+}
+
+/** A request about the message of a number. */
+function addingSingle(kind: SingleKind): Command["add"] {
+  return (engine, session, request) => {
+    const entry = addEntry(engine, kind, session, request, WIDE);
+    entry.queue = request.name;
+    entry.number = request.number;
+    engine.gathering.changes++;
+  };
+}
+
+function replySingle(engine: Engine, entry: Entry): void {
+  replyOutcome(engine, entry, entry.outcome === "done" ? "done" : "not found");
 }
 
 /** A request whose only reply is this one. */

@@ -1,8 +1,10 @@
 import { feed, newInput, rejectPartial } from "../protocol/input.ts";
+import type { SingleKind } from "../protocol/request.ts";
+import { text } from "../protocol/text/encoder.ts";
 import { verbosity } from "../util/log.ts";
 import { lock } from "./authenticate.ts";
 import type { Engine, Session, Sink } from "./engine.ts";
-import { addRefusal, gather } from "./gather.ts";
+import { addRefusal, addRequest, gather } from "./gather.ts";
 import { closeIfLarge } from "./group_closing.ts";
 import { takeRecord } from "./records.ts";
 import { endWait } from "./waiters.ts";
@@ -78,6 +80,24 @@ export function receive(session: Session, chunk: Buffer): void {
     if (unreadBytes(session) > MAX_AHEAD) endWait(engine, session);
     session.sink.gathered();
   }
+}
+
+/** The client asks for something that no dialect has a command for. The reply is that of the text protocol. */
+export function receiveSingle(
+  session: Session,
+  kind: SingleKind,
+  queue: string,
+  number: number,
+): void {
+  const { engine, input } = session;
+  const { request } = input;
+  request.kind = kind;
+  request.encoder = text;
+  request.wanted = "all";
+  request.name = queue;
+  request.number = number;
+  addRequest(engine, session);
+  engine.requestTurn();
 }
 
 /** The client sends nothing more, or is not read any more: requests that have arrived are still replied to. */

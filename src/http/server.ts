@@ -7,7 +7,8 @@ import type { Listener } from "../net/listener.ts";
 import { explainListenError, placeName } from "../net/place.ts";
 import { freeDescriptor } from "../os/limits.ts";
 import { NOT_ALLOWED } from "../protocol/errors.ts";
-import { runCommand } from "./admin.ts";
+import type { SingleKind } from "../protocol/request.ts";
+import { runCommand, runSingle } from "./admin.ts";
 import { jsonAnswer, metricsAnswer, type Reader } from "./answers.ts";
 import { identify, type Identity } from "./basic.ts";
 import { listClients } from "./dashboard/clients.ts";
@@ -246,16 +247,26 @@ async function unlessLeft(signal: AbortSignal, make: () => Promise<Response>): P
   }
 }
 
-/** Flushes, deletes, pauses or resumes a queue. Only the page may ask for that. */
+/** What can be asked for under /admin/: a command for a queue, or something that is done to its messages. */
+const COMMANDS: ReadonlySet<string> = new Set(["flush", "delete", "pause", "resume"]);
+const SINGLES: ReadonlyMap<string, SingleKind> = new Map([
+  ["give-back", "give back"],
+  ["remove", "remove"],
+  ["return", "return"],
+  ["return-all", "return all"],
+]);
+
+/** Changes a queue, or single messages of it. Only the page may ask for that. */
 async function answerAdmin(
-  { engine, options, work }: Monitor,
+  monitor: Monitor,
   request: Request,
   { path, query }: Target,
   host: Host,
   reader: Reader,
 ): Promise<Response> {
+  const { engine, options, work } = monitor;
   const queue = query.get("queue") ?? "";
-  const command = /^\/admin\/(flush|delete|pause|resume)$/.exec(path)?.[1];
+  const command = path.slice("/admin/".length);
   if (!options.httpAdmin) return refuse(403, "that needs --http-admin");
   const { account } = reader;
   if (account !== undefined && !isAdmin(account)) return refuse(403, NOT_ALLOWED);
@@ -263,12 +274,41 @@ async function answerAdmin(
   const rejection = rejectOrigin(request, host);
   if (rejection !== undefined) return refuse(403, rejection);
   // Only the name of a queue that is there becomes a part of the command.
-  if (command === undefined || engine.backend.summary(queue) === undefined) {
-    return refuse(404, "there is no such queue");
+  const single = SINGLES.get(command);
+  if (single === undefined && !COMMANDS.has(command)) {
+    return refuse(404, "there is nothing of that name");
   }
+  if (engine.backend.summary(queue) === undefined) return refuse(404, "there is no such queue");
+  if (single !== undefined) return await answerSingle(monitor, single, queue, query, reader);
   const said = await runCommand(engine, `${command} ${queue}${command === "pause" ? " 0" : ""}`);
   return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json(work, { said }, reader);
 }
+
+async function answerSingle(
+  { engine, work }: Monitor,
+  kind: SingleKind,
+  queue: string,
+  query: URLSearchParams,
+  reader: Reader,
+): Promise<Response> {
+  const number = kind === "return all" ? 1 : Number(query.get("number"));
+  if (!Number.isSafeInteger(number) || number < 1) {
+    return refuse(400, "number is that of a message, from 1 on");
+  }
+  // There may be very many to go back.
+  reader.disconnectAfter(0);
+  const said = await runSingle(engine, kind, queue, number);
+  if (said === "NOT_FOUND") return refuse(404, GONE[kind]);
+  return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json(work, { said }, reader);
+}
+
+/** Why there is nothing to be done to a message. */
+const GONE: Readonly<Record<SingleKind, string>> = {
+  "give back": "it is held no longer, or by another client",
+  remove: "it is gone already",
+  return: "it is no dead letter, is held, or is gone already",
+  "return all": "there is no such queue",
+};
 
 function json(work: Work, value: object, reader: Reader): Response {
   return jsonAnswer(work, value, reader) ?? refuse(503, "too many do not read their answers");

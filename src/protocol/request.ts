@@ -8,9 +8,10 @@ import { text } from "./text/encoder.ts";
 /**
  * What a client asks for. `error` is a request that is answered with an error, and no queue has a part in it;
  * `error set` is one that had begun to send a body which could be stored: the body has a wrong end, or there was no
- * memory for it.
+ * memory for it. No dialect has {@link SingleKind}: the page asks for that.
  */
 export type RequestKind =
+  | SingleKind
   | "set"
   | "get"
   | "delete"
@@ -44,6 +45,9 @@ export type RequestKind =
   | "error"
   | "error set";
 
+/** What is done to single messages: see the operations of these kinds. */
+export type SingleKind = "give back" | "remove" | "return" | "return all";
+
 /** Which replies a client wants: all; messages, errors and what is unusual; or none at all. */
 export type Wanted = "all" | "quiet" | "none";
 
@@ -71,7 +75,7 @@ export interface Request extends ReplyContext {
   level: number;
   /** pause: how long; 0 is until the queue is resumed. */
   seconds: number;
-  /** acknowledge, touch: the number of the lease. */
+  /** acknowledge, touch: the number of the lease. Of a {@link SingleKind}: that of the message or its delivery. */
   number: number;
   /** get: a lease of so many milliseconds is taken, 0 is none. touch: the same; 0 is back now, -1 to the dead letters. */
   leaseMs: number;

@@ -21,6 +21,10 @@ import type { QueueDetails, QueueSummary } from "./summary.ts";
  * | bury | the consumer's open message goes to the dead letters | done, absent |
  * | acknowledge | a leased message is gone | done, absent |
  * | extend | a lease ends later, or now | done, absent |
+ * | give back | a message that is open or leased goes back, as if its holder had said so: the number is that of the delivery | done, absent |
+ * | remove | the message of that number is gone, held or not | done, absent |
+ * | return | the message of that number, which died or expired, goes back to the queue that it came from | done, absent |
+ * | return all | the same for all that can be delivered, a part at a time | done, more |
  * | release | the consumer is gone: all messages that it has open go back | done |
  * | restore | a message that was taken, and could not be delivered, goes back | done |
  * | delete | the queue is deleted, with its messages and counters | done, absent |
@@ -56,6 +60,10 @@ export type OperationKind =
   | "bury"
   | "acknowledge"
   | "extend"
+  | "give back"
+  | "remove"
+  | "return"
+  | "return all"
   | "release"
   | "restore"
   | "delete"
@@ -165,7 +173,7 @@ export interface Operation {
   cursor: unknown;
   /**
    * The message's number in its queue, counted from 1. Out: put, take, open, peek. In: restore. Or the number of a lease:
-   * out of lease, in for acknowledge and extend.
+   * out of lease, in for acknowledge, extend and give back. Or that of the message, in for remove and return.
    */
   number: number;
   /** The queue's id. Out: take. In: restore, so that no later queue of the same name gets the message. */

@@ -366,7 +366,54 @@ try {
       "where it came from",
       `document.querySelector('#messages .quiet')?.innerText.endsWith("from photos, number 1 there, moved as a dead letter")`,
     );
+  });
+
+  await check("single messages return, are given back and deleted", async () => {
+    const button = (list: string, title: string) =>
+      see(
+        `[...document.querySelectorAll('${list} button')].find((button) => button.innerText === '${title}').click()`,
+      );
+    await until("that all can return", "!document.querySelector('#return').hidden");
+    await button("#messages", "Return");
+    await until("it is gone", `${shown("#messages")} === 'There is none.'`);
+    await see("choose('photos')");
+    await until("four", "document.querySelectorAll('#messages pre').length === 4");
+    await until("two are held", "document.querySelectorAll('#holders li').length === 2");
+    await picture("single");
+    await button("#holders li:nth-child(2)", "Give back…");
+    assert.equal(await see(shown("#question")), "Give back message 3?");
+    await view.click("#yes");
+    await until("one is held", "document.querySelectorAll('#holders li').length === 1");
+    await button("#holders li", "Delete…");
+    await view.click("#yes");
+    await until("none is held", "document.querySelector('#held').hidden");
+    await until("three", "document.querySelectorAll('#messages pre').length === 3");
+    await button("#messages li:nth-child(2)", "Delete…");
+    await view.click("#yes");
+    await until("two", "document.querySelectorAll('#messages pre').length === 2");
+    assert.deepEqual(
+      await see("[...document.querySelectorAll('#messages pre')].map((pre) => pre.innerText)"),
+      ["resize 3", "resize 1"],
+    );
+    for (let n = 0; n < 2; n++) {
+      consumer.send("get photos/open\r\n");
+      await consumer.messages();
+      assert.equal(await consumer.ask("get photos/dead"), "END");
+    }
+    await see("choose('photos.dead')");
+    await until("dead letters", "document.querySelectorAll('#messages pre').length === 2");
+    await until("its button", "!document.querySelector('#return').hidden");
+    await emulate("dark", 1280, 1000);
+    await picture("dead-letters");
+    await emulate("light", 1280, 1000);
+    await view.click("#return");
+    await picture("return");
+    await view.click("#yes");
+    await until("they are gone", `${shown("#messages")} === 'There is none.'`);
+    assert.equal(await producer.ask("delete photos.dead"), "DELETED");
+    assert.equal(await producer.ask("delete photos"), "DELETED");
     await see("choose(undefined)");
+    await until("the queues are gone", `${cell("photos", 1)} === undefined`);
   });
 
   await check("numbers agree with each other, and words with them", async () => {

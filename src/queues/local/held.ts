@@ -87,6 +87,21 @@ export function dropReturned(queue: Queue): void {
   if (queue.returned?.length === 0) queue.returned = undefined;
 }
 
+/** The message is no longer among those that were put back. @returns false when it was not */
+export function takeReturned(queue: Queue, number: number): boolean {
+  const { returned } = queue;
+  const at = returned === undefined ? -1 : lowerBound(returned, number);
+  if (returned?.[at] !== number) return false;
+  returned.splice(at, 1);
+  if (returned.length === 0) queue.returned = undefined;
+  return true;
+}
+
+/** Whether the message was put back, and can be taken. */
+export function isReturned({ returned }: Queue, number: number): boolean {
+  return returned?.[lowerBound(returned, number)] === number;
+}
+
 /**
  * Drops all messages that can be taken. Delayed ones are below the head then. Where there are such or leased ones, `bytes`
  * still counts what was dropped.

@@ -38,6 +38,11 @@ export function lease(local: Local, queue: Queue, message: Message, milliseconds
   if (deliveries > 1) tally(local, queue, "redelivered");
 }
 
+/** The message's number in that of its delivery. */
+export function numberOf(told: number): number {
+  return told % NUMBERS;
+}
+
 /** @throws StoreError when there are so many leases that there is no memory for more */
 export function failIfFull({ delivery }: Queue): void {
   if (delivery === undefined || delivery.leases.size < MAX_LEASES) return;
@@ -55,7 +60,7 @@ function hold({ due }: Local, queue: Queue, made: Lease): void {
 
 /** The lease with that number, if it is not over. */
 export function findLease({ delivery }: Queue, told: number): Lease | undefined {
-  const found = delivery?.leases.get(told % NUMBERS);
+  const found = delivery?.leases.get(numberOf(told));
   const earlier = Math.floor(told / NUMBERS);
   return found !== undefined && (found.deliveries - 1) % DELIVERIES === earlier ? found : undefined;
 }

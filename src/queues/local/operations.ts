@@ -31,6 +31,7 @@ import {
 import { consumeHead } from "./reading.ts";
 import { dropOldest, hasDroppedMuch, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
+import { giveBackHeld, removeMessage, returnAll, returnMessage } from "./single.ts";
 import { shortageOf } from "./space.ts";
 import { isChanged, type Local, now, settingsFor, settingsOf, touch } from "./state.ts";
 import { detailsOf } from "./summary.ts";
@@ -66,6 +67,14 @@ export function executeKind(local: Local, operation: Operation): void {
     case "acknowledge":
     case "extend":
       return changeLease(local, operation);
+    case "give back":
+      return giveBackHeld(local, operation);
+    case "remove":
+      return removeMessage(local, operation);
+    case "return":
+      return returnMessage(local, operation);
+    case "return all":
+      return returnAll(local, operation);
     case "restore":
       return restore(local, operation);
     case "delete":

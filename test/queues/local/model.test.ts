@@ -59,6 +59,9 @@ const KINDS = [
   ["open", 12],
   ["lease", 12],
   ["acknowledge", 5],
+  ["remove", 5],
+  ["give back", 4],
+  ["return", 5],
   ["move", 4],
   ["pass", 3],
   ["extend", 5],
@@ -94,6 +97,8 @@ interface Trial {
   consumers: ReturnType<typeof newConsumer>[];
   /** Messages that were taken, and may yet be restored. */
   delivered: Delivered[];
+  /** All that ever were: where one came from that is restored, the store may have forgotten. */
+  taken: Set<string>;
   /** Leases that were told; most of them are over. */
   leases: { queue: string; number: number }[];
   /** Restores that are asked for, and of which message. */
@@ -135,6 +140,16 @@ function newOperationOf(trial: Trial): Operation {
     const one = operation(kind, queue, { ...taken, queueId, deliveries });
     trial.restores.set(one, message);
     return one;
+  }
+  if (kind === "remove" || kind === "return" || kind === "give back") {
+    const from = kind === "return" ? random.pick(["a.dead", "a", "b"]) : name;
+    const known = trial.shop.local.queues.get(from);
+    const number = random.between(Math.max(1, (known?.tail ?? 1) - 25), (known?.tail ?? 1) + 1);
+    const lease = kind === "give back" ? random.pick(trial.leases) : undefined;
+    if (lease !== undefined && random.below(2) === 0)
+      return operation(kind, lease.queue, { chained, number: lease.number });
+    if (kind === "return" && trial.taken.has(`${from} ${number}`)) return operation("none");
+    return operation(kind, from, { chained, number });
   }
   if (kind === "acknowledge" || kind === "extend") {
     const known = random.pick(trial.leases);
@@ -201,7 +216,7 @@ function predict(trial: Trial, operations: Operation[], from: number, to: number
 
 /** The group is committed: all is as the model says. */
 function follow(
-  { delivered, leases }: Trial,
+  { delivered, leases, taken }: Trial,
   executed: Operation[],
   predictions: Prediction[],
 ): void {
@@ -211,6 +226,7 @@ function follow(
     const { kind, queue, queueId, number, deliveries } = one;
     if (kind === "lease" && one.outcome === "done") leases.push({ queue, number });
     if (kind !== "take" || expected.message === undefined) continue;
+    taken.add(`${queue} ${number}`);
     delivered.push({ queue, queueId, serial, message: expected.message, deliveries });
   }
 }
@@ -307,6 +323,7 @@ test.each(seeds)("seed %d", (seed) => {
     model: new Model(LIMITS, RETRIES, COPIES),
     consumers: Array.from({ length: CONSUMERS }, () => newConsumer()),
     delivered: [],
+    taken: new Set(),
     leases: [],
     restores: new Map(),
     count: 0,

@@ -18,8 +18,9 @@ interface ModelQueue {
   leased: Map<Taken, ModelLease>;
   /** How often a message was delivered, a lease or an open one not counted before it has ended. */
   counts: Map<Taken, number>;
-  /** Messages that came as dead letters. */
+  /** Messages that came as dead letters, and from which queues. */
   buried: Set<Taken>;
+  origins: Map<Taken, string>;
 }
 
 interface ModelLease {
@@ -115,6 +116,9 @@ export class Model {
     if (one.kind === "put" && queues.get(one.queue)?.ids.has(one.id) === true) {
       return { outcome: "repeated" };
     }
+    if (one.kind === "return") {
+      return { outcome: this.#returning(queues, one) };
+    }
     if (one.kind !== "put") return expectIn(queues, one);
     if (one.source !== "" && heldBy(queues, one) === undefined) return { outcome: "unheld" };
     const isStored = this.#roomFor(queues.get(one.queue), one) !== undefined;
@@ -156,6 +160,18 @@ export class Model {
       case "pass":
         this.#moveTo(one.target, this.#settle(queue, consumer) as Taken);
         break;
+      case "remove":
+        if (queue !== undefined) this.#remove(queue, one.number);
+        break;
+      case "give back":
+        if (queue !== undefined) this.#giveBack(queue, one);
+        break;
+      case "return": {
+        const message = queue?.available.find(({ number }) => number === one.number) as Taken;
+        this.#moveTo(queue?.origins.get(message) ?? "", message);
+        if (queue !== undefined) this.#remove(queue, one.number);
+        break;
+      }
       case "take":
         queue?.available.shift();
         break;
@@ -227,6 +243,32 @@ export class Model {
     queue.available.push({ flags, number: ++queue.sets, body });
   }
 
+  #remove(queue: ModelQueue, number: number): void {
+    const [consumer] = openIn(queue, number) ?? [];
+    if (consumer !== undefined) this.#settle(queue, consumer);
+    queue.available = queue.available.filter((message) => message.number !== number);
+    for (const map of [queue.waiting, queue.leased]) {
+      for (const message of [...map.keys()]) if (message.number === number) map.delete(message);
+    }
+  }
+
+  #giveBack(queue: ModelQueue, one: Operation): void {
+    const [consumer] = openByTold(queue, one.number) ?? [];
+    if (consumer === undefined)
+      return this.#changeLease(queue, { ...one, kind: "extend", lease: 0 });
+    this.#putBackCounted(one.queue, queue, this.#settle(queue, consumer));
+  }
+
+  /** Whether the message returns to where it came from. */
+  #returning(queues: ReadonlyMap<string, ModelQueue>, { number, queue: name }: Operation): Outcome {
+    const queue = queues.get(name);
+    const message = queue?.available.find((each) => each.number === number);
+    const origin = message && queue?.origins.get(message);
+    if (message === undefined || origin === undefined || origin === name) return "absent";
+    const sized = { queue: origin, start: 0, end: message.body.length } as Operation;
+    return this.#roomFor(queues.get(origin), sized) === 0 ? "done" : "failed";
+  }
+
   #changeLease(
     queue: ModelQueue | undefined,
     { kind, queue: name, number, lease }: Operation,
@@ -269,6 +311,7 @@ export class Model {
     const message = { flags, number: ++dead.sets, body };
     dead.available.push(message);
     dead.buried.add(message);
+    dead.origins.set(message, name);
   }
 
   /** Leases that are over by now end, in a commit of their own. */
@@ -350,6 +393,7 @@ export class Model {
         leased: new Map(),
         counts: new Map(),
         buried: new Set(),
+        origins: new Map(),
       };
       this.queues.set(name, queue);
     }
@@ -380,6 +424,20 @@ function heldBy(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Taken 
   if (one.sourceNumber === 0) return queue?.open.get(one.consumer as LocalConsumer);
   const found = [...(queue?.leased ?? [])].find(([, { told }]) => told === one.sourceNumber);
   return found?.[0];
+}
+
+function openIn({ open }: ModelQueue, number: number) {
+  return [...open].find(([, message]) => message.number === number);
+}
+
+function openByTold(queue: ModelQueue, told: number) {
+  return [...queue.open].find(([, message]) => toldNumber(queue, message) === told);
+}
+
+/** Whether the message is in the queue, held or not. */
+function isIn({ available, open, waiting, leased }: ModelQueue, number: number): boolean {
+  const all = [...available, ...open.values(), ...waiting.keys(), ...leased.keys()];
+  return all.some((message) => message.number === number);
 }
 
 /** What a lease of the message tells now. */
@@ -429,6 +487,7 @@ function copy(queues: Map<string, ModelQueue>): Map<string, ModelQueue> {
         leased: new Map(queue.leased),
         counts: new Map(queue.counts),
         buried: new Set(queue.buried),
+        origins: new Map(queue.origins),
       },
     ]),
   );
@@ -479,6 +538,15 @@ function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expe
     case "extend": {
       const isLeased = [...(queue?.leased.values() ?? [])].some(({ told }) => told === one.number);
       return { outcome: isLeased ? "done" : "absent" };
+    }
+    case "remove": {
+      const isThere = queue !== undefined && isIn(queue, one.number);
+      return { outcome: isThere ? "done" : "absent" };
+    }
+    case "give back": {
+      const isLeased = [...(queue?.leased.values() ?? [])].some(({ told }) => told === one.number);
+      const isOpen = queue !== undefined && openByTold(queue, one.number) !== undefined;
+      return { outcome: isLeased || isOpen ? "done" : "absent" };
     }
     case "check":
       return { outcome: queue?.open.has(consumer) ? "held" : "done" };

@@ -8,6 +8,8 @@ const REASONS = {
   to: "by a client",
 };
 
+const holders = new Map(); // told: the item of that delivery
+
 function showHeld() {
   const { held, server, chosen: queue } = last;
   const { open = [], leased = [] } = held ?? {};
@@ -16,7 +18,12 @@ function showHeld() {
     ...open.map((message) => heldItem(message, openParts(message, server.now))),
     ...leased.map((message) => heldItem(message, leaseParts(message, server.now))),
   ];
-  $("holders").replaceChildren(...items);
+  items.forEach((item, i) => {
+    if ($("holders").children[i] !== item)
+      $("holders").insertBefore(item, $("holders").children[i] ?? null);
+  });
+  while ($("holders").children.length > items.length) $("holders").lastChild.remove();
+  for (const told of holders.keys()) if (!holders.get(told).isConnected) holders.delete(told);
   const delivered = (queue?.open ?? 0) + (queue?.delivery.leased ?? 0);
   write(
     $("heldCount"),
@@ -24,15 +31,22 @@ function showHeld() {
   );
 }
 
-function heldItem({ number, length, deliveries }, parts) {
+/** An item stays as long as its delivery does, so that a click does not go to another one. */
+function heldItem(message, parts) {
+  const { number, told, length, deliveries } = message;
   const all = [
     `number ${count(number)}`,
     ...parts,
     ...(deliveries > 1 ? [deliveriesOf({ deliveries })] : []),
     ...(length === undefined ? [] : [many(length, "byte")]),
   ];
-  const item = element("li", undefined, "line small");
-  item.append(element("span", all.join(" · ")));
+  let item = holders.get(told);
+  if (item === undefined) {
+    item = element("li", undefined, "line small");
+    item.append(element("span"), heldActions(message));
+    holders.set(told, item);
+  }
+  write(item.firstChild, all.join(" · "));
   return item;
 }
 

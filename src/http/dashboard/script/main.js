@@ -64,6 +64,7 @@ $("view").onchange = showMessages;
 $("hold").onclick = holdOrResume;
 $("flush").onclick = () => confirmFirst("flush");
 $("delete").onclick = () => confirmFirst("delete");
+$("return").onclick = () => confirmReturn();
 $("no").onclick = () => $("sure").close();
 $("pause").onclick = () => {
   paused = !paused;

@@ -16,6 +16,10 @@ function showChosen(name) {
   search = undefined;
   $("find").value = "";
   failure = undefined;
+  // Until the server has told of this one, they would be those of the queue before.
+  for (const id of ["hold", "flush", "delete", "return"]) $(id).hidden = true;
+  holders.clear();
+  $("holders").replaceChildren();
   $("messages").replaceChildren();
   $("facts").replaceChildren();
   writeVisible($("name"), shownName(name), IN_NAMES);
@@ -46,6 +50,8 @@ function showQueue() {
   for (const id of ["hold", "flush", "delete"]) {
     $(id).hidden = !last.server.admin || !queue?.exists;
   }
+  $("queue").classList.toggle("admin", last.server.admin);
+  showReturn();
   write($("hold"), queue?.paused ? "Resume delivery" : "Pause delivery");
   showListed();
 }
@@ -90,6 +96,7 @@ async function look() {
 function showMessages() {
   const view = document.querySelector("[name=view]:checked").value;
   $("messages").replaceChildren(...previews.map((preview) => messageOf(preview, view)));
+  showReturn();
   if (previews.length === 0)
     $("messages").append(element("li", failure ?? "There is none.", "quiet"));
   showListed();
@@ -104,6 +111,11 @@ function showListed() {
   }
   const messages = last?.chosen?.messages ?? 0;
   write($("listed"), n === 0 ? "" : n < messages ? `${count(n)} of ${count(messages)}` : count(n));
+}
+
+/** Where one of those listed is a dead letter, all can return. */
+function showReturn() {
+  $("return").hidden = !last?.server.admin || !previews.some(({ moved }) => mayReturn(moved));
 }
 
 function messageOf(preview, view) {
@@ -125,7 +137,9 @@ function messageOf(preview, view) {
   const line = element("div", undefined, "line");
   const about = element("div", parts.join(" · "), "quiet small");
   if (preview.moved !== undefined) about.append(" · ", ...originOf(preview.moved));
-  line.append(about, copyButton(text));
+  const actions = messageActions(preview);
+  actions.prepend(copyButton(text));
+  line.append(about, actions);
   const pre = element("pre", undefined, view);
   writeVisible(pre, text, IN_BODIES);
   pre.tabIndex = 0;
