@@ -1,4 +1,5 @@
 import { StoreError } from "../../store/store.ts";
+import { BUDGET_BYTES } from "./budget.ts";
 import { finishGroup } from "./commit.ts";
 import type { Lease } from "./delivery.ts";
 import { giveBack } from "./give_back.ts";
@@ -49,7 +50,13 @@ export function endLeases(local: Local): boolean {
     ended.push(next);
   }
   if (ended.length === 0) return true;
-  for (const { queue, lease } of ended) endLease(local, queue, lease);
+  const { changes } = local;
+  const bytes = changes.bytes + BUDGET_BYTES;
+  for (const [n, { queue, lease }] of ended.entries()) {
+    // Dead letters are moved, and may be long: the others have their turn next.
+    if (changes.bytes >= bytes) for (const end of ended.splice(n)) addEnd(ends, end);
+    else endLease(local, queue, lease);
+  }
   finishGroup(local, [], 0, 0);
   const left = ended.filter(({ queue, lease }) => {
     const isThere = local.queues.get(queue.name) === queue;

@@ -1,6 +1,7 @@
 import { StoreError } from "../../store/store.ts";
 import { logInternal } from "../../util/log.ts";
 import type { Operation } from "../operation.ts";
+import { BUDGET_BYTES, BUDGET_MS } from "./budget.ts";
 import { finishGroup } from "./commit.ts";
 import { failMistaken } from "./failed_commit.ts";
 import { fail } from "./find.ts";
@@ -10,9 +11,6 @@ import type { LocalConsumer } from "./queue.ts";
 import { isKnown } from "./recovery.ts";
 import type { Local } from "./state.ts";
 
-/** A group is committed after so many milliseconds of execution, or so many bytes set, taken or loaded. */
-const BUDGET_MS = 2;
-const BUDGET_BYTES = 1024 * 1024;
 /** The clock is read after so many operations, and after each that did more than look into memory. */
 const CLOCK_EVERY = 32;
 

@@ -1,3 +1,4 @@
+import { BUDGET_BYTES } from "./budget.ts";
 import { moveMessage } from "./moving.ts";
 import { countAvailable, type Message, newMessage, noteGone, type Queue } from "./queue.ts";
 import { consumeHead, peekHead } from "./reading.ts";
@@ -69,7 +70,9 @@ function isFirstFresh(local: Local, queue: Queue): boolean {
 export function sweepExpired(local: Local, queue: Queue, most = MAX_EXPIRED): number {
   const message = newMessage();
   let swept = 0;
-  while (swept < most && countAvailable(queue) > 0) {
+  const { changes } = local;
+  const bytes = changes.bytes + BUDGET_BYTES;
+  while (swept < most && changes.bytes < bytes && countAvailable(queue) > 0) {
     if (swept === 0 && isFirstFresh(local, queue)) return 0;
     if (peekHead(queue, local.cache, local.store, message) !== undefined) break;
     if (endOf(local, queue, message.number) > now(local)) break;

@@ -1,4 +1,5 @@
 import type { Operation } from "../operation.ts";
+import { BUDGET_BYTES } from "./budget.ts";
 import { skipLost } from "./damage.ts";
 import type { Lease } from "./delivery.ts";
 import { endOf, expireOldest, mayExpire } from "./expiry.ts";
@@ -20,7 +21,7 @@ import { isChanged, type Local, now, settingsFor, settingsOf, touch } from "./st
 
 /* Messages that go from one queue to another, or are done when another is set: both in one commit, or neither. */
 
-/** Messages that are moved at a time: there may be millions. */
+/** Messages that are moved at a time, unless they are long: there may be millions. */
 const PORTION = 64;
 
 /** What a set closes: an open message, or a leased one. */
@@ -84,6 +85,7 @@ export function passOpen(local: Local, operation: Operation): void {
 
 /** Moves what could be delivered when it began, a portion at a time. */
 export function moveAll(local: Local, operation: Operation): void {
+  const { changes } = local;
   const queue = find(local, operation);
   const begun = operation.cursor as { queue: Queue; left: number } | undefined;
   if (queue === undefined || (begun !== undefined && begun.queue !== queue)) return;
@@ -92,7 +94,9 @@ export function moveAll(local: Local, operation: Operation): void {
   operation.cursor = cursor;
   operation.provisional = isChanged(local);
   const message = newMessage();
+  const bytes = changes.bytes + BUDGET_BYTES;
   for (let n = 0; n < PORTION && cursor.left > 0 && countAvailable(queue) > 0; n++) {
+    if (changes.bytes >= bytes) break;
     touch(local, queue);
     operation.provisional = true;
     const gap = peekHead(queue, local.cache, local.store, message);

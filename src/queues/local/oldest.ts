@@ -1,4 +1,5 @@
 import type { Operation } from "../operation.ts";
+import { BUDGET_BYTES } from "./budget.ts";
 import { skipLost } from "./damage.ts";
 import { endOf, expireOldest, MAX_EXPIRED } from "./expiry.ts";
 import { fail, postpone } from "./find.ts";
@@ -33,7 +34,9 @@ export function findOldest(local: Local, queue: Queue, operation: Operation): bo
  */
 export function findFresh(local: Local, queue: Queue, operation: Operation): boolean {
   const time = now(local);
-  for (let n = 0; n < MAX_EXPIRED; n++) {
+  const { changes } = local;
+  const bytes = changes.bytes + BUDGET_BYTES;
+  for (let n = 0; n < MAX_EXPIRED && changes.bytes < bytes; n++) {
     const end = endOf(local, queue, operation.number);
     if (end > time) {
       if (end !== Infinity) operation.ttl = Math.floor((end - time) / 1000);

@@ -1,4 +1,5 @@
 import type { FoundSettings } from "../settings.ts";
+import { BUDGET_BYTES } from "./budget.ts";
 import { skipLost } from "./damage.ts";
 import { canFree } from "./freeable.ts";
 import { countMessages } from "./held.ts";
@@ -28,7 +29,6 @@ export type Room = "made" | "partly" | "none";
  */
 const MOST_DROPPED = 1000;
 const MOST_MS = 1;
-const MOST_BYTES = 1024 * 1024;
 
 /** Whether the group has dropped so many messages that what needs more waits for the next one. */
 export function hasDroppedMuch({ changes }: Local): boolean {
@@ -56,7 +56,7 @@ export function dropOldest(local: Local, queue: Queue, length: number): Room {
       return "made";
     if (countAvailable(queue) === 0) return "none";
     if (n > 0) {
-      const isTooMuch = changes.bytes >= MOST_BYTES || clock.monotonic() >= until;
+      const isTooMuch = changes.bytes >= BUDGET_BYTES || clock.monotonic() >= until;
       changes.crowdedOut = isTooMuch ? MOST_DROPPED : changes.crowdedOut + 1;
       if (hasDroppedMuch(local)) return "partly";
     }

@@ -234,6 +234,48 @@ test("a message that is moved twice in a group keeps the time at which it came",
   expect(shop.store.arrived(queueOf(shop, "c").id, 1)).toBe(arrived);
 });
 
+describe("long messages that are moved", () => {
+  const LONG = "x".repeat(300_000);
+  const all = Array<string>(10).fill(LONG);
+
+  test("are a few of each group, by all/to=", () => {
+    const shop = shopWith();
+    setAll(shop, "q", ...all);
+    const one = operation("move all", "q", { target: "r" });
+    const left: unknown[] = [];
+    for (const cursor of [undefined, 1, 2]) {
+      if (cursor !== undefined) Object.assign(one, { outcome: "pending" });
+      left.push(...execute(shop, one), details(shop, "q")?.messages);
+    }
+    expect(left).toEqual(["more", 6, "more", 2, "done", 0]);
+  });
+
+  test("are a few of each group, because they expired", () => {
+    const shop = shopWith("q:max-age=1,expiry=late");
+    setAll(shop, "q", ...all);
+    shop.now += 1_000_000;
+    expect(sweepQueues(shop.local)).toBe(true);
+    const swept = details(shop, "late")?.messages ?? 0;
+    expect(execute(shop, operation("take", "q"))).toEqual(["postponed"]);
+    const taken = (details(shop, "late")?.messages ?? 0) - swept;
+    for (const each of [swept, taken]) expect([2, 3, 4]).toContain(each);
+  });
+
+  test("are a few of each group, because their leases ended", () => {
+    const shop = shopWith("q:deliveries=1");
+    setAll(shop, "q", ...all);
+    execute(shop, ...all.map(() => operation("lease", "q", { lease: 1000 })));
+    const leased = details(shop, "q")?.leased ?? 0;
+    shop.now += 2000;
+    doDue(shop.local);
+    expect(details(shop, "q.dead")?.messages).toBe(4);
+    // It goes on at once.
+    expect(nextDue(shop.local)).toBeLessThanOrEqual(shop.now);
+    for (let n = 0; n < 2; n++) doDue(shop.local);
+    expect([details(shop, "q.dead")?.messages, faults(shop)]).toEqual([leased, []]);
+  });
+});
+
 test("leases of a queue that was deleted keep no others from their end", () => {
   const shop = shopWith();
   setAll(shop, "a", "1");
