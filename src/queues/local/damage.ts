@@ -1,12 +1,14 @@
 import { addHeld } from "./held.ts";
 import { findOpen } from "./open.ts";
-import { newMessage, noteGone, type Queue, type Recount } from "./queue.ts";
-import { findHeld, findRow, type Gap, skip } from "./reading.ts";
+import { noteGone, type Queue, type Recount } from "./queue.ts";
+import { findRow, type Gap, lengthOf, skip } from "./reading.ts";
 import { bodyBytesFrom } from "./segment.ts";
 import { type Local, touch } from "./state.ts";
 
 /** Rows that are measured in one portion of the counting. */
 const RECOUNT_ROWS = 2000;
+/** Delayed messages that are counted in one portion: each is read. */
+const RECOUNT_DELAYED = 256;
 
 /**
  * Moves the queue past messages that the store has lost. Their length is unknown: once the group is committed, the
@@ -56,6 +58,7 @@ export function recountPortion(local: Local): boolean {
   }
   const recount = (queue.recount ??= { total: queue.bytes, next: 0, bytes: 0, missed: 0 });
   if (recount.next < queue.head) countHeld(local, queue, recount);
+  if (recount.next < queue.head) return true;
   countInMemory(local, queue, recount);
   if (recount.next < queue.tail) {
     const { bytes, next } = store.measure(queue.id, recount.next, RECOUNT_ROWS);
@@ -67,20 +70,48 @@ export function recountPortion(local: Local): boolean {
   return recounts.size > 0;
 }
 
-/** Counts held messages below the head, and goes on at the head. */
+/** Counts a portion of the messages below the head: open, put back, leased and delayed ones. */
 function countHeld(local: Local, queue: Queue, recount: Recount): void {
-  const message = newMessage();
-  const numbers: number[] = [];
-  addHeld(queue, recount.next, queue.head, numbers);
-  for (const number of numbers) {
-    const open = findOpen(queue, number);
-    // An open message counts until it is closed, even when it is lost.
-    if (open !== undefined) recount.bytes += open.length;
-    else if (findHeld(queue, local.store, number, message))
-      recount.bytes += message.end - message.start;
+  const { next } = recount;
+  const { numbers, end } = heldFrom(local, queue, next);
+  let bytes = 0;
+  for (const number of numbers) bytes += heldBytes(local, queue, number);
+  recount.bytes += bytes;
+  recount.next = end;
+  if (end === queue.head && queue.segments === undefined) countRest(local, queue, recount);
+}
+
+/** Numbers of messages from `from` on that are below the head, each of them once, up to `end`. */
+function heldFrom(
+  { store }: Local,
+  queue: Queue,
+  from: number,
+): { numbers: Iterable<number>; end: number } {
+  const { head, delivery } = queue;
+  const held: number[] = [];
+  if (delivery === undefined) {
+    addHeld(queue, from, head, held);
+    return { numbers: held, end: head };
   }
-  recount.next = queue.head;
-  if (queue.segments === undefined) countRest(local, queue, recount);
+  const stored = store.delayedFrom(queue.id, from, RECOUNT_DELAYED);
+  const isLast = stored.length < RECOUNT_DELAYED;
+  const end = isLast ? head : Math.min(head, (stored.at(-1) as number) + 1);
+  addHeld(queue, from, end, held);
+  // A delayed message that is due is among the held ones, too.
+  const numbers = new Set(held);
+  const rows = delivery.changes?.rows;
+  const changed = [...(rows ?? [])].filter(([, { now }]) => now?.table === "delayed");
+  const delayed = stored.filter((number) => rows?.has(number) !== true);
+  for (const number of [...delayed, ...changed.map(([each]) => each), ...delivery.leases.keys()]) {
+    if (number >= from && number < end) numbers.add(number);
+  }
+  return { numbers, end };
+}
+
+/** An open message counts until it is closed, even when it is lost, and so does a leased one whose length is known. */
+function heldBytes(local: Local, queue: Queue, number: number): number {
+  const known = findOpen(queue, number)?.length ?? queue.delivery?.leases.get(number)?.bytes ?? -1;
+  return known >= 0 ? known : lengthOf(local, queue, number);
 }
 
 /** Counts messages in memory: clients get them even when the store has lost them. */

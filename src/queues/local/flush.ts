@@ -1,14 +1,18 @@
+import { StoreError } from "../../store/store.ts";
 import { countWaiting } from "./delivery.ts";
 import { empty } from "./held.ts";
 import { findOpen, listOpen } from "./open.ts";
-import { countAvailable, newMessage, noteGone, type Queue } from "./queue.ts";
-import { findHeld } from "./reading.ts";
+import { countAvailable, noteGone, type Queue } from "./queue.ts";
+import { lengthOf } from "./reading.ts";
 import { type Local, touch } from "./state.ts";
 
 /** Delayed messages that are dropped at a time: there may be millions. */
 const PORTION = 256;
 
-/** How far the flush of a queue is that has many delayed messages. */
+/**
+ * How far the flush of a queue is that has many delayed messages. Those that fall due between two parts are delivered, so
+ * `rest` is only about right then: the queue's bytes are counted anew behind the last part, when few messages are left.
+ */
 export interface Flush {
   queue: Queue;
   /** Delayed messages below this number are dropped, from `next` on. */
@@ -18,28 +22,39 @@ export interface Flush {
   rest: number;
 }
 
+/** Delayed messages that are dropped next. */
+interface Portion {
+  numbers: number[];
+  lengths: number[];
+  next: number;
+  isLast: boolean;
+}
+
 /**
  * Drops what the queue holds now, but for open and leased messages. Dropped messages count as taken.
  * @param begun what the part before returned
  * @returns undefined when all is done
+ * @throws StoreError when the store cannot be read: this part has dropped nothing then
  */
 export function flushQueue(local: Local, queue: Queue, begun?: Flush): Flush | undefined {
   if (begun !== undefined && begun.queue !== queue) return undefined;
   if (begun === undefined && countAvailable(queue) + countWaiting(queue.delivery) === 0)
     return undefined;
+  const flush = begun ?? { queue, until: queue.tail, next: 0, rest: 0 };
+  // All is read before anything is dropped.
+  const kept = begun === undefined ? keptBytes(local, queue) : 0;
+  const portion = begun === undefined ? nextPortion(local, flush) : nextOrRecount(local, flush);
   const before = queue.bytes;
   touch(local, queue);
-  const flush = begun ?? beginFlush(local, queue);
-  const isDone = countWaiting(queue.delivery) === 0 || dropDelayed(local, flush);
-  if (isDone) queue.bytes -= flush.rest;
+  if (begun === undefined) {
+    empty(queue, local.cache);
+    flush.rest = queue.bytes - kept;
+  }
+  drop(flush, portion);
+  if (portion.isLast) queue.bytes -= flush.rest;
   local.bytes += queue.bytes - before;
-  return isDone ? undefined : flush;
-}
-
-function beginFlush(local: Local, queue: Queue): Flush {
-  const kept = keptBytes(local, queue);
-  empty(queue, local.cache);
-  return { queue, until: queue.tail, next: 0, rest: queue.bytes - kept };
+  if (begun !== undefined && portion.isLast) local.recounts.add(queue);
+  return portion.isLast ? undefined : flush;
 }
 
 /** Bytes of the messages that a flush keeps. */
@@ -52,32 +67,45 @@ function keptBytes(local: Local, queue: Queue): number {
   return bytes;
 }
 
-/** Drops a portion of the delayed messages. @returns whether it was the last one */
-function dropDelayed(local: Local, flush: Flush): boolean {
-  const { queue, until } = flush;
-  const { store, changes } = local;
-  const drop = (number: number) => {
-    const length = lengthOf(local, queue, number);
-    noteGone(queue, number, length, "delayed");
-    flush.rest -= length;
-  };
-  for (const [number, { now }] of queue.delivery?.changes?.rows ?? []) {
-    if (number < until && now?.table === "delayed") drop(number);
+/** When the flush cannot go on, what it has dropped is not to be counted for ever. */
+function nextOrRecount(local: Local, flush: Flush): Portion {
+  try {
+    return nextPortion(local, flush);
+  } catch (error) {
+    if (error instanceof StoreError) local.recounts.add(flush.queue);
+    throw error;
   }
-  const numbers = store.delayedFrom(queue.id, flush.next, PORTION);
-  changes.costly++;
-  for (const number of numbers) {
-    if (number >= until) return true;
-    flush.next = number + 1;
-    const isKept = findOpen(queue, number) !== undefined;
-    const isChanged = queue.delivery?.changes?.rows.has(number) === true;
-    if (!isKept && !isChanged) drop(number);
-  }
-  return numbers.length < PORTION;
 }
 
-/** Bytes of the message's body; 0 when it is lost. */
-export function lengthOf({ store }: Local, queue: Queue, number: number): number {
-  const message = newMessage();
-  return findHeld(queue, store, number, message) ? message.end - message.start : 0;
+/** Those that are due are available, or open: the beginning of the flush drops the first. */
+function nextPortion(local: Local, { queue, until, next }: Flush): Portion {
+  const { store, changes } = local;
+  const { delivery } = queue;
+  if (countWaiting(delivery) === 0) return { numbers: [], lengths: [], next, isLast: true };
+  const rows = delivery?.changes?.rows;
+  const isWaiting = (number: number) =>
+    number < until &&
+    delivery?.brought.has(number) !== true &&
+    findOpen(queue, number) === undefined;
+  const numbers: number[] = [];
+  for (const [number, { now }] of rows ?? []) {
+    if (now?.table === "delayed" && isWaiting(number)) numbers.push(number);
+  }
+  const stored = store.delayedFrom(queue.id, next, PORTION);
+  changes.costly++;
+  for (const number of stored) {
+    if (isWaiting(number) && rows?.has(number) !== true) numbers.push(number);
+  }
+  const lengths = numbers.map((number) => lengthOf(local, queue, number));
+  const last = stored.at(-1) ?? until;
+  return { numbers, lengths, next: last + 1, isLast: stored.length < PORTION || last >= until };
+}
+
+function drop(flush: Flush, { numbers, lengths, next }: Portion): void {
+  for (let n = 0; n < numbers.length; n++) {
+    const length = lengths[n] as number;
+    noteGone(flush.queue, numbers[n] as number, length, "delayed");
+    flush.rest -= length;
+  }
+  flush.next = next;
 }

@@ -1,8 +1,7 @@
-import { lengthOf } from "./flush.ts";
 import { countMessages } from "./held.ts";
 import { countOpen, listOpen } from "./open.ts";
 import { countAvailable, type Queue } from "./queue.ts";
-import { READ_AHEAD, readFrom } from "./reading.ts";
+import { lengthOf, READ_AHEAD, readFrom } from "./reading.ts";
 import { bodyAt, lengthAt, placeOf, type Segment } from "./segment.ts";
 import type { Local } from "./state.ts";
 

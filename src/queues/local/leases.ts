@@ -1,9 +1,9 @@
 import { StoreError } from "../../store/store.ts";
 import { type Lease, newDelivery, setCount, setLease, setRow } from "./delivery.ts";
-import { lengthOf } from "./flush.ts";
 import { bury, giveBack } from "./give_back.ts";
 import { addEnd } from "./lease_ends.ts";
 import { type Message, noteGone, type Queue, settle, tableOf } from "./queue.ts";
+import { lengthOf } from "./reading.ts";
 import { type Local, now } from "./state.ts";
 import { tally } from "./tally.ts";
 

@@ -3,7 +3,7 @@ import type { Store } from "../../store/store.ts";
 import { addFront, type Cache, spendFront } from "./cache.ts";
 import { firstFree, moveHead, skipDelayed } from "./delays.ts";
 import { dropReturned } from "./held.ts";
-import { type Message, pointTo, type Queue } from "./queue.ts";
+import { type Message, newMessage, pointTo, type Queue } from "./queue.ts";
 import {
   appendMessage,
   appendPacked,
@@ -87,6 +87,12 @@ export function findHeld(queue: Queue, store: Store, number: number, message: Me
   if (segment === undefined) return false;
   pointTo(message, segment, placeOf(segment, number), number);
   return true;
+}
+
+/** Bytes of the message's body; 0 when it is lost. @throws StoreError when the store cannot be read */
+export function lengthOf({ store }: { store: Store }, queue: Queue, number: number): number {
+  const message = newMessage();
+  return findHeld(queue, store, number, message) ? message.end - message.start : 0;
 }
 
 /** The segment of a held message. Only what the group set or got back is in memory, all else is in the store. */

@@ -2,7 +2,6 @@ import type { Operation } from "../operation.ts";
 import { loseHeld, skipLost } from "./damage.ts";
 import { moveHead, skipDelayed } from "./delays.ts";
 import { fail, find } from "./find.ts";
-import { lengthOf } from "./flush.ts";
 import { abortCounted } from "./give_back.ts";
 import { takesMoved } from "./hand_over.ts";
 import { closeOpen, isReturned, putBackAll, takeReturned } from "./held.ts";
@@ -11,7 +10,7 @@ import { movedFrom, moveMessage } from "./moving.ts";
 import { findOpen } from "./open.ts";
 import { oldestNumbers } from "./previews.ts";
 import { newMessage, noteGone, type Queue } from "./queue.ts";
-import { consumeHead, findHeld, type Gap, peekHead } from "./reading.ts";
+import { consumeHead, findHeld, type Gap, lengthOf, peekHead } from "./reading.ts";
 import { isChanged, type Local, touch } from "./state.ts";
 
 /*

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { recountPortion } from "../../../src/queues/local/damage.ts";
+import { doDue } from "../../../src/queues/local/due.ts";
 import { openLocal } from "../../../src/queues/local/local.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
 import { commit, NUMBER_BITS, position, segment, sent, suite } from "../../store/scratch.ts";
@@ -9,6 +10,7 @@ import {
   abort,
   body,
   close,
+  details,
   execute,
   failNextCommit,
   faults,
@@ -202,6 +204,38 @@ test("a deleted queue is not counted any more", () => {
   save(shop);
   expect(recountPortion(shop.local)).toBe(false);
   expect([shop.local.recounts.size, shop.local.bytes]).toEqual([0, 0]);
+});
+
+test.each([0, 600])("leased and delayed messages count, %d more of them", (more) => {
+  const shop = newShop(0);
+  const put = (text: string, delay = 0) => operation("put", "q", { body: text, delay });
+  const lease = () => operation("lease", "q", { lease: 30_000 });
+  execute(shop, put("1"), put("22", 1000), put("333", 60_000), put("4444"), put("55555", 1000));
+  execute(shop, ...Array.from({ length: more }, () => put("waits", 60_000)));
+  execute(shop, put("666666"), put("7777777"));
+  // In a row of its own.
+  execute(shop, put("lost"));
+  shop.now += 2000;
+  doDue(shop.local);
+  // Of those that were due one is leased, the other is put back. The head moves past all that wait.
+  execute(shop, lease(), lease());
+  abort(shop, "q", openNext(shop, "q"));
+  expect(execute(shop, ...Array.from({ length: 3 }, () => operation("take", "q")))).toEqual([
+    "4444",
+    "55555",
+    "666666",
+  ]);
+  execute(shop, lease());
+  expect(details(shop, "q")).toMatchObject({ messages: 5 + more, leased: 3, delayed: 1 + more });
+  const { id } = queueOf(shop, "q");
+  const key = `(${id} << ${NUMBER_BITS}) + ${8 + more}`;
+  tamper(shop, (database) => database.run(`DELETE FROM segment WHERE key = ${key}`));
+  restart(shop);
+  expect(execute(shop, operation("take", "q"))[0]).toContain("cannot be read");
+  recountAll(shop);
+  const bytes = "122333".length + "7777777".length + more * "waits".length;
+  expect(queueOf(shop, "q").bytes).toBe(bytes);
+  expect(faults(shop)).toEqual([]);
 });
 
 test("two queues are counted one after the other", () => {
