@@ -84,13 +84,17 @@ test("the page and the metrics tell of what may be seen", async () => {
 });
 
 test("the buttons need the right admin", async () => {
-  const press = async (name: string, password: string) => {
+  const press = async (name: string, password: string, path = "flush?queue=mail1") => {
     const { headers } = as(name, password);
-    return await status("/admin/flush?queue=mail1", {
+    return await status(`/admin/${path}`, {
       method: "POST",
       headers: { ...headers, "x-memcacheq": "page" },
     });
   };
+  for (const path of ["give-back", "remove", "return", "return-all"]) {
+    expect(await press("viewer", "x", `${path}?queue=mail1&number=1`)).toBe(403);
+  }
+  expect(await press("root", "right", "remove?queue=mail1&number=1000")).toBe(404);
   expect(await press("viewer", "x")).toBe(403);
   expect(await press("root", "right")).toBe(200);
 });

@@ -1,4 +1,5 @@
 import type { Operation } from "../operation.ts";
+import { BUDGET_BYTES } from "./budget.ts";
 import { loseHeld, skipLost } from "./damage.ts";
 import { moveHead, skipDelayed } from "./delays.ts";
 import { fail, find } from "./find.ts";
@@ -9,7 +10,7 @@ import { acknowledge, extend, findLease, numberOf, toldNumber } from "./leases.t
 import { movedFrom, moveMessage } from "./moving.ts";
 import { findOpen } from "./open.ts";
 import { oldestNumbers } from "./previews.ts";
-import { newMessage, noteGone, type Queue } from "./queue.ts";
+import { type Message, newMessage, noteGone, type Queue } from "./queue.ts";
 import { consumeHead, findHeld, type Gap, lengthOf, peekHead } from "./reading.ts";
 import { isChanged, type Local, touch } from "./state.ts";
 
@@ -24,8 +25,8 @@ const MOST_ASIDE = 1000;
 const MOST_ASIDE_BYTES = 8 * 1024 * 1024;
 /** Messages that were put back are in memory. */
 const MOST_RETURNED = 100_000;
-/** Messages that are looked at in one part of a return of all. */
-const PORTION = 64;
+/** Messages that are looked at in one part of a return of all, unless they are long. */
+const PORTION = 32;
 
 /** How far the return of all messages is: those up to `until` are looked at, behind `after`. */
 interface Return {
@@ -73,7 +74,7 @@ export function removeMessage(local: Local, operation: Operation): void {
     local.bytes += queue.bytes - before;
   } else if (lease !== undefined) {
     acknowledge(local, queue, lease);
-  } else if (reach(local, queue, operation, number)) {
+  } else if (reach(local, queue, operation, number, newMessage())) {
     removeReached(local, queue, operation);
   }
 }
@@ -116,14 +117,17 @@ export function returnAll(local: Local, operation: Operation): void {
   const cursor = begun ?? { queue, after: 0, until: queue.tail };
   operation.cursor = cursor;
   operation.provisional = isChanged(local);
+  const { changes } = local;
+  const bytes = changes.bytes + BUDGET_BYTES;
   const numbers = oldestNumbers(queue, PORTION, cursor.after);
   for (const number of numbers) {
     if (number >= cursor.until) return;
+    if (changes.bytes >= bytes) break;
     cursor.after = number;
     returnOne(local, queue, operation, number);
     if (operation.outcome === "failed") return;
   }
-  local.changes.costly++;
+  changes.costly++;
   if (numbers.length > 0) operation.outcome = "more";
 }
 
@@ -136,9 +140,10 @@ function returnOne(local: Local, queue: Queue, operation: Operation, number: num
   touch(local, queue);
   operation.provisional = true;
   operation.target = moved.origin;
-  if (!reach(local, queue, operation, number) || !isReturned(queue, number)) return false;
   const message = newMessage();
-  const isFound = findHeld(queue, local.store, number, message);
+  if (!reach(local, queue, operation, number, message) || !isReturned(queue, number)) return false;
+  // The head was moved past it just now, or it is held.
+  const isFound = message.number === number || findHeld(queue, local.store, number, message);
   if (isFound && !takesMoved(local, operation, message.end - message.start)) return false;
   if (isFound) moveMessage(local, queue, message, moved.origin, "to");
   takeReturned(queue, number);
@@ -151,8 +156,18 @@ function returnOne(local: Local, queue: Queue, operation: Operation, number: num
   return true;
 }
 
-/** Moves the head past the message, which is in front of the tail. @returns false when the operation has failed */
-function reach(local: Local, queue: Queue, operation: Operation, number: number): boolean {
+/**
+ * Moves the head past message `number`, which is in front of the tail.
+ * @param last becomes the last message that the head was moved past, if it was
+ * @returns false when the operation has failed
+ */
+function reach(
+  local: Local,
+  queue: Queue,
+  operation: Operation,
+  number: number,
+  last: Message,
+): boolean {
   const { returned, head } = queue;
   const ahead = number - head + 1;
   if (ahead > MOST_ASIDE || (ahead > 0 && (returned?.length ?? 0) + ahead > MOST_RETURNED)) {
@@ -163,7 +178,7 @@ function reach(local: Local, queue: Queue, operation: Operation, number: number)
   let gap: Gap | undefined;
   queue.returned = undefined;
   try {
-    gap = putAside(local, queue, number, aside);
+    gap = putAside(local, queue, number, aside, last);
   } finally {
     queue.returned = returned;
     if (aside.length > 0) putBackAll(queue, aside);
@@ -174,9 +189,14 @@ function reach(local: Local, queue: Queue, operation: Operation, number: number)
 }
 
 /** Takes messages from the head on, as far as the bounds go, without those that were put back. @returns what is lost */
-function putAside(local: Local, queue: Queue, number: number, aside: number[]): Gap | undefined {
+function putAside(
+  local: Local,
+  queue: Queue,
+  number: number,
+  aside: number[],
+  message: Message,
+): Gap | undefined {
   const { cache, store, changes } = local;
-  const message = newMessage();
   for (let bytes = 0; queue.head <= number && bytes < MOST_ASIDE_BYTES;) {
     // All from the head on are delayed ones.
     if (!skipDelayed(queue, cache, store)) moveHead(queue, cache, number + 1);
