@@ -14,6 +14,9 @@ import { readLogin } from "./login.ts";
 import { handleSignals, type SignalActions } from "./signals.ts";
 import { readPeerTls } from "./tls.ts";
 
+/** A worker that goes on has so long to acknowledge what it has leased. */
+const LEASE_WAIT_MS = 10_000;
+
 /**
  * Brings over the messages of the server at `address`, and ends the process.
  * @throws Error when not all of them were moved, in words for the user
@@ -69,7 +72,8 @@ function moveAll(
     stopped = true;
     return new Promise(() => undefined);
   };
-  return drain({ source, backend, stopped: () => stopped, tell }, queues);
+  const work = { source, backend, stopped: () => stopped, tell, leaseWaitMs: LEASE_WAIT_MS };
+  return drain(work, queues);
 }
 
 function tell(text: string): void {

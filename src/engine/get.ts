@@ -199,6 +199,7 @@ function addOperation(
   entry.keyIndex = index;
   if (kind === "lease") entry.lease = leaseOf(request, key);
   entry.target = key.target;
+  entry.scope = key.scope;
   engine.gathering.changes++;
   return entry;
 }

@@ -40,7 +40,29 @@ export async function readMessage(
   const end = [await peer.line(), await peer.line()];
   if (end.join() !== ",END") throw unexpected(name, "get", end.find((line) => line !== "") ?? "");
   // MemcacheQ 0.2 tells large flags as a negative number.
-  return { flags: Number(flags) >>> 0, body, number: Number(number ?? 0) };
+  return { flags: Number(flags) >>> 0, body, number: Number(number ?? 0), deliveries: 0, delay: 0 };
+}
+
+/**
+ * Reads the answer to `mg <queue>/open/early v f c h d`: undefined when there is no message.
+ * @param name the other server's
+ */
+export async function readOpened(peer: Peer, name: string): Promise<NumberedMessage | undefined> {
+  const head = await peer.line();
+  if (head === "EN") return undefined;
+  const [, size, ...facts] = /^VA (\d+) f(\d+) c(\d+) h(\d+) d(\d+)$/.exec(head) ?? [];
+  if (size === undefined) throw unexpected(name, "mg", head);
+  if (Number(size) > MAX_BODY) throw tooLarge(name, Number(size));
+  const [flags = 0, number = 0, deliveries = 1, delay = 0] = facts.map(Number);
+  const body = await peer.bytes(Number(size));
+  const end = await peer.line();
+  if (end !== "") throw unexpected(name, "mg", end);
+  // The delivery to the drain is none.
+  return { flags, body, number, deliveries: deliveries - 1, delay };
+}
+
+function tooLarge(name: string, size: number): DrainError {
+  return new DrainError(`${name} has a message of ${size} bytes, ${MAX_BODY} are possible`);
 }
 
 /** The names and values of `stats`, in its order. */

@@ -12,6 +12,8 @@ export interface Drain {
   stopped: () => boolean;
   /** Tells the user how far it is. */
   tell: (text: string) => void;
+  /** How long leases are waited for, in milliseconds. */
+  leaseWaitMs: number;
 }
 
 /** So many bytes of bodies are taken at a time at most, as far as can be foreseen. */
@@ -29,6 +31,7 @@ export async function drain(work: Drain, queues: readonly string[] | undefined):
   const { name: place, version } = source;
   const what = version === undefined ? "tells no version, as Starling" : `is version ${version}`;
   tell(`${place} ${what}; ${promiseOf(source)}`);
+  const leasesUntil = performance.now() + work.leaseWaitMs;
   const names = queues ?? (await listQueues(work));
   for (const name of names) {
     const problem = source.problem(name);
@@ -36,6 +39,11 @@ export async function drain(work: Drain, queues: readonly string[] | undefined):
   }
   let moved = 0;
   for (const name of names) {
+    await source.endLeases(name, Math.max(0, leasesUntil - performance.now()));
+  }
+  // Leases that end may have made a queue of dead letters.
+  const { names: now } = queues === undefined ? await source.queues() : { names };
+  for (const name of new Set([...names, ...now])) {
     const count = await drainQueue(work, name, moved);
     tell(`${displayName(name)}: ${count} messages`);
     moved += count;
@@ -123,8 +131,9 @@ async function store(work: Drain, queue: string, messages: readonly MovedMessage
   }
 }
 
-function putOf(queue: string, { flags, body }: MovedMessage): Operation {
-  return { ...newOperation(), kind: "put", queue, flags, body, end: body.length, alone: true };
+function putOf(queue: string, { flags, body, delay, deliveries }: MovedMessage): Operation {
+  const put = { kind: "put", queue, flags, body, end: body.length, alone: true } as const;
+  return { ...newOperation(), ...put, delay, broughtDeliveries: deliveries };
 }
 
 /** Executes one group. @returns how many messages of it are stored, and why the next one is not, if it is not */

@@ -32,13 +32,13 @@ function readerOf(
   place: Place,
   name: string,
   peer: Peer,
-  { reads, isSiberite }: ServerKind,
+  { reads, isSiberite, knowsEarly }: ServerKind,
 ): Reader {
   switch (reads) {
     case "plain":
       return readPlainly(peer, name);
     case "numbered":
-      return readNumbered(place, name, peer);
+      return readNumbered(place, name, peer, knowsEarly);
     case "single":
       return isSiberite ? readSiberite(peer, name) : readSingly(peer, name);
   }

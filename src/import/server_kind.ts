@@ -14,6 +14,8 @@ export interface ServerKind {
   list: "stats queue" | "stats";
   /** Its empty messages look like none, and its cursors like queues. */
   isSiberite: boolean;
+  /** It opens messages before their time, and shows its leases. */
+  knowsEarly: boolean;
 }
 
 /**
@@ -36,17 +38,22 @@ export async function connectToKind(place: Place): Promise<{ peer: Peer; kind: S
   if (version !== undefined && answer.startsWith("CLIENT_ERROR")) {
     const isSiberite = version.startsWith("siberite");
     if (await isStillThere(peer)) {
-      return { peer, kind: { version, reads: "numbered", list: "stats queue", isSiberite } };
+      const knowsEarly = /^(EN|HD)/.test(await ask(peer, "mg drain/peek/leased"));
+      const kind = { version, reads: "numbered", list: "stats queue", isSiberite } as const;
+      return { peer, kind: { ...kind, knowsEarly } };
     }
     const another = await connectPeer(place);
-    return { peer: another, kind: { version, reads: "single", list: "stats", isSiberite } };
+    return {
+      peer: another,
+      kind: { version, reads: "single", list: "stats", isSiberite, knowsEarly: false },
+    };
   }
   if (answer !== "END") throw unexpected(name, "get", answer);
   if (await isCache(peer, name)) {
     throw new DrainError(`${name} is a cache, not a queue: its get leaves the value where it is`);
   }
   const list = version === undefined ? "stats" : "stats queue";
-  return { peer, kind: { version, reads: "plain", list, isSiberite: false } };
+  return { peer, kind: { version, reads: "plain", list, isSiberite: false, knowsEarly: false } };
 }
 
 async function askVersion(peer: Peer, name: string): Promise<string | undefined> {

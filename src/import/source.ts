@@ -3,6 +3,10 @@ export interface MovedMessage {
   /** Unsigned, 32 bits. */
   flags: number;
   body: Buffer;
+  /** How often it was delivered there before. */
+  deliveries: number;
+  /** Milliseconds until it can be delivered. */
+  delay: number;
 }
 
 /** The queues of the other server. */
@@ -22,6 +26,8 @@ export interface Source {
   /** The largest number of messages that can be taken at a time. */
   maxBatch: number;
   queues(): Promise<QueueList>;
+  /** Waits until no message of the queue is leased, at most so many milliseconds; then leases that are left end. */
+  endLeases(queue: string, milliseconds: number): Promise<void>;
   /** Why the queue cannot be drained, in words for the user. */
   problem(queue: string): string | undefined;
   /** Takes the oldest messages of the queue, up to `count`, and adds each to `messages`, the oldest first. */
@@ -29,6 +35,6 @@ export interface Source {
   /** The first `count` messages that were taken from the queue and not confirmed are stored, and can go there. */
   confirm(queue: string, count: number): Promise<void>;
   /** Appends to the queue there. */
-  giveBack(queue: string, { flags, body }: MovedMessage): Promise<void>;
+  giveBack(queue: string, { flags, body }: Pick<MovedMessage, "flags" | "body">): Promise<void>;
   end(): void;
 }

@@ -17,6 +17,8 @@ export interface Key {
   /** pause: how long; 0 is until the queue is resumed. */
   readonly seconds: number;
   readonly action: Action;
+  /** open: also messages that wait for their time. peek: only those that are leased. */
+  readonly scope: Scope;
   /** move, move all, pass: the queue that the message goes to; "" otherwise. */
   readonly target: string;
   /** lease: how long it lasts, in milliseconds. */
@@ -32,11 +34,23 @@ export interface Key {
 /** What the options of a key say. */
 type Options = Pick<
   Key,
-  "target" | "others" | "lease" | "delay" | "before" | "seconds" | "action" | "wait" | "problem"
+  | "target"
+  | "others"
+  | "lease"
+  | "delay"
+  | "before"
+  | "seconds"
+  | "action"
+  | "scope"
+  | "wait"
+  | "problem"
 >;
 
 /** What the client wants with a message: have it, keep it open until it says close, lease it, look at it, or nothing. */
 export type Action = "take" | "open" | "lease" | "move" | "move all" | "peek" | "none";
+
+/** Which messages are meant. */
+export type Scope = "available" | "early" | "leased";
 
 /** Many keys in little memory: the bytes of their line, at most 65,536, and where in them each key starts. */
 export interface KeyTable {
@@ -62,6 +76,8 @@ const FORMS: readonly string[] = [
   "lease=<ms>",
   "delay=<ms>",
   "dead",
+  "early",
+  "leased",
   "to=<queue>",
   "all",
   "or=<queue>",
@@ -149,7 +165,7 @@ function parseKey(text: string): Key {
   const queue = text.slice(0, slash);
   const options = optionsOf(text.slice(slash + 1));
   const problem = queueProblem(queue) ?? options.problem;
-  const { target, others, before, seconds, lease, delay, action, wait } = options;
+  const { target, others, before, seconds, lease, delay, action, scope, wait } = options;
   return {
     text,
     queue,
@@ -161,6 +177,7 @@ function parseKey(text: string): Key {
     lease,
     delay,
     action,
+    scope,
     wait,
     problem,
   };
@@ -206,9 +223,15 @@ function parseOptions(options: string[]): Options {
     lease,
     delay,
     action,
+    scope: scopeOf(has),
     wait: waitMs,
     problem,
   };
+}
+
+function scopeOf(has: (option: string) => boolean): Scope {
+  if (has("early")) return "early";
+  return has("leased") ? "leased" : "available";
 }
 
 /** The value of an option that is a number, the last one given. */
@@ -235,6 +258,7 @@ function plainKey(text: string): Key {
     lease: 0,
     delay: -1,
     action: "take",
+    scope: "available",
     wait: -1,
   } as const;
   return { text, queue: text, plain: true, ...rest, problem };
@@ -290,6 +314,10 @@ function combinationProblem(names: Set<string>): string | undefined {
     `option ${option} does not go with ${[...names].filter((name) => name !== option).join(", ")}`;
   if (names.has(DELAY) && !names.has("abort")) return "option delay= of a get goes with abort only";
   names.delete(DELAY);
+  if (names.has("early") && !names.has("open")) return "option early goes with open only";
+  if (names.has("leased") && !names.has("peek")) return "option leased goes with peek only";
+  names.delete("early");
+  names.delete("leased");
   for (const lonely of ["abort", "dead", PAUSE, "resume"]) {
     if (names.has(lonely) && names.size > 1) return clash(lonely);
   }

@@ -13,6 +13,8 @@ export interface Value {
   ttl?: number;
   /** How often it was delivered by open or lease, this time included. */
   deliveries: number;
+  /** Milliseconds until it could be taken by others, if it had not been; absent: 0. */
+  dueIn?: number;
 }
 
 /** The result of a request, where one word says all of it. */

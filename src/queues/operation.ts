@@ -156,6 +156,12 @@ export interface Operation {
   lease: number;
   /** How often the message was delivered by open or lease. Out: open, lease (this time included), take, peek. In: restore. */
   deliveries: number;
+  /** open: also messages that wait for their time. peek: only those that are leased. */
+  scope: "available" | "early" | "leased";
+  /** open, peek: milliseconds until the message's time has come, or its lease ends; 0: it can be taken. Out. */
+  dueIn: number;
+  /** put: how often the message was delivered before it came here. Only a drain sets it. */
+  broughtDeliveries: number;
   /** release: the deliveries count, as they do unless the server is stopped. */
   inVain: boolean;
   /**
@@ -214,6 +220,9 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     target: "",
     lease: 0,
     deliveries: 0,
+    scope: "available",
+    dueIn: 0,
+    broughtDeliveries: 0,
     inVain: false,
     chained: false,
     alternative: false,

@@ -99,6 +99,8 @@ function storeOver(sqlite: Sqlite): Store {
       withStoreError(() =>
         sqlite.open.statements.delayedFrom.all(queue, from, most).map(({ number }) => number),
       ),
+    waitingFrom: (queue, from, most) =>
+      withStoreError(() => sqlite.open.statements.waitingFrom.all(queue, from, most)),
     firstFree: (queue, from) =>
       withStoreError(() => firstFree(sqlite.open.statements, queue, from)),
     moved: (queue, number) =>

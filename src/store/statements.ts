@@ -2,7 +2,7 @@ import type { Database, Statement } from "bun:sqlite";
 
 import type { DelayedMessage, StoredIds, StoredSegment } from "./batch.ts";
 import { MESSAGE_TABLES, NUMBER_BITS, NUMBER_MASK, VERSION } from "./schema.ts";
-import type { Checkpoint } from "./store.ts";
+import type { Checkpoint, WaitingMessage } from "./store.ts";
 
 /** Of the table `queue`. */
 export interface QueueRow {
@@ -184,6 +184,10 @@ function forDelayed(database: Database) {
     ),
     delayedFrom: database.prepare<{ number: number }, [number, number, number]>(
       `SELECT ${NUMBER} AS number FROM delayed WHERE key >= ${KEY} AND key <= ${LAST_KEY} ORDER BY key LIMIT ?3`,
+    ),
+    waitingFrom: database.prepare<WaitingMessage, [number, number, number]>(
+      `SELECT ${NUMBER} AS number, due, deliveries FROM delayed
+        WHERE key >= ${KEY} AND key <= ${LAST_KEY} ORDER BY key LIMIT ?3`,
     ),
     /** From message ?2 on, before ?3. */
     delayedWithin: database.prepare<{ count: number }, [number, number, number]>(

@@ -50,6 +50,14 @@ export interface Moved {
   reason: string;
 }
 
+/** A delayed message of a queue, whether its time has come or not. */
+export interface WaitingMessage {
+  number: number;
+  /** In milliseconds since 1970. */
+  due: number;
+  deliveries: number;
+}
+
 /** A place in the order of all delayed messages: by due time, then by queue and number. */
 export type DuePlace = Pick<DelayedMessage, "due" | "queue" | "number">;
 
@@ -107,6 +115,8 @@ export interface Store {
   nextDue(after: DuePlace): number | undefined;
   /** Numbers of delayed messages of the queue from `from` on, ascending, at most `most`. */
   delayedFrom(queue: number, from: number, most: number): number[];
+  /** The same, with what is known of them. */
+  waitingFrom(queue: number, from: number, most: number): WaitingMessage[];
   /** The first number from `from` on that is not a delayed message's. */
   firstFree(queue: number, from: number): number;
   /** Where the message came from, and why; undefined when it was set in this queue. */

@@ -96,13 +96,13 @@ describe("commands in any case", () => {
     ["Ms q 9\r\nflush_all\r\n", "HD\r\n"],
     [
       "MG q/PEEK v\r\n",
-      "CLIENT_ERROR unknown option PEEK, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, to=<queue>, all, or=<queue>, pause=<seconds>, resume\r\n",
+      "CLIENT_ERROR unknown option PEEK, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, early, leased, to=<queue>, all, or=<queue>, pause=<seconds>, resume\r\n",
     ],
     ["MG q v f\r\nmG q s\r\n", "VA 3 f7\r\ntwo\r\nHD s9\r\n"],
     ["MG q v\r\nMN\r\n", "EN\r\nMN\r\n"],
     [
       "GET q/CLOSE\r\n",
-      "CLIENT_ERROR unknown option CLOSE, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, to=<queue>, all, or=<queue>, pause=<seconds>, resume\r\n",
+      "CLIENT_ERROR unknown option CLOSE, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, early, leased, to=<queue>, all, or=<queue>, pause=<seconds>, resume\r\n",
     ],
     ["FLUSH q\r\nFlush_All\r\n", "END\r\nOK\r\n"],
     ["STATS queue\n", "STAT q 5/5\r\nEND\r\n"],

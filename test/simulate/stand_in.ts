@@ -89,6 +89,16 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
       );
       return numbers.sort((a, b) => a - b).slice(0, most);
     },
+    waitingFrom(id, from, most) {
+      const rows = [...(disk.queues.get(id)?.delayed.entries() ?? [])]
+        .filter(([number]) => number >= from)
+        .sort(([a], [b]) => a - b);
+      return rows.slice(0, most).map(([number, { due, deliveries }]) => ({
+        number,
+        due,
+        deliveries: deliveries ?? 0,
+      }));
+    },
     firstFree(id, from) {
       const delayed = disk.queues.get(id)?.delayed;
       let free = from;

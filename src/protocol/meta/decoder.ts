@@ -40,7 +40,7 @@ interface Flags {
   meaningless: string;
 }
 
-const GET: Flags = { known: "vfsktcbqOhluENRTPL", meaningless: "" };
+const GET: Flags = { known: "vfsktcbqOhdluENRTPL", meaningless: "" };
 const SET: Flags = { known: "FkbqOscMTIENCPL", meaningless: "C" };
 const DELETE: Flags = { known: "kbqOTEICxPL", meaningless: "Ix" };
 const DEBUG: Flags = { known: "kbqO", meaningless: "" };
@@ -188,6 +188,7 @@ function readFlag(
     case "s":
     case "t":
     case "h":
+    case "d":
       request.tokens.push(letter);
       break;
     case "k":

@@ -82,6 +82,8 @@ function contentOf(token: string, value: Facts | undefined): string | undefined 
       return value && String(value.number);
     case "h":
       return value && String(value.deliveries);
+    case "d":
+      return value && String(value.dueIn ?? 0);
     case "t":
       return value && String(value.ttl ?? -1);
     default:

@@ -80,7 +80,7 @@ function addCopy(local: Local, target: Queue, operation: Operation): void {
   append(target, local.cache, flags, body, start, end, false);
   if (delay > 0) {
     const due = now(local) + delay;
-    delayNew(target, number, due);
+    delayNew(target, number, due, 0);
     expectDue(local, due);
   }
   local.bytes += end - start;

@@ -9,10 +9,14 @@ import { placeFrom, type Segment } from "./segment.ts";
  * are brought into memory is in due.ts.
  */
 
-/** The message that the group has just set is not delivered before it is due, in milliseconds since 1970. */
-export function delayNew(queue: Queue, number: number, due: number): void {
+/**
+ * The message that the group has just set is not delivered before it is due.
+ * @param due in milliseconds since 1970
+ * @param deliveries how often it was delivered before it came here
+ */
+export function delayNew(queue: Queue, number: number, due: number, deliveries: number): void {
   const delivery = (queue.delivery ??= newDelivery());
-  setRow(delivery, number, undefined, { table: "delayed", deliveries: 0, due });
+  setRow(delivery, number, undefined, { table: "delayed", deliveries, due });
   changesOf(delivery).set.push(number);
   delivery.ahead++;
   if (delivery.clear > number) delivery.clear = number;

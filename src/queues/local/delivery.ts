@@ -19,6 +19,8 @@ export interface Delivery {
   counts: Map<number, number>;
   /** Messages whose row is in `delayed`, and that are available or open. */
   brought: Set<number>;
+  /** Those of them that were brought before their time, and when that is: see early.ts. */
+  early: Map<number, number>;
   /** Rows in `delayed`, and those of them from the head on. */
   delayed: number;
   ahead: number;
@@ -65,6 +67,7 @@ export function newDelivery(): Delivery {
     leases: new Map(),
     counts: new Map(),
     brought: new Set(),
+    early: new Map(),
     delayed: 0,
     ahead: 0,
     clear: 0,

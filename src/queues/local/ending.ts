@@ -1,5 +1,6 @@
 import { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
+import { letWait } from "./early.ts";
 import { find } from "./find.ts";
 import { abortCounted, buryOpen } from "./give_back.ts";
 import { abortOpen, closeOpen } from "./held.ts";
@@ -51,6 +52,7 @@ export function release(local: Local, operation: Operation): void {
     if (isThere) touch(local, queue);
     if (isThere && operation.inVain) abortGone(local, queue, consumer);
     else abortOpen(queue, consumer);
+    letWait(local, queue);
   }
 }
 

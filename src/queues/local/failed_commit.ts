@@ -1,6 +1,7 @@
 import type { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
 import { noteMade, noteRemoved } from "./children.ts";
+import { letWait } from "./early.ts";
 import { abandonOpen } from "./held.ts";
 import { undoPauses } from "./pause.ts";
 import { noteFailedSync } from "./recovery.ts";
@@ -82,6 +83,7 @@ export function undoChanges(local: Local): void {
   for (const queue of changed) {
     const before = queue.bytes;
     rollBack(queue, cache);
+    letWait(local, queue);
     if (local.queues.get(queue.name) === queue) local.bytes += queue.bytes - before;
   }
   undoPauses(local);

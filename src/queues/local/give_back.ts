@@ -2,6 +2,7 @@ import { deadQueueOf, type QueueSettings } from "../../config/queue_settings.ts"
 import { loseHeld } from "./damage.ts";
 import { newDelivery, setCount, setLease, setRow } from "./delivery.ts";
 import { expectDue } from "./due_time.ts";
+import { isEarly, letWait } from "./early.ts";
 import { putBack } from "./held.ts";
 import { movedFrom, moveMessage } from "./moving.ts";
 import { removeOpen } from "./open.ts";
@@ -33,6 +34,11 @@ export function abortCounted(
   if (number === undefined) return false;
   consumer.open.delete(queue);
   removeOpen(queue, number);
+  if (pauseMs === undefined && isEarly(queue, number)) {
+    putBack(queue, number);
+    letWait(local, queue);
+    return true;
+  }
   const deliveries = (queue.delivery?.counts.get(number) ?? 0) + 1;
   try {
     giveBack(local, queue, number, deliveries, pauseMs);

@@ -26,6 +26,15 @@ export function toldNumber(number: number, earlier: number): number {
   return number + NUMBERS * (earlier % DELIVERIES);
 }
 
+/** The lease of the message with the lowest number. */
+export function oldestLease({ delivery }: Queue): Lease | undefined {
+  let oldest: Lease | undefined;
+  for (const each of delivery?.leases.values() ?? []) {
+    if (oldest === undefined || each.number < oldest.number) oldest = each;
+  }
+  return oldest;
+}
+
 /** The message, which was just taken, is leased. */
 export function lease(local: Local, queue: Queue, message: Message, milliseconds: number): void {
   const { number, start, end } = message;

@@ -8,6 +8,7 @@ import { createQueue } from "./create.ts";
 import { delayNew } from "./delays.ts";
 import { newDelivery, setCount } from "./delivery.ts";
 import { expectDue } from "./due_time.ts";
+import { bringEarly, dueIn, letWait } from "./early.ts";
 import { changeLease, changeOpen, release } from "./ending.ts";
 import { mayExpire } from "./expiry.ts";
 import { noteExpires } from "./expiry_steps.ts";
@@ -15,7 +16,7 @@ import { find, postpone } from "./find.ts";
 import { type Flush, flushQueue } from "./flush.ts";
 import { closeSource, findSource, moveAll, passOpen, takesMoved } from "./hand_over.ts";
 import { abandonOpen, keepOpen, putBack } from "./held.ts";
-import { failIfFull, lease, leaseNumber } from "./leases.ts";
+import { failIfFull, lease, leaseNumber, oldestLease, toldNumber } from "./leases.ts";
 import { moveMessage } from "./moving.ts";
 import { findFresh, findOldest } from "./oldest.ts";
 import { isRepeat, rememberId } from "./once.ts";
@@ -28,7 +29,7 @@ import {
   noteGone,
   type Queue,
 } from "./queue.ts";
-import { consumeHead } from "./reading.ts";
+import { consumeHead, findHeld } from "./reading.ts";
 import { dropOldest, hasDroppedMuch, hasRoom } from "./room.ts";
 import { singleSegment } from "./segment.ts";
 import { giveBackHeld, removeMessage, returnAll, returnMessage } from "./single.ts";
@@ -48,11 +49,13 @@ export function executeKind(local: Local, operation: Operation): void {
     case "put":
       return put(local, operation);
     case "take":
-    case "open":
     case "lease":
     case "move":
-    case "peek":
       return take(local, operation);
+    case "open":
+      return operation.scope === "early" ? openEarly(local, operation) : take(local, operation);
+    case "peek":
+      return operation.scope === "leased" ? peekLeased(local, operation) : take(local, operation);
     case "move all":
       return moveAll(local, operation);
     case "pass":
@@ -154,9 +157,9 @@ function put(local: Local, operation: Operation): void {
   const expires = settings.readsExptime ? operation.expires : 0;
   if (expires !== 0 || queue.expiry !== undefined) noteExpires(queue, expires);
   append(queue, local.cache, flags, body, start, end, alone);
-  if (operation.delay > 0) {
+  if (operation.delay > 0 || operation.broughtDeliveries > 0) {
     const due = now(local) + operation.delay;
-    delayNew(queue, operation.number, due);
+    delayNew(queue, operation.number, due, operation.broughtDeliveries);
     expectDue(local, due);
   }
   if (operation.id !== "") rememberId(local, queue, operation.id, operation.number);
@@ -201,6 +204,7 @@ function take(local: Local, operation: Operation): void {
   touch(local, queue);
   operation.provisional = true;
   operation.ttl = -1;
+  operation.dueIn = 0;
   if (!findOldest(local, queue, operation)) return;
   if (mayExpire(local, queue) && !findFresh(local, queue, operation)) return;
   const { fits, flags, start, end, number } = operation;
@@ -232,6 +236,48 @@ function take(local: Local, operation: Operation): void {
   } else {
     noteGone(queue, number, end - start);
     local.bytes -= end - start;
+  }
+}
+
+/** Opens the oldest message, also one that waits for its time. */
+function openEarly(local: Local, operation: Operation): void {
+  const queue = find(local, operation);
+  if (queue === undefined) return take(local, operation);
+  touch(local, queue);
+  if (!bringEarly(local, queue)) {
+    operation.session.postponed = true;
+    operation.outcome = "postponed";
+    return;
+  }
+  try {
+    take(local, operation);
+    operation.dueIn = dueIn(local, queue, operation.number);
+  } finally {
+    // Unless it was opened.
+    letWait(local, queue);
+  }
+}
+
+/** Reads the leased message with the lowest number. */
+function peekLeased(local: Local, operation: Operation): void {
+  const queue = find(local, operation);
+  const lease = queue && oldestLease(queue);
+  if (queue !== undefined) touch(local, queue);
+  operation.provisional = true;
+  local.changes.costly++;
+  if (lease === undefined || !findHeld(queue as Queue, local.store, lease.number, operation)) {
+    operation.outcome = "absent";
+    return;
+  }
+  const { fits, flags, start, end } = operation;
+  operation.number = toldNumber(lease.number, lease.deliveries - 1);
+  operation.deliveries = lease.deliveries;
+  operation.ttl = -1;
+  operation.dueIn = Math.max(0, lease.due - now(local));
+  if (fits !== undefined && !fits(flags, end - start, operation.number)) {
+    operation.outcome = "too large";
+  } else if (!isTooMuch(operation)) {
+    local.changes.bytes += end - start;
   }
 }
 

@@ -2,6 +2,7 @@ import { type Store, type StoredQueue, StoreError } from "../../store/store.ts";
 import { dropAll } from "./cache.ts";
 import { newChildren } from "./children.ts";
 import { newDelivery, takeStoredDelivery } from "./delivery.ts";
+import { letWait } from "./early.ts";
 import { abandonOpen } from "./held.ts";
 import { listOpen, removeOpen } from "./open.ts";
 import { setPaused } from "./pause.ts";
@@ -68,11 +69,8 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   }
 }
 
-function reset(
-  { cache, store, watcher, clock, due }: Local,
-  queue: Queue,
-  stored: StoredQueue,
-): void {
+function reset(local: Local, queue: Queue, stored: StoredQueue): void {
+  const { cache, store, watcher, clock, due } = local;
   const { head, tail, bytes, held } = stored;
   dropAll(cache, queue);
   queue.stored = { queue: queue.id, head, tail, bytes };
@@ -94,6 +92,7 @@ function reset(
     consumer.open.delete(queue);
   }
   restoreHeld(queue);
+  letWait(local, queue);
   const messages = countAvailable(queue);
   if (isPaused(queue, clock.calendar())) return;
   if (messages > 0 && watcher.isAwaited(queue.name)) watcher.ready(queue.name, messages);

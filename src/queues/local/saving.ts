@@ -235,6 +235,7 @@ function markDeliverySaved(queue: Queue, delivery: Delivery): void {
   if (changes === undefined) return;
   const listed = queue.listed ?? new Set();
   for (const [number, { now }] of changes.rows) {
+    delivery.early.delete(number);
     if (now?.table === "held" && now.lease === undefined) listed.add(number);
     else listed.delete(number);
   }

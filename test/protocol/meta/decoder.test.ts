@@ -109,7 +109,7 @@ const gets: Row[] = [
     "a bad option",
     "mg q/wait\r\n",
     no(
-      "CLIENT_ERROR unknown option wait, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, to=<queue>, all, or=<queue>, pause=<seconds>, resume",
+      "CLIENT_ERROR unknown option wait, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, early, leased, to=<queue>, all, or=<queue>, pause=<seconds>, resume",
     ),
   ],
   ["many spaces", "  mg   q   v  \r\n", mg("q", [], true)],

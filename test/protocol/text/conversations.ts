@@ -51,7 +51,7 @@ export function fatal(answer: string): Found {
 const ERROR = refused("ERROR");
 const unknownOption = (option: string) =>
   refused(
-    `CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, to=<queue>, all, or=<queue>, pause=<seconds>, resume`,
+    `CLIENT_ERROR unknown option ${option}, known are t=<ms>, open, close, abort, peek, lease=<ms>, delay=<ms>, dead, early, leased, to=<queue>, all, or=<queue>, pause=<seconds>, resume`,
   );
 const meaningless = (verb: string) => `CLIENT_ERROR ${verb} has no meaning for a queue, use set`;
 
