@@ -23,8 +23,8 @@ interface Count {
 }
 
 /**
- * Whether the messages that can be taken have at least `missing` bytes. In a queue that is above its limits, since these
- * were lowered, only `length` bytes are looked for where that takes reading: what is above the limit goes anyway.
+ * Whether the messages that can be taken have at least `missing` bytes. In a queue that is far above its limits, since
+ * these were lowered, only `length` bytes are looked for where that takes reading: what is above the limit goes anyway.
  * @throws StoreError
  */
 export function canFree(local: Local, queue: Queue, missing: number, length: number): boolean {
@@ -34,7 +34,7 @@ export function canFree(local: Local, queue: Queue, missing: number, length: num
     for (const open of listOpen(queue)) openBytes += open.length;
     return queue.bytes - openBytes >= missing;
   }
-  const needed = Math.min(missing, length);
+  const needed = missing - length <= READ_AHEAD ? missing : length;
   const reads = MOST_READS + READS_FOR_NEEDED * Math.ceil(needed / READ_AHEAD);
   const count = { bytes: needed, reads };
   countReturned(local, queue, count);

@@ -140,6 +140,8 @@ function put(local: Local, operation: Operation): void {
     operation.outcome = "unheld";
     return;
   }
+  // That it is held may be the group's own doing.
+  if (source !== undefined && isChanged(local)) operation.provisional = true;
   const isBelowAll = local.bytes + length <= limits.bytes;
   if (!isBelowAll || !hasRoom(queue, settings, length)) {
     if (!isBelowAll) operation.provisional = isChanged(local);
