@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 
 /** Bytes of the header of the log, and of a frame; a page follows that (https://sqlite.org/walformat.html#walfile). */
 const LOG_HEADER = 32;
@@ -52,8 +52,8 @@ export function hasUncountedCommit(log: string, frames: number): boolean {
  * @param frames how many count
  */
 export function lacksFrames(log: string, inode: number | undefined, frames: number): boolean {
-  if (!existsSync(log)) return false;
-  const fd = openSync(log, "r");
+  const fd = openIfPossible(log);
+  if (fd === undefined) return false;
   try {
     const { ino, size } = fstatSync(fd);
     if (ino !== inode) return false;
@@ -63,6 +63,15 @@ export function lacksFrames(log: string, inode: number | undefined, frames: numb
     return !hasHeader || size < LOG_HEADER + frames * step;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Undefined when there is no such file, or no descriptor is left: then it is looked at the next time. */
+function openIfPossible(file: string): number | undefined {
+  try {
+    return openSync(file, "r");
+  } catch {
+    return undefined;
   }
 }
 

@@ -124,6 +124,7 @@ test.each([
   ["\xff\0/peek/t=5", { queue: "\xff\0", action: "peek", before: undefined, wait: 5 }],
 ])("the options of %j", (text, expected) => {
   expect(read(text)).toEqual({
+    scope: "available",
     lease: 0,
     delay: -1,
     target: "",

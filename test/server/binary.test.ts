@@ -127,7 +127,7 @@ describe.each(sockets)("%s", (_kind, options) => {
   });
 
   test("what a queue has no meaning for, and what nobody knows, leaves the connection in step", async () => {
-    for (const opcode of [0x02, 0x03, 0x05, 0x0e, 0x12, 0x1c, 0x1d, 0x20, 0x21, 0x22, 0x55, 0xff]) {
+    for (const opcode of [0x02, 0x03, 0x05, 0x0e, 0x12, 0x30, 0x3a, 0x20, 0x21, 0x22, 0x55, 0xff]) {
       const parts = { key: "q", extras: "12345678", value: noop.toString("latin1") };
       const answer = await client.ask(opcode, parts);
       expect(answer).toEqual({ status: status.unknown, value: "Unknown command" });

@@ -25,7 +25,7 @@ interface Open {
 /** What the page is told of the open messages of a queue. */
 async function opened(web: Web, queue: string): Promise<Open[]> {
   const response = await web.get(`/data/overview?queue=${queue}`);
-  return ((await response.json()) as { opened: Open[] }).opened;
+  return ((await response.json()) as { held: { open: Open[] } }).held.open;
 }
 
 async function stat(name: string, command = "stats"): Promise<number> {
@@ -113,7 +113,7 @@ test("where IPv6 is spoken, too", async () => {
   await consumer.put("q", "x");
   await consumer.ask("mg q/open");
   const response = await fetch(`http://127.0.0.1:${port}/data/overview?queue=q`);
-  const { opened } = (await response.json()) as { opened: Open[] };
-  expect(opened[0]?.client).toMatch(/^\[::1\]:\d+$/);
+  const { held } = (await response.json()) as { held: { open: Open[] } };
+  expect(held.open[0]?.client).toMatch(/^\[::1\]:\d+$/);
   await six.stop();
 });
