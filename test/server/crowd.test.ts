@@ -82,9 +82,12 @@ describe("10,000 that wait for one queue", () => {
     await waiting(server, "q", count);
     expect(memoryOf(server.pid) - before).toBeLessThan(200 * MB);
 
-    const used = cpuTime(server.pid);
-    await Bun.sleep(1000);
-    expect(cpuTime(server.pid) - used).toBeLessThan(200);
+    // What it is doing about their arrival comes to an end.
+    await eventually("a second without work", async () => {
+      const used = cpuTime(server.pid);
+      await Bun.sleep(1000);
+      return cpuTime(server.pid) - used < 100 ? true : undefined;
+    });
 
     const client = await server.connect();
     for (let n = 0; n < count; n += 1000) {
