@@ -25,6 +25,12 @@ s = socket.create_connection(("${HERE}", ${port})); s.sendall(b"${line}\\r\\n");
   return Bun.spawn(["ip", "netns", "exec", SPACE, "python3", "-c", code]);
 }
 
+/** A worker that has ended never comes: it may not have reached the server. */
+async function untilLater(): Promise<void> {
+  await Bun.sleep(50);
+  for (const { exitCode } of workers) assert.equal(exitCode, null, "a worker has ended");
+}
+
 const flags = ["-v", "-u", "root", "-p", "0", "-H", scratch()];
 ip(`netns add ${SPACE}`);
 const server = launch(flags);
@@ -45,10 +51,10 @@ try {
   };
   for (const queue of ["idle", "waiting"]) await client.put(queue, "x");
   workers.push(worker(Number(port), "get idle/open"));
-  while ((await detail("idle", "open")) === 0) await Bun.sleep(50);
+  while ((await detail("idle", "open")) === 0) await untilLater();
   assert.equal(await client.take("waiting"), "x");
   workers.push(worker(Number(port), "get waiting/t=1000000/open"));
-  while ((await detail("waiting", "waiters")) === 0) await Bun.sleep(50);
+  while ((await detail("waiting", "waiters")) === 0) await untilLater();
 
   ip(`netns exec ${SPACE} ip link set ${THEIRS} down`);
   await client.put("waiting", "x");
