@@ -95,15 +95,19 @@ describe("a handshake that is not finished", () => {
 
   test("makes room for others when there are very many", async () => {
     const other = await startTls();
-    const many = await Promise.all(Array.from({ length: 1100 }, () => silent(other.port)));
+    // One that is ended at once may not even know that it was connected.
+    const connecting = Array.from({ length: 1100 }, () => silent(other.port).catch(() => "gone"));
+    const many = await Promise.all(connecting);
     // The oldest are ended without waiting for their time.
     const gone = await Promise.race(
-      [...many.slice(0, 20)].map(({ ended }) => ended.then(() => "gone")),
+      many
+        .slice(0, 20)
+        .map((one) => (typeof one === "string" ? one : one.ended.then(() => "gone"))),
     );
     expect(gone).toBe("gone");
     const client = await other.connect();
     await client.inStep();
-    for (const { socket } of many) socket.terminate();
+    for (const one of many) if (typeof one !== "string") one.socket.terminate();
     await other.stop();
   });
 });
