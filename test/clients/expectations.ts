@@ -187,7 +187,7 @@ export const EXPECTATIONS: readonly Expectation[] = [
     what: "whether an item was hit",
     sent: "ms h 1\r\nx\r\nmg h h l s\r\n",
     memcached: "HD\r\nHD h0 l0 s1\r\n",
-    here: "HD\r\nHD s1\r\n",
+    here: "HD\r\nHD h0 s1\r\n",
   },
   {
     what: "an item made by a get",
