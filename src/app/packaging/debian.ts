@@ -74,7 +74,7 @@ function controlOf({ version, architecture }: DebianPackage, size: number): Pack
     "Section: net",
     "Priority: optional",
     "Description: persistent message queue that speaks the memcached protocol",
-    " A set appends a message to a queue, a get takes the oldest one: any memcached",
+    " A set appends a message to a queue, a get takes the oldest one. Any memcached",
     " client is a queue client. What is answered STORED is on disk. The server is one",
     " executable, and keeps its queues in one SQLite database.",
     "",
