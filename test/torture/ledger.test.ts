@@ -36,7 +36,7 @@ function store(ledger: Ledger, count: number): Sent[] {
 }
 
 function valueOf(sent: Sent): Value {
-  return { key: QUEUE, flags: flagsOf(sent), body: makeBody(sent, sent.length) };
+  return { key: QUEUE, flags: flagsOf(sent), body: makeBody(sent, sent.length), number: 0 };
 }
 
 function read(ledger: Ledger, sent: Sent, how: "take" | "open" = "take", askedAt = tick(ledger)) {

@@ -8,6 +8,7 @@ import { memory } from "../hostile/memory.ts";
 import { parser } from "../hostile/parser.ts";
 import { newRandom } from "../protocol/random.ts";
 import { crash } from "./crash.ts";
+import { delivery } from "./delivery.ts";
 import { disk } from "./disk.ts";
 import { failing } from "./failing.ts";
 import { helpText, readOptions } from "./options.ts";
@@ -17,7 +18,9 @@ import { soak } from "./soak.ts";
 import { sync } from "./sync.ts";
 import { torn } from "./torn.ts";
 
-const PARTS: readonly Part[] = [...[crash, torn, sync, failing, disk, parser, fuzz, memory, soak]];
+const PARTS: readonly Part[] = [
+  ...[crash, delivery, torn, sync, failing, disk, parser, fuzz, memory, soak],
+];
 
 const COLUMNS: Column[] = [
   { title: "part", width: 10, right: false },

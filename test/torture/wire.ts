@@ -7,6 +7,8 @@ export interface Value {
   key: string;
   flags: number;
   body: Buffer;
+  /** As `gets` tells it; 0 in the answer to a `get`. */
+  number: number;
 }
 
 /** What is answered: the messages or STAT lines, and the line that ends the answer. */
@@ -43,7 +45,7 @@ export interface Wire {
 
 /** How long an answer may take, milliseconds. */
 const PATIENCE = 20_000;
-const VALUE = /^VALUE ([^ ]+) (\d+) (\d+)/;
+const VALUE = /^VALUE ([^ ]+) (\d+) (\d+)(?: (\d+))?$/;
 
 /** @param idle called whenever answers were read */
 export async function connect(
@@ -81,7 +83,7 @@ export async function connect(
     const end = input.indexOf("\r\n", from);
     if (end < 0) return 0;
     const line = input.toString("latin1", from, end);
-    const [, key = "", flags, length] = VALUE.exec(line) ?? [];
+    const [, key = "", flags, length, number = "0"] = VALUE.exec(line) ?? [];
     if (length === undefined) {
       readLine(line);
       return end + 2 - from;
@@ -94,6 +96,7 @@ export async function connect(
       key,
       flags: Number(flags),
       body: Buffer.from(input.subarray(end + 2, stop)),
+      number: Number(number),
     });
     return stop + 2 - from;
   }
