@@ -91,6 +91,10 @@ function storeOver(sqlite: Sqlite): Store {
       ),
     measure: (queue, from, rows) =>
       withStoreError(() => measure(sqlite.open.statements, queue, from, rows)),
+    leasedFrom: (queue, from, most) =>
+      withStoreError(() =>
+        sqlite.open.statements.leasedFrom.all(queue, from, most).map(({ number }) => number),
+      ),
     due: (after, until, most) =>
       withStoreError(() => dueMessages(sqlite.open.statements, after, until, most)),
     nextDue: ({ queue, number, due }) =>

@@ -1,7 +1,7 @@
 import type { Database, Statement } from "bun:sqlite";
 
 import type { DelayedMessage, StoredIds, StoredSegment } from "./batch.ts";
-import { MESSAGE_TABLES, NUMBER_BITS, NUMBER_MASK, VERSION } from "./schema.ts";
+import { LEASED, MESSAGE_TABLES, NUMBER_BITS, NUMBER_MASK, VERSION } from "./schema.ts";
 import type { Checkpoint, WaitingMessage } from "./store.ts";
 
 /** Of the table `queue`. */
@@ -128,6 +128,10 @@ function forQueues(database: Database) {
       `INSERT OR REPLACE INTO held (key, kind, deliveries, due, lease) VALUES (${KEY}, ?3, ?4, ?5, ?6)`,
     ),
     release: database.prepare<void, [number, number]>(`DELETE FROM held WHERE key = ${KEY}`),
+    leasedFrom: database.prepare<{ number: number }, [number, number, number]>(
+      `SELECT ${NUMBER} AS number FROM held
+        WHERE key >= ${KEY} AND key <= ${LAST_KEY} AND kind = ${LEASED} ORDER BY key LIMIT ?3`,
+    ),
   };
 }
 

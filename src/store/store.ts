@@ -109,6 +109,8 @@ export interface Store {
    * alone: a segment of which only the body is damaged counts.
    */
   measure(queue: number, from: number, rows: number): Measure;
+  /** Numbers of leased messages of the queue from `from` on, ascending, at most `most`. */
+  leasedFrom(queue: number, from: number, most: number): number[];
   /** Delayed messages of all queues behind `after` that are due up to `until`, the earliest first, at most `most`. */
   due(after: DuePlace, until: number, most: number): DueMessage[];
   /** When the first delayed message behind `after` is due; undefined when there is none. */

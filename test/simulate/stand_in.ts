@@ -83,6 +83,12 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
         .filter(({ due }) => due <= until)
         .slice(0, most),
     nextDue: (after) => allDelayed(disk, after)[0]?.due,
+    leasedFrom(id, from, most) {
+      const numbers = [...(disk.queues.get(id)?.held.entries() ?? [])].flatMap(
+        ([number, { lease }]) => (number >= from && lease !== undefined ? [number] : []),
+      );
+      return numbers.sort((a, b) => a - b).slice(0, most);
+    },
     delayedFrom(id, from, most) {
       const numbers = [...(disk.queues.get(id)?.delayed.keys() ?? [])].filter(
         (number) => number >= from,

@@ -143,12 +143,7 @@ export function oldestNumber(queue: Queue): number {
  * Adds the held numbers from `from` up to `to` to a list: the returned ones, ascending, then open ones in any order.
  */
 export function addHeld(queue: Queue, from: number, to: number, numbers: number[]): void {
-  const returned = queue.returned ?? [];
-  for (let i = lowerBound(returned, from); i < returned.length; i++) {
-    const number = returned[i] as number;
-    if (number >= to) break;
-    numbers.push(number);
-  }
+  addReturned(queue, from, to, numbers, Infinity);
   // The head may pass a few messages while thousands are open, or millions while one is.
   if (to - from < countOpen(queue)) {
     for (let number = from; number < to; number++) {
@@ -157,6 +152,23 @@ export function addHeld(queue: Queue, from: number, to: number, numbers: number[
   } else {
     for (const { number } of listOpen(queue))
       if (number >= from && number < to) numbers.push(number);
+  }
+}
+
+/** Adds the returned numbers from `from` up to `to`, at most `most`, ascending. */
+export function addReturned(
+  queue: Queue,
+  from: number,
+  to: number,
+  numbers: number[],
+  most: number,
+): void {
+  const returned = queue.returned ?? [];
+  const first = lowerBound(returned, from);
+  for (let i = first; i < returned.length && i - first < most; i++) {
+    const number = returned[i] as number;
+    if (number >= to) break;
+    numbers.push(number);
   }
 }
 

@@ -119,7 +119,7 @@ export function returnAll(local: Local, operation: Operation): void {
   operation.provisional = isChanged(local);
   const { changes } = local;
   const bytes = changes.bytes + BUDGET_BYTES;
-  const numbers = oldestNumbers(queue, PORTION, cursor.after);
+  const numbers = oldestNumbers(local, queue, PORTION, cursor.after);
   for (const number of numbers) {
     if (number >= cursor.until) return;
     if (changes.bytes >= bytes) break;
