@@ -21,7 +21,7 @@ const PAGE_CACHE_SHARE = 1 / 4;
  * Makes what root must make for the user that the server will be, becomes that user, and opens the database.
  * @param user undefined when this process stays the user that it is
  */
-export function composeEngine(options: Options, user: User | undefined): Engine {
+export async function composeEngine(options: Options, user: User | undefined): Promise<Engine> {
   const { pidFile } = options;
   makeHome(options.home, user);
   // After the lock of the directory: a server that runs on it keeps its PID file.

@@ -35,13 +35,13 @@ export async function bringOver(
     tls: readPeerTls(options),
     login: readLogin(options),
   });
-  const engine = composeEngine(withoutLimits(options), user);
+  const engine = await composeEngine(withoutLimits(options), user);
   try {
     const moved = await moveAll(engine, source, options.queues, signals);
     tell(`moved ${moved} messages from ${source.name}`);
   } finally {
     source.end();
-    engine.backend.close();
+    await engine.backend.close();
   }
   process.exit(0);
 }

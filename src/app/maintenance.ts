@@ -1,6 +1,6 @@
 import type { Options } from "../config/options.ts";
 import { type Clients, evictStalled } from "../net/clients.ts";
-import { type Backend, BackendError } from "../queues/backend.ts";
+import { type Backend, BackendError, type Later } from "../queues/backend.ts";
 import { info, verbosity, warn } from "../util/log.ts";
 import { limitGarbage } from "./garbage.ts";
 
@@ -21,9 +21,9 @@ export function startMaintenance(options: Options, clients: Clients): () => void
     maintainBackend(backend),
     limitGarbage(options.memory + MAX_OTHER_MEMORY),
     every(STALL_INTERVAL, () => evictStalled(clients)),
-    everySeconds(options.checkpointSeconds, () => orWarn(() => backend.checkpoint("full"))),
-    everySeconds(options.trickleSeconds, () => orWarn(() => backend.checkpoint("trickle"))),
-    everySeconds(options.statsSeconds, () => logQueues(backend)),
+    everySeconds(options.checkpointSeconds, () => void orWarn(() => backend.checkpoint("full"))),
+    everySeconds(options.trickleSeconds, () => void orWarn(() => backend.checkpoint("trickle"))),
+    everySeconds(options.statsSeconds, () => void orWarn(() => logQueues(backend))),
   ];
   return () => {
     for (const end of ends) end();
@@ -32,12 +32,16 @@ export function startMaintenance(options: Options, clients: Clients): () => void
 
 /** Does the work that can wait, a portion at a time. */
 function maintainBackend(backend: Backend): () => void {
+  let isEnded = false;
   let timer = setTimeout(work, IDLE_PAUSE);
-  function work(): void {
-    const hasMore = orWarn(() => backend.maintain()) ?? false;
-    timer = setTimeout(work, hasMore ? BUSY_PAUSE : IDLE_PAUSE);
+  async function work(): Promise<void> {
+    const hasMore = (await orWarn(() => backend.maintain())) ?? false;
+    if (!isEnded) timer = setTimeout(work, hasMore ? BUSY_PAUSE : IDLE_PAUSE);
   }
-  return () => clearTimeout(timer);
+  return () => {
+    isEnded = true;
+    clearTimeout(timer);
+  };
 }
 
 /** @param seconds 0 is never */
@@ -50,20 +54,23 @@ function every(milliseconds: number, work: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-function logQueues(backend: Backend): void {
+async function logQueues(backend: Backend): Promise<void> {
   if (verbosity() === 0) return;
   let listed = 0;
-  for (const { name, sets, gets } of backend.summaries()) {
-    if (++listed > MAX_LISTED) break;
-    info(`queue ${name} ${sets}/${gets}`);
+  for await (const portion of backend.summaries()) {
+    for (const { name, sets, gets } of portion) {
+      if (++listed > MAX_LISTED) break;
+      info(`queue ${name} ${sets}/${gets}`);
+    }
+    if (listed > MAX_LISTED) break;
   }
   if (listed > MAX_LISTED) info(`${backend.usage().queues - MAX_LISTED} more queues`);
 }
 
 /** For work whose result no client waits for. */
-function orWarn<T>(work: () => T): T | undefined {
+async function orWarn<T>(work: () => Later<T>): Promise<T | undefined> {
   try {
-    return work();
+    return await work();
   } catch (error) {
     if (!(error instanceof BackendError)) throw error;
     warn(error.message);

@@ -87,7 +87,7 @@ async function serve(options: Options, channel: StarterChannel): Promise<void> {
   const listeners: Stoppable[] = [...queueListeners, ...web];
   signals.stop = async () => closeListeners(options, listeners);
   try {
-    const engine = composeEngine(options, user);
+    const engine = await composeEngine(options, user);
     if (accounts !== undefined) demandAccounts(engine, accounts);
     const clients = newClients(engine, options.connections);
     clients.tls = tls;

@@ -26,8 +26,8 @@ export async function stopServer(
   for (const listener of listeners) listener.stop();
   endMaintenance();
   await finishConnections(clients);
-  finishTurns(clients.engine);
-  clients.engine.backend.close();
+  while (!finishTurns(clients.engine)) await nextLoopTurn();
+  await clients.engine.backend.close();
   closeListeners(options, []);
 }
 
@@ -46,7 +46,8 @@ async function finishConnections({ connections, engine }: Clients): Promise<void
   let written = stats.bytesWritten;
   let progress = performance.now();
   while ([...connections].some(isUnfinished) && performance.now() - progress < MAX_STALL) {
-    if (stats.bytesWritten !== written) progress = performance.now();
+    // A backend that answers later has its time.
+    if (stats.bytesWritten !== written || engine.executing) progress = performance.now();
     written = stats.bytesWritten;
     await nextLoopTurn();
   }

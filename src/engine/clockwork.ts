@@ -27,14 +27,25 @@ export function setDueTimer(engine: Engine): void {
   });
 }
 
-/** Lets the backend do what is due, if the timer has fired, and all that was asked for before is done. */
-export function doDue({ due, backend, closed }: Engine): void {
-  if (!due.isAsked || !isDone(closed)) return;
+/**
+ * Lets the backend do what is due, if the timer has fired, and all that was asked for before is done.
+ * @param done called if the backend answers later: nothing is executed before that
+ */
+export function doDue(engine: Engine, done: () => void): void {
+  const { due, backend, closed } = engine;
+  if (!due.isAsked || engine.executing || !isDone(closed)) return;
   due.isAsked = false;
   try {
-    backend.doDue();
+    const answer = backend.doDue();
+    if (answer === undefined) return;
+    engine.executing = true;
+    void answer.catch(warnOfFailure).then(done);
   } catch (cause) {
-    if (!(cause instanceof BackendError)) throw cause;
-    warn(cause.message);
+    warnOfFailure(cause);
   }
+}
+
+function warnOfFailure(cause: unknown): void {
+  if (!(cause instanceof BackendError)) throw cause;
+  warn(cause.message);
 }

@@ -1,6 +1,7 @@
 import { writeBytes } from "../protocol/buffer.ts";
 import type { Key } from "../protocol/key.ts";
 import { keyCount, keyOf, type Request } from "../protocol/request.ts";
+import type { ReplyRoom } from "../queues/room.ts";
 import { sendRun } from "./delivery.ts";
 import { actionOf, isEither, leaseOf, targetsOf } from "./either.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
@@ -15,7 +16,7 @@ import {
   traceReply,
   withoutReply,
 } from "./replies.ts";
-import { type Room, roomFor } from "./room.ts";
+import { limitRoom, roomFor } from "./room.ts";
 import type { Stats } from "./stats.ts";
 import { beginWait, forgetWait, keepWaiting, offer } from "./waiters.ts";
 import { PEEK, PLAIN } from "./weights.ts";
@@ -76,7 +77,7 @@ export function stepGet(engine: Engine, session: Session, request: Request): voi
   session.stepping = true;
 }
 
-function addPart(engine: Engine, session: Session, request: Request, room?: Room): void {
+function addPart(engine: Engine, session: Session, request: Request, room?: ReplyRoom): void {
   const keys = keyCount(request);
   const from = session.nextKey;
   const to = Math.min(keys, from + MAX_KEYS);
@@ -143,7 +144,7 @@ function addChecks(engine: Engine, session: Session, request: Request): void {
 }
 
 /** Adds a get of one message: what comes before it for each key, and then the queues in their order. */
-function addEither(engine: Engine, session: Session, request: Request, room?: Room): void {
+function addEither(engine: Engine, session: Session, request: Request, room?: ReplyRoom): void {
   request.keys.forEach((key, i) => addBefore(engine, session, request, key, i));
   for (const [i, { queue, action, keyIndex }] of targetsOf(request).entries()) {
     const key = keyOf(request, keyIndex);
@@ -151,7 +152,7 @@ function addEither(engine: Engine, session: Session, request: Request, room?: Ro
     const entry = addOperation(engine, action, session, request, key, keyIndex);
     entry.queue = queue;
     entry.alternative = i > 0;
-    entry.fits = room?.(key.text.length);
+    limitRoom(entry, room, key.text.length);
   }
 }
 
@@ -160,7 +161,7 @@ function addKey(
   session: Session,
   request: Request,
   index: number,
-  room: Room | undefined,
+  room: ReplyRoom | undefined,
 ): void {
   const key = keyOf(request, index);
   const action = actionOf(request, key);
@@ -168,7 +169,7 @@ function addKey(
   addBefore(engine, session, request, key, index);
   if (action === "none") return;
   const entry = addOperation(engine, action, session, request, key, index);
-  entry.fits = room?.(key.text.length);
+  limitRoom(entry, room, key.text.length);
 }
 
 function addBefore(

@@ -67,6 +67,8 @@ function newEntry(session: Session, request: Request): Entry {
     dueIn: 0,
     broughtDeliveries: 0,
     queueId: 0,
+    besides: 0,
+    most: Infinity,
     until: 0,
     keyIndex: 0,
     queue: "",
@@ -74,7 +76,7 @@ function newEntry(session: Session, request: Request): Entry {
     request,
     body: NOTHING,
     consumer: undefined,
-    fits: undefined,
+    room: undefined,
     cursor: undefined,
     counts: undefined,
     summaries: undefined,
@@ -114,7 +116,7 @@ function removeEntry({ entries }: Group, index: number): void {
 function forget(entry: Entry): void {
   if (entry.body !== NOTHING) entry.body = NOTHING;
   if (entry.consumer !== undefined) entry.consumer = undefined;
-  if (entry.fits !== undefined) entry.fits = undefined;
+  if (entry.room !== undefined) entry.room = undefined;
   if (entry.cursor !== undefined) entry.cursor = undefined;
   if (entry.counts !== undefined) entry.counts = undefined;
   if (entry.summaries !== undefined) entry.summaries = undefined;

@@ -1,5 +1,5 @@
 import { newBytes } from "../protocol/buffer.ts";
-import type { Backend, Watcher } from "../queues/backend.ts";
+import type { Backend, Later, Watcher } from "../queues/backend.ts";
 import { setDueTimer } from "./clockwork.ts";
 import { noteFailure } from "./commits.ts";
 import type { Engine } from "./engine.ts";
@@ -14,16 +14,42 @@ export function newEngine(
   runtime: Runtime,
   open: (watcher: Watcher) => Backend,
 ): Engine {
-  const watcher: Watcher = {
+  const engine = withoutBackend(settings, runtime);
+  return begin(engine, open(watcherOf(engine)));
+}
+
+/** The same, with a backend that takes its time to open. */
+export async function openEngine(
+  settings: Settings,
+  runtime: Runtime,
+  open: (watcher: Watcher) => Later<Backend>,
+): Promise<Engine> {
+  const engine = withoutBackend(settings, runtime);
+  return begin(engine, await open(watcherOf(engine)));
+}
+
+type Headless = Omit<Engine, "backend">;
+
+function begin(state: Headless, backend: Backend): Engine {
+  const engine: Engine = Object.assign(state, { backend });
+  setDueTimer(engine);
+  return engine;
+}
+
+function watcherOf(engine: Headless): Watcher {
+  return {
     isAwaited: (queue) => engine.waiters.has(queue) || engine.closed.sought.has(queue),
     ready(queue, messages) {
       engine.ready.set(queue, messages);
       engine.requestTurn();
     },
     committed: (milliseconds) => void (engine.wroteMs = milliseconds),
-    failed: (reason) => noteFailure(engine.stats.commits, runtime, reason),
+    failed: (reason) => noteFailure(engine.stats.commits, engine.runtime, reason),
   };
-  const state: Omit<Engine, "backend"> = {
+}
+
+function withoutBackend(settings: Settings, runtime: Runtime): Headless {
+  const state: Headless = {
     settings,
     runtime,
     stats: newStats(runtime),
@@ -46,9 +72,8 @@ export function newEngine(
     closedFull: false,
     commitMs: 0,
     wroteMs: undefined,
-    requestTurn: () => scheduleClosing(engine),
+    // It has its backend by then.
+    requestTurn: () => scheduleClosing(state as Engine),
   };
-  const engine: Engine = Object.assign(state, { backend: open(watcher) });
-  setDueTimer(engine);
-  return engine;
+  return state;
 }

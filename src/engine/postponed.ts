@@ -45,10 +45,10 @@ export function continuePostponing(engine: Engine, session: Session): void {
 /** Too many replies are unsent, of all clients together: gets that were added before that wait until there is room. */
 export function postponeUnderPressure(group: Group): void {
   for (let i = group.done; i < group.count; i++) {
-    const { session, kind, fits } = group.entries[i] as Entry;
+    const { session, kind, room } = group.entries[i] as Entry;
     if (!TAKING.has(kind)) continue;
     const { sink, wait, hasConnection, phase } = session;
     if (!sink.pressure.outputFull || !hasConnection || phase === "closed") continue;
-    if (wait === undefined && fits === undefined) session.postponed = true;
+    if (wait === undefined && room === undefined) session.postponed = true;
   }
 }

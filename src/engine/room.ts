@@ -1,17 +1,22 @@
-import type { Entry, Session } from "./engine.ts";
+import type { Operation } from "../queues/operation.ts";
+import type { ReplyRoom } from "../queues/room.ts";
+import type { Session } from "./engine.ts";
 
-/** Where room for replies is short: says for a key of so many bytes whether its message fits. Keys use it up in order. */
-export type Room = (keyBytes: number) => NonNullable<Entry["fits"]>;
+/** What a reply has beside the message, its key and the digits of its numbers. */
+const LINE_BYTES = "VALUE    \r\n\r\n".length;
+const END_BYTES = "END\r\n".length;
 
-export function roomFor({ sink }: Session): Room | undefined {
-  if (!sink.pressure.outputFull) return undefined;
-  const room = sink.room();
-  let used = 0;
-  return (keyBytes) => (flags, length, number) => {
-    const line = `VALUE  ${flags} ${length} ${number}\r\n`;
-    const size = line.length + keyBytes + length + "\r\n".length;
-    if (used + size + "END\r\n".length > room) return false;
-    used += size;
-    return true;
-  };
+/** Where room for replies is short: what there is for the messages of a request. */
+export function roomFor({ sink }: Session): ReplyRoom | undefined {
+  return sink.pressure.outputFull ? { left: sink.room() - END_BYTES } : undefined;
+}
+
+/** The message of the operation must fit into the room. @param keyBytes length of the key in the reply */
+export function limitRoom(
+  operation: Operation,
+  room: ReplyRoom | undefined,
+  keyBytes: number,
+): void {
+  operation.room = room;
+  operation.besides = LINE_BYTES + keyBytes;
 }

@@ -4,12 +4,9 @@ import type { QueueSummary } from "../queues/summary.ts";
 import { maySee } from "./access/account.ts";
 import { addPart, finish, replyPart } from "./all_queues.ts";
 import type { Engine, Entry, Session } from "./engine.ts";
-import { addEntry } from "./group.ts";
-import { keepRecord } from "./records.ts";
 import { isTracing, isWithinRoom, replyStatistics, traceReply } from "./replies.ts";
-import { countOther, listStats } from "./stats.ts";
+import { listStats } from "./stats.ts";
 import { countWaiters } from "./waiters.ts";
-import { LOOK } from "./weights.ts";
 
 /*
  * `stats` and `dump_stats`. `stats`: the general statistics, and behind them those of each queue, as clients of Kestrel read them. Very many
@@ -17,31 +14,26 @@ import { LOOK } from "./weights.ts";
  */
 
 export function addStats(engine: Engine, session: Session, request: Request): void {
-  const { queues } = engine.backend.usage();
-  const isShort = session.hasConnection && queues <= engine.settings.statsQueues;
-  if (isShort || session.cursor !== undefined) addPart(engine, "survey", session, request);
-  else addEntry(engine, "none", session, request, LOOK);
+  // A datagram has no room for them.
+  const most = session.hasConnection ? engine.settings.statsQueues : -1;
+  addPart(engine, "survey", session, request).most = most;
 }
 
 export function replyStats(engine: Engine, entry: Entry): void {
-  const { session, request, summaries, kind, outcome } = entry;
+  const { session, request, summaries, outcome } = entry;
   const isFirst = session.cursor === undefined;
-  if (kind === "none") {
-    countOther(engine.stats, request.kind);
-    replyWithoutQueues(engine, entry);
-    keepRecord(engine, request);
-  } else if (isFirst && outcome === "failed") {
-    // The general statistics need no queue, and help to see what is wrong.
+  // The general statistics need no queue, and help to see what is wrong.
+  if (isFirst && (summaries === undefined || outcome === "failed")) {
     replyWithoutQueues(engine, entry);
     finish(engine, entry);
-  } else {
-    replyPart(engine, entry, () => {
-      const { encoder } = request;
-      if (isFirst) encoder.rows(engine.output, request, generalRows(engine));
-      const seen = (summaries ?? []).filter(({ name }) => maySee(session.account, name));
-      encoder.rows(engine.output, request, queueRows(engine, seen));
-    });
+    return;
   }
+  replyPart(engine, entry, () => {
+    const { encoder } = request;
+    if (isFirst) encoder.rows(engine.output, request, generalRows(engine));
+    const seen = (summaries ?? []).filter(({ name }) => maySee(session.account, name));
+    encoder.rows(engine.output, request, queueRows(engine, seen));
+  });
 }
 
 function replyWithoutQueues(engine: Engine, entry: Entry): void {
@@ -75,7 +67,7 @@ function rowsOf(engine: Engine, summary: QueueSummary): Row[] {
 }
 
 export function addDump(engine: Engine, session: Session, request: Request): void {
-  addPart(engine, "survey", session, request);
+  addPart(engine, "survey", session, request).most = Infinity;
 }
 
 /** The same of all queues, a block each. */

@@ -52,10 +52,11 @@ function failTurn(engine: Engine, group: Group, cause: unknown): void {
   finishTurn(engine, group, group.count - group.done);
 }
 
-/** Executes all that was gathered, with a backend that answers at once. */
-export function finishTurns(engine: Engine): void {
+/** Executes all that was gathered. @returns false when the backend answers later: there is more to execute then */
+export function finishTurns(engine: Engine): boolean {
   while (!engine.executing && (!isDone(engine.closed) || !isDone(engine.gathering)))
     takeTurn(engine);
+  return !engine.executing;
 }
 
 /** Replies to so many operations, which were executed, and prepares the next turn. */
@@ -178,7 +179,10 @@ function endIfAnswered(session: Session): void {
 
 /** Gathers requests that were left for the next turn, and asks for it when there is anything to do in it. */
 function prepareNextTurn(engine: Engine): void {
-  doDue(engine);
+  doDue(engine, () => {
+    engine.executing = false;
+    prepareNextTurn(engine);
+  });
   setDueTimer(engine);
   offerReady(engine);
   gatherLeft(engine);

@@ -2,6 +2,7 @@ import { keyOf, type Request } from "../protocol/request.ts";
 import { leaseOf, type Target, targetsOf } from "./either.ts";
 import type { Engine, Line, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
+import { limitRoom, roomFor } from "./room.ts";
 
 /*
  * A session waits from the moment when its get found no message. The wait ends when
@@ -75,7 +76,7 @@ export function offer(engine: Engine, queue: string, messages: number): void {
 }
 
 function offerTo(engine: Engine, session: Session, queue: string): Target["action"] {
-  const { wait, current, sink } = session;
+  const { wait, current } = session;
   const target = wait?.targets.find((each) => each.queue === queue);
   if (wait === undefined || target === undefined || current === undefined) {
     throw new Error("it does not wait");
@@ -87,10 +88,7 @@ function offerTo(engine: Engine, session: Session, queue: string): Target["actio
   if (action === "move") entry.target = keyOf(current, keyIndex).target;
   entry.consumer = session.consumer;
   entry.keyIndex = keyIndex;
-  if (sink.pressure.outputFull) {
-    const room = sink.room();
-    entry.fits = (_flags, length) => length <= room;
-  }
+  limitRoom(entry, roomFor(session), keyOf(current, keyIndex).text.length);
   wait.offered = true;
   engine.gathering.changes++;
   return action;

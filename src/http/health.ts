@@ -5,7 +5,11 @@ import { reasonOf } from "./failure.ts";
 const RECENT_MS = 1000;
 
 /** Why the server cannot store messages; undefined when it can. A commit is tried unless there was one just now. */
-export function unhealthyReason({ stats, backend, runtime }: Engine): string | undefined {
+export async function unhealthyReason({
+  stats,
+  backend,
+  runtime,
+}: Engine): Promise<string | undefined> {
   const { commits } = stats;
   const shortage = backend.shortage();
   if (shortage !== undefined) return shortage;
@@ -15,7 +19,7 @@ export function unhealthyReason({ stats, backend, runtime }: Engine): string | u
   }
   if (now - commits.succeededAt < RECENT_MS) return undefined;
   try {
-    backend.probe();
+    await backend.probe();
     commits.succeededAt = now;
     return undefined;
   } catch (error) {

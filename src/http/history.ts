@@ -54,28 +54,29 @@ export async function recordHistory(
   const total: Point = [now, 0, 0, 0];
   const seconds = (now - history.recordedAt) / 1000;
   history.recordedAt = now;
-  for (const summary of backend.summaries()) {
-    const { id, messages, sets, gets } = summary;
-    total[1] += messages;
-    total[2] += sets;
-    total[3] += gets;
-    missing.delete(id);
-    recordRate(history.rates, summary, seconds);
-    readArrival(backend, summary);
-    if (history.queues.size < MAX_QUEUES) seriesOf(history, summary);
-    const series = history.queues.get(id);
-    if (series !== undefined) addPoint(series, [runtime.monotonic(), messages, sets, gets]);
-    if (isSliceOver(slice)) await nextSlice(slice);
+  for await (const portion of backend.summaries()) {
+    for (const summary of portion) {
+      const { id, messages, sets, gets } = summary;
+      total[1] += messages;
+      total[2] += sets;
+      total[3] += gets;
+      missing.delete(id);
+      recordRate(history.rates, summary, seconds);
+      if (summary.arrived === undefined) await readArrival(backend, summary);
+      if (history.queues.size < MAX_QUEUES) seriesOf(history, summary);
+      const series = history.queues.get(id);
+      if (series !== undefined) addPoint(series, [runtime.monotonic(), messages, sets, gets]);
+      if (isSliceOver(slice)) await nextSlice(slice);
+    }
   }
   for (const id of missing) history.queues.delete(id);
   addPoint(history.all, total);
 }
 
 /** Has the backend read since when the oldest message is there, so that it knows when it is asked for all queues. */
-function readArrival(backend: Backend, { name, arrived }: QueueSummary): void {
-  if (arrived !== undefined) return;
+async function readArrival(backend: Backend, { name }: QueueSummary): Promise<void> {
   try {
-    backend.oldestArrival(name);
+    await backend.oldestArrival(name);
   } catch (error) {
     // A request for this queue tells it.
     if (!(error instanceof BackendError)) throw error;

@@ -1,5 +1,6 @@
 import type { Account } from "../engine/access/account.ts";
 import type { Stats } from "../engine/stats.ts";
+import type { DiskUsage, Measure } from "../queues/backend.ts";
 import { countActivities, countNames, countTls } from "./connections.ts";
 import { counter, gauge, histogram, metric, type Sample } from "./exposition.ts";
 import type { Monitor } from "./monitor.ts";
@@ -99,10 +100,7 @@ function commitMetrics({ engine, loopDelays }: Monitor): string[] {
 }
 
 function storageMetrics({ engine: { backend } }: Monitor): string[] {
-  const { database, log, pageSize, freePages, available } = backend.disk();
   const { queues, lost } = backend.usage();
-  const free = "Space in the database file that is free.";
-  const pages = "Pages of the database file that are free.";
   return [
     gauge("memcacheq_queues", "Queues.", queues),
     counter(
@@ -110,12 +108,32 @@ function storageMetrics({ engine: { backend } }: Monitor): string[] {
       "Messages that could not be read and were skipped.",
       lost,
     ),
+    ...diskMetrics(backend.disk()),
+    ...backend.measures().map(measureMetric),
+  ];
+}
+
+/** Nothing when the messages are not on a disk of this machine. */
+function diskMetrics(disk: DiskUsage | undefined): string[] {
+  if (disk === undefined) return [];
+  const { database, log, pageSize, freePages, available } = disk;
+  const free = "Space in the database file that is free.";
+  const pages = "Pages of the database file that are free.";
+  return [
     gauge("memcacheq_database_bytes", "Size of the database file.", database),
     gauge("memcacheq_database_free_bytes", free, freePages * pageSize),
     gauge("memcacheq_database_free_pages", pages, freePages),
     gauge("memcacheq_log_bytes", "Size of the database's write-ahead log.", log),
     gauge("memcacheq_disk_available_bytes", "What the file system of -H has left.", available),
   ];
+}
+
+function measureMetric(measure: Measure): string {
+  const { name, help } = measure;
+  if (measure.kind === "histogram") return histogram(name, help, measure.value);
+  return measure.kind === "counter"
+    ? counter(name, help, measure.value)
+    : gauge(name, help, measure.value);
 }
 
 function memoryMetrics({ engine: { backend }, options }: Monitor): string[] {

@@ -2,8 +2,8 @@ import { type Account, maySee } from "../engine/access/account.ts";
 import type { Engine } from "../engine/engine.ts";
 import { pauseLeft } from "../engine/pause.ts";
 import { countWaiters } from "../engine/waiters.ts";
+import type { Later, Portions } from "../queues/backend.ts";
 import type { QueueSummary } from "../queues/summary.ts";
-import { awaitedNames } from "./awaited.ts";
 import { counter, escapeLabel, gauge, heading, type MetricKind } from "./exposition.ts";
 import { orWarn } from "./failure.ts";
 import type { Monitor } from "./monitor.ts";
@@ -26,7 +26,7 @@ interface QueueMetric {
   kind: MetricKind;
   help: string;
   /** @param now milliseconds since 1970. @returns undefined when the queue is left out */
-  value: (queue: QueueSummary, engine: Engine, now: number) => number | undefined;
+  value: (queue: QueueSummary, engine: Engine, now: number) => Later<number | undefined>;
 }
 
 const QUEUE_METRICS: readonly QueueMetric[] = [
@@ -125,10 +125,13 @@ const QUEUE_METRICS: readonly QueueMetric[] = [
     name: "memcacheq_queue_oldest_age_seconds",
     kind: "gauge",
     help: "How long the oldest message has been in the queue; 0 when it is empty.",
-    value: ({ name }, { backend }, now) => {
-      const oldest = orWarn(() => backend.oldestArrival(name));
-      if (oldest === undefined) return undefined;
-      return oldest === 0 ? 0 : Math.max(0, now - oldest) / 1000;
+    value: ({ name, arrived }, { backend }, now) => {
+      const age = (oldest: number | undefined) => {
+        if (oldest === undefined) return undefined;
+        return oldest === 0 ? 0 : Math.max(0, now - oldest) / 1000;
+      };
+      const oldest = arrived ?? orWarn(() => backend.oldestArrival(name));
+      return oldest instanceof Promise ? oldest.then(age) : age(oldest);
     },
   },
 ];
@@ -152,10 +155,10 @@ export async function* queueMetrics(
   const slice = beginSlice(work.slices, signal);
   for (const metric of QUEUE_METRICS) {
     const title = heading(metric.name, metric.kind, metric.help);
-    yield* inPieces(slice, title, queueLines(engine, ranking.names, metric));
+    yield* inPieces(slice, title, queueLines(engine, ranking, metric));
   }
   const title = heading(WAITERS, "gauge", "Clients that wait for a message.");
-  yield* inPieces(slice, title, waiterLines(engine, account, ranking.names, most));
+  yield* inPieces(slice, title, [waiterLines(engine, account, ranking, most)]);
 }
 
 function totalMetrics({ names, totals }: Ranking): string {
@@ -171,16 +174,20 @@ function totalMetrics({ names, totals }: Ranking): string {
 }
 
 /** A queue that was deleted meanwhile has no line. */
-function* queueLines(
+async function* queueLines(
   engine: Engine,
-  names: readonly string[],
+  { names }: Ranking,
   { name, value: valueOf }: QueueMetric,
-): Generator<string> {
+): AsyncGenerator<Iterable<Later<string>>> {
   const now = engine.runtime.calendar();
-  for (const queue of names) {
-    const summary = engine.backend.summary(queue);
-    const value = summary && valueOf(summary, engine, now);
-    yield value === undefined ? "" : queueLine(name, queue, value);
+  const lineOf = (queue: QueueSummary): Later<string> => {
+    const line = (value: number | undefined) =>
+      value === undefined ? "" : queueLine(name, queue.name, value);
+    const value = valueOf(queue, engine, now);
+    return value instanceof Promise ? value.then(line) : line(value);
+  };
+  for await (const portion of engine.backend.summaries(names)) {
+    yield Iterator.from(portion).map(lineOf);
   }
 }
 
@@ -188,12 +195,12 @@ function* queueLines(
 function* waiterLines(
   engine: Engine,
   account: Account | undefined,
-  names: readonly string[],
+  { names, absent }: Ranking,
   most: number,
 ): Generator<string> {
   for (const name of names) yield queueLine(WAITERS, name, countWaiters(engine, name));
   let left = Math.min(most, MAX_AWAITED);
-  for (const name of awaitedNames(engine)) {
+  for (const name of absent) {
     if (!maySee(account, name)) continue;
     if (left-- === 0) return;
     yield queueLine(WAITERS, name, countWaiters(engine, name));
@@ -209,16 +216,18 @@ function queueLine(metric: string, queue: string, value: number): string {
 async function* inPieces(
   slice: TimeSlice,
   title: string,
-  lines: Iterable<string>,
+  portions: Portions<Later<string>>,
 ): AsyncGenerator<string> {
   let text = title;
-  for (const line of lines) {
-    text += line;
-    if (text.length >= PIECE) {
-      yield text;
-      text = "";
+  for await (const lines of portions) {
+    for (const line of lines) {
+      text += typeof line === "string" ? line : await line;
+      if (text.length >= PIECE) {
+        yield text;
+        text = "";
+      }
+      if (isSliceOver(slice)) await nextSlice(slice);
     }
-    if (isSliceOver(slice)) await nextSlice(slice);
   }
   yield text;
 }

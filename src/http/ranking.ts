@@ -1,4 +1,5 @@
 import { type Account, maySee } from "../engine/access/account.ts";
+import { absentNames, beginAwaited, noteThere } from "./awaited.ts";
 import { escapeLabel } from "./exposition.ts";
 import type { Monitor } from "./monitor.ts";
 import { displayName } from "./queue_name.ts";
@@ -9,6 +10,8 @@ export interface Ranking {
   /** In the order in which the queues were made. */
   names: string[];
   totals: Totals;
+  /** The names that clients wait for although there is no such queue. */
+  absent: string[];
 }
 
 /** Of all queues. */
@@ -59,17 +62,21 @@ export async function rankQueues(
   const totals: Totals = { messages: 0, bytes: 0, open: 0, sets: 0, gets: 0 };
   const deepest: Best = { most, candidates: [], floor: -1 };
   const oldest: Best = { most, candidates: [], floor: -Infinity };
-  for (const summary of engine.backend.summaries()) {
-    if (isSliceOver(slice)) await nextSlice(slice);
-    const { id, name, messages, bytes, open, sets, gets, arrived } = summary;
-    if (!maySee(account, name)) continue;
-    totals.messages += messages;
-    totals.bytes += bytes;
-    totals.open += open;
-    totals.sets += sets;
-    totals.gets += gets;
-    consider(deepest, id, name, messages);
-    if (arrived !== undefined && arrived > 0) consider(oldest, id, name, -arrived);
+  const awaited = beginAwaited(engine);
+  for await (const portion of engine.backend.summaries()) {
+    for (const summary of portion) {
+      if (isSliceOver(slice)) await nextSlice(slice);
+      noteThere(awaited, summary);
+      const { id, name, messages, bytes, open, sets, gets, arrived } = summary;
+      if (!maySee(account, name)) continue;
+      totals.messages += messages;
+      totals.bytes += bytes;
+      totals.open += open;
+      totals.sets += sets;
+      totals.gets += gets;
+      consider(deepest, id, name, messages);
+      if (arrived !== undefined && arrived > 0) consider(oldest, id, name, -arrived);
+    }
   }
   const chosen = new Map<string, number>();
   let room = mostBytes;
@@ -82,7 +89,8 @@ export async function rankQueues(
     if (isSliceOver(slice)) await nextSlice(slice);
   }
   const inOrder = [...chosen].sort(([, a], [, b]) => a - b);
-  return { names: inOrder.map(([name]) => name), totals };
+  const absent = [...absentNames(awaited)];
+  return { names: inOrder.map(([name]) => name), totals, absent };
 }
 
 function consider(best: Best, id: number, name: string, value: number): void {

@@ -181,8 +181,8 @@ function answerKnown(
   return answerPage(monitor, target, reader);
 }
 
-function answerHealth({ engine }: Monitor): Response {
-  const reason = unhealthyReason(engine);
+async function answerHealth({ engine }: Monitor): Promise<Response> {
+  const reason = await unhealthyReason(engine);
   return reason === undefined ? new Response("ok\n") : refuse(503, reason);
 }
 
@@ -209,7 +209,7 @@ async function answerPage(
     if (!mayPeek(account, queue)) return refuse(403, NOT_ALLOWED);
     const text = query.get("find");
     if (text !== null) return await searchAnswer(monitor, queue, text, reader);
-    const found = oldestMessages(engine.backend, queue, account);
+    const found = await oldestMessages(engine.backend, queue, account);
     return found === undefined ? refuse(404, "there is no such queue") : json(work, found, reader);
   }
   if (path === "/data/clients") {
@@ -278,7 +278,8 @@ async function answerAdmin(
   if (single === undefined && !COMMANDS.has(command)) {
     return refuse(404, "there is nothing of that name");
   }
-  if (engine.backend.summary(queue) === undefined) return refuse(404, "there is no such queue");
+  if ((await engine.backend.summary(queue)) === undefined)
+    return refuse(404, "there is no such queue");
   if (single !== undefined) return await answerSingle(monitor, single, queue, query, reader);
   const said = await runCommand(engine, `${command} ${queue}${command === "pause" ? " 0" : ""}`);
   return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json(work, { said }, reader);

@@ -6,8 +6,8 @@ import type { HeldMessages, MessagePreview, QueueSummary } from "./summary.ts";
 
 /**
  * What keeps the queues. The engine gives it groups of operations to execute. A backend that answers at once (SQLite,
- * in `local/`) returns a number, one that answers later a promise of it. The engine calls it again only after the
- * answer, and gathers the next group meanwhile.
+ * in `local/`) returns values, one that answers later promises of them. The engine has the next group executed, or what is
+ * due done, only after the answer, and gathers meanwhile. All else may be asked at any time.
  */
 export interface Backend {
   /**
@@ -26,16 +26,20 @@ export interface Backend {
   /** When {@link Backend.doDue} has something to do next, on the monotonic clock; Infinity when it has nothing. */
   nextDue(): number;
   /** Lets messages be delivered whose time has come. Call it between two groups. @throws BackendError */
-  doDue(): void;
-  /** The queues, oldest first, as they are at the moment when each is read. */
-  summaries(): Iterable<QueueSummary>;
-  /** Undefined when there is no such queue. */
-  summary(name: string): QueueSummary | undefined;
+  doDue(): Later<void>;
   /**
-   * When the oldest message of the queue was committed, in milliseconds since 1970; 0 when there is none.
+   * The queues in portions, oldest first, each as it is at the moment when it is read.
+   * @param names only these, in this order, as far as they are there
+   */
+  summaries(names?: readonly string[]): Portions<QueueSummary>;
+  /** Undefined when there is no such queue. */
+  summary(name: string): Later<QueueSummary | undefined>;
+  /**
+   * When the oldest message of the queue was committed, in milliseconds since 1970; 0 when there is none. For queues whose
+   * summary does not tell it.
    * @throws BackendError when it cannot be read
    */
-  oldestArrival(name: string): number;
+  oldestArrival(name: string): Later<number>;
   /**
    * The oldest messages of the queue, open and leased ones too, without taking them; undefined when there is no such queue.
    * @param most how many, and of each body how many bytes
@@ -46,34 +50,51 @@ export interface Backend {
     name: string,
     most: { messages: number; bytes: number },
     after?: number,
-  ): MessagePreview[] | undefined;
+  ): Later<MessagePreview[] | undefined>;
   /**
    * The open and the leased messages of the queue, up to so many of each: those that were delivered first. None when there
    * is no such queue.
    */
-  heldMessages(name: string, most: number): HeldMessages;
+  heldMessages(name: string, most: number): Later<HeldMessages>;
   /** From now on these rules hold, for queues that are there, too. */
   setRules(rules: readonly QueueRule[]): void;
   /** What holds for a queue of this name, whether there is one or not. */
   settings(name: string): FoundSettings;
+  /** As far as it is known without a look. It is exact behind a group with the first part of a survey. */
   usage(): Usage;
-  /** @throws BackendError when the files cannot be examined */
-  disk(): DiskUsage;
+  /** Undefined when the messages are not on a disk of this machine. @throws BackendError when the files cannot be examined */
+  disk(): DiskUsage | undefined;
+  /** What the backend measures of itself. */
+  measures(): readonly Measure[];
   /** How long each commit waited for the disk, in seconds; empty when commits don't wait. */
   syncs: Histogram;
   /** Called when the replies of a group were sent: does what would have delayed them, such as a short checkpoint. */
   afterReply(): void;
   /** Commits something that changes nothing. @throws BackendError when that is not possible */
-  probe(): void;
-  /** Why all sets are refused at present, in words for the client, while messages can be taken; undefined when they aren't. */
+  probe(): Later<void>;
+  /**
+   * Why all sets are refused at present, in words for the client, although messages may be taken; undefined when they
+   * aren't.
+   */
   shortage(): string | undefined;
   /** Does a few milliseconds of the work that can wait. @returns whether there is more @throws BackendError */
-  maintain(): boolean;
+  maintain(): Later<boolean>;
   /** Called by timers: `full` by -C, `trickle` by -T with -e. @throws BackendError */
   checkpoint(how: "full" | "trickle"): void;
   /** Closes the queues. What was answered is kept. */
-  close(): void;
+  close(): Later<void>;
 }
+
+/** A value at once, or a promise of it, which is rejected with what would be thrown. */
+export type Later<T> = T | Promise<T>;
+
+/** For `for await`: what comes together is one portion. */
+export type Portions<T> = Iterable<Iterable<T>> | AsyncIterable<Iterable<T>>;
+
+/** A metric of the backend, by its name in /metrics. */
+export type Measure = { name: string; help: string } & (
+  { kind: "counter" | "gauge"; value: number } | { kind: "histogram"; value: Histogram }
+);
 
 /** What the backend tells the engine. */
 export interface Watcher {
@@ -83,7 +104,7 @@ export interface Watcher {
   failed(reason: string): void;
   /** Whether a client waits for a message of the queue. */
   isAwaited(queue: string): boolean;
-  /** So many messages of a queue that clients wait for can be taken. */
+  /** So many messages of a queue that clients wait for can be taken. May be called at any time. */
   ready(queue: string, messages: number): void;
 }
 

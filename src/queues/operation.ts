@@ -1,3 +1,4 @@
+import type { ReplyRoom } from "./room.ts";
 import type { QueueDetails, QueueSummary } from "./summary.ts";
 
 /**
@@ -33,7 +34,7 @@ import type { QueueDetails, QueueSummary } from "./summary.ts";
  * | expire | expired messages of the queue are taken away, the oldest ones, a bounded number | done (number: how many) |
  * | expire all | the same in all queues, a part at a time | done (number), more |
  * | list | the counters of all queues, a part at a time | done, more |
- * | survey | a summary of all queues, a part at a time | done, more |
+ * | survey | a summary of all queues, a part at a time, unless there are more than a number of them | done, more |
  * | details | everything that is known about one queue | done, absent |
  * | pause | the queue delivers nothing until a time, or until it is resumed | done, absent |
  * | resume | the queue delivers again | done, absent |
@@ -173,8 +174,13 @@ export interface Operation {
   alternative: boolean;
   /** put: the buffer `body` has nothing but this body, and may be kept without a copy. */
   alone: boolean;
-  /** take, open, peek: the outcome is too large unless this is true for the message; undefined when every message fits. */
-  fits: ((flags: number, length: number, number: number) => boolean) | undefined;
+  /**
+   * take, open, lease, move, peek: the outcome is too large unless the message fits, see {@link takesRoom}; undefined when
+   * every message fits. Operations of one request share it.
+   */
+  room: ReplyRoom | undefined;
+  /** With room: bytes of the reply beside the body and the digits of flags, length and number. */
+  besides: number;
   /** flush all, list, survey: where the next part begins; undefined for the first. Out, then in again, unchanged. */
   cursor: unknown;
   /**
@@ -188,8 +194,10 @@ export interface Operation {
   until: number;
   /** list: a part of the queues. */
   counts: QueueCounts | undefined;
-  /** survey: a part of the queues. */
+  /** survey: a part of the queues; undefined when there are more than `most` of them. */
   summaries: QueueSummary[] | undefined;
+  /** survey: with more queues than this it only brings up to date what the backend's `usage` tells. */
+  most: number;
   details: QueueDetails | undefined;
   outcome: Outcome;
   /** The outcome depends on changes of the group: when its commit fails, the operation fails too. */
@@ -227,13 +235,15 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     chained: false,
     alternative: false,
     alone: false,
-    fits: undefined,
+    room: undefined,
+    besides: 0,
     cursor: undefined,
     number: 0,
     queueId: 0,
     until: 0,
     counts: undefined,
     summaries: undefined,
+    most: Infinity,
     details: undefined,
     outcome: "pending",
     provisional: false,

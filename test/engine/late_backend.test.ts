@@ -244,6 +244,64 @@ describe.each(["at once", "late"] as const)("a backend that works %s", (when) =>
     });
   });
 
+  test("has what is due done in a call of its own, and the groups behind it wait", async () => {
+    put(a, "q/delay=100", "1");
+    await finishAll(late);
+    send(b, "get q/t=1000");
+    await finishAll(late);
+    late.calls.length = 0;
+    advance(rig, 100);
+    settle(rig);
+    expect([late.isBusy(), late.calls]).toEqual([true, [0]]);
+    send(c, "version");
+    settle(rig);
+    expect([late.calls, c.received()]).toEqual([[0], ""]);
+    await finishAll(late);
+    expect([bodiesIn(b.received()), c.received()]).toEqual([["1"], "VERSION 1\r\n"]);
+    expect(late.calls.slice(0, 2)).toEqual([0, expect.any(Number)]);
+  });
+
+  test("that cannot do what is due goes on", async () => {
+    put(a, "q/delay=100", "1");
+    await finishAll(late);
+    const { due } = rig.store;
+    rig.store.due = () => {
+      rig.store.due = due;
+      throw new StoreError("no");
+    };
+    advance(rig, 100);
+    await finishAll(late);
+    send(b, "get q");
+    await finishAll(late);
+    expect(b.received()).toBe("END\r\n");
+    advance(rig, 1000);
+    await finishAll(late);
+    send(b, "get q");
+    await finishAll(late);
+    expect(bodiesIn(b.received())).toEqual(["1"]);
+  });
+
+  test("brings general statistics up to date with the requests before them", async () => {
+    put(a, "q", "1");
+    settle(rig);
+    put(a, "q", "22");
+    send(a, "stats", "get q", "get q", "stats");
+    await finishAll(late);
+    const lines = a.received().split("\r\n");
+    const of = (name: string) => lines.filter((line) => line.startsWith(`STAT ${name} `));
+    expect(of("curr_items")).toEqual(["STAT curr_items 2", "STAT curr_items 0"]);
+    expect(of("bytes")).toEqual(["STAT bytes 3", "STAT bytes 0"]);
+    expect(of("queue_q_items")).toEqual(["STAT queue_q_items 2", "STAT queue_q_items 0"]);
+  });
+
+  test("tells how many queues there are where they are too many to tell of each", async () => {
+    rig.engine.settings.statsQueues = 1;
+    for (const queue of ["q", "r"]) put(a, queue, "1");
+    send(a, "stats");
+    await finishAll(late);
+    expect(a.received()).toMatch(/STAT curr_items 2\r\n.*STAT queues 2\r\nEND\r\n$/s);
+  });
+
   test.each(seeds)("loses no message, and delivers none twice, seed %d", async (seed) => {
     const random = newRandom(seed);
     for (const most of [Infinity, 3, 1]) {

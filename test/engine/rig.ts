@@ -4,13 +4,13 @@ import type { Engine, Session, Sink } from "../../src/engine/engine.ts";
 import { newEngine } from "../../src/engine/open.ts";
 import { newSession, receive, receiveEnd } from "../../src/engine/session.ts";
 import type { Backend, Watcher } from "../../src/queues/backend.ts";
-import { openLocal } from "../../src/queues/local/local.ts";
+import { type LocalBackend, openLocal } from "../../src/queues/local/local.ts";
 import type { Store } from "../../src/store/store.ts";
 import { newHome, open } from "../store/scratch.ts";
 
 export interface Rig {
   engine: Engine;
-  backend: Backend;
+  backend: LocalBackend;
   store: Store;
   /** Milliseconds on the monotonic clock. */
   now: number;
@@ -29,7 +29,7 @@ export interface Client {
 }
 
 /** @param around puts something around the backend that answers at once */
-export function newRig(around: (backend: Backend) => Backend = (backend) => backend): Rig {
+export function newRig(around: (backend: LocalBackend) => Backend = (backend) => backend): Rig {
   const store = open(newHome());
   const rig: Omit<Rig, "engine" | "backend"> = { store, now: 0, soon: [], timers: new Set() };
   const settings = {
@@ -50,18 +50,18 @@ export function newRig(around: (backend: Backend) => Backend = (backend) => back
     },
     process: () => ({ pid: 1, user: 0, system: 0 }),
   };
-  const openBackend = (watcher: Watcher) =>
-    around(
-      openLocal(store, watcher, {
-        cacheLimit: 1024 * 1024,
-        limits: { messages: Infinity, bytes: Infinity },
-        tricklePercent: 0,
-        clock: runtime,
-        warn: () => {},
-      }),
-    );
-  const engine = newEngine(settings, runtime, openBackend);
-  return Object.assign(rig, { engine, backend: engine.backend });
+  let local: LocalBackend | undefined;
+  const engine = newEngine(settings, runtime, (watcher: Watcher) => {
+    local = openLocal(store, watcher, {
+      cacheLimit: 1024 * 1024,
+      limits: { messages: Infinity, bytes: Infinity },
+      tricklePercent: 0,
+      clock: runtime,
+      warn: () => {},
+    });
+    return around(local);
+  });
+  return Object.assign(rig, { engine, backend: local as unknown as LocalBackend });
 }
 
 export function newClient({ engine }: Rig): Client {

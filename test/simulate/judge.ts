@@ -196,10 +196,10 @@ function flushAll({ model }: Judge): void {
 
 function compare(judge: Judge, talk: Talk, entry: Entry, told: Told): void {
   const { model } = judge;
-  const { kind, outcome, queue: name, fits } = entry;
+  const { kind, outcome, queue: name, room } = entry;
   const queue = model.queues.get(name);
   const isTaking = kind === "take" || kind === "open" || kind === "peek";
-  if (outcome === "too large" && fits !== undefined && told.outcome === "done") return;
+  if (outcome === "too large" && room !== undefined && told.outcome === "done") return;
   if (kind === "peek" && told.message?.lost === true) {
     const readable = queue?.available.find(
       ({ number }) => outcome === "done" && number === entry.number,

@@ -4,7 +4,7 @@ import { newEngine } from "../../src/engine/open.ts";
 import { type Clients, type Connection, newClients } from "../../src/net/clients.ts";
 import { closeConnection } from "../../src/net/connection.ts";
 import type { Backend } from "../../src/queues/backend.ts";
-import { openLocal } from "../../src/queues/local/local.ts";
+import { type LocalBackend, openLocal } from "../../src/queues/local/local.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Client } from "./client.ts";
 import { answeringLater, type Call, newFaults, withFaults } from "./faults.ts";
@@ -26,7 +26,7 @@ export interface World {
   judge: Judge;
   engine: Engine;
   /** The backend that does the work, which a call that is on its way may not be answered by yet. */
-  backend: Backend;
+  backend: LocalBackend;
   clients: Clients;
   people: Map<number, Client>;
   /** The call of the backend that is on its way. */
@@ -106,7 +106,7 @@ function start(world: World): Pick<World, "engine" | "backend" | "clients"> {
   };
   const runtime = runtimeOf(time);
   const store = withFaults(openDisk(world), judge.faults, time, config.commitMicros / 1000);
-  let backend: Backend | undefined;
+  let backend: LocalBackend | undefined;
   const engine = newEngine(settings, runtime, (watcher) => {
     backend = openLocal(store, watcher, {
       cacheLimit: config.cacheLimit,
@@ -123,7 +123,7 @@ function start(world: World): Pick<World, "engine" | "backend" | "clients"> {
       : undefined;
   return {
     engine,
-    backend: backend as unknown as Backend,
+    backend: backend as unknown as LocalBackend,
     clients: newClients(engine, 10_000, bounds),
   };
 }
@@ -132,7 +132,7 @@ function openDisk({ disk, scratch, time }: World): Store {
   return scratch === undefined ? openStandIn(disk, runtimeOf(time)) : scratch.open(runtimeOf(time));
 }
 
-function judged(world: World, backend: Backend): Backend {
+function judged(world: World, backend: LocalBackend): Backend {
   return {
     ...backend,
     execute(operations, from, to) {
@@ -143,7 +143,7 @@ function judged(world: World, backend: Backend): Backend {
   };
 }
 
-function late(world: World, backend: Backend, config: Config): Backend {
+function late(world: World, backend: LocalBackend, config: Config): Backend {
   const isEarly = config.late === "works at once";
   return answeringLater(backend, isEarly, config.lateOperations, (call) => {
     world.call = { ...call, turns: config.lateTurns };

@@ -41,14 +41,14 @@ export async function overview(
 ): Promise<object> {
   const { history, engine } = monitor;
   const chosen = asked !== undefined && maySee(account, asked) ? asked : undefined;
-  const queue = chosen === undefined ? undefined : engine.backend.summary(chosen);
+  const queue = chosen === undefined ? undefined : await engine.backend.summary(chosen);
   return {
     ...(await inTurn(monitor.work, signal, () => listQueues(monitor, account, query, signal))),
     server: await describeServer(monitor, account, signal),
     history: history.all[span],
-    chosen: chosen === undefined ? undefined : findRow(monitor, chosen),
+    chosen: chosen === undefined ? undefined : await findRow(monitor, chosen),
     course: queue === undefined ? [] : seriesOf(history, queue)[span],
-    held: chosen === undefined ? undefined : listHeld(engine, chosen),
+    held: chosen === undefined ? undefined : await listHeld(engine, chosen),
   };
 }
 
@@ -56,9 +56,9 @@ export async function overview(
  * The open and leased messages of a queue, first those that were delivered first: the clients that have them open and for
  * how long, or how long the lease lasts, in milliseconds.
  */
-function listHeld({ backend, runtime }: Engine, name: string): object {
+async function listHeld({ backend, runtime }: Engine, name: string): Promise<object> {
+  const { open, leased } = await backend.heldMessages(name, MAX_HELD_LISTED);
   const now = runtime.monotonic();
-  const { open, leased } = backend.heldMessages(name, MAX_HELD_LISTED);
   return {
     open: open.map(({ openedAt, ...message }) => ({ ...message, age: now - openedAt })),
     leased: leased.map(({ until, ...message }) => ({ ...message, left: Math.max(0, until - now) })),
@@ -66,12 +66,13 @@ function listHeld({ backend, runtime }: Engine, name: string): object {
 }
 
 /** The oldest messages of a queue; undefined when there is no such queue. @throws BackendError */
-export function oldestMessages(
+export async function oldestMessages(
   backend: Backend,
   name: string,
   account: Account | undefined,
-): object[] | undefined {
-  return backend.previews(name, PREVIEW_LIMIT)?.map((preview) => shownMessage(preview, account));
+): Promise<object[] | undefined> {
+  const previews = await backend.previews(name, PREVIEW_LIMIT);
+  return previews?.map((preview) => shownMessage(preview, account));
 }
 
 /** A message for the page, with the beginning of its body, and where it came from if the account may see that. */
@@ -103,11 +104,11 @@ async function describeServer(
     monotonic: runtime.monotonic(),
     uptime: runtime.monotonic() - stats.startedAt,
     admin: options.httpAdmin && (account === undefined || isAdmin(account)),
-    ailment: unhealthyReason(engine),
+    ailment: await unhealthyReason(engine),
     connections: { ...(await countActivities(monitor, signal)), most: options.connections },
     memory: { rss: process.memoryUsage().rss, promised: promisedMemory(options), messages: cached },
     bytes,
-    store: describeDisk(monitor),
+    store: await describeDisk(monitor),
   };
 }
 
@@ -116,10 +117,10 @@ function promisedMemory({ memory, maxBody }: Options): number | undefined {
   return maxBody <= MAX_PROMISED_BODY ? memory + PROGRAM_BYTES : undefined;
 }
 
-function describeDisk({ engine, options }: Monitor): object {
+async function describeDisk({ engine, options }: Monitor): Promise<object> {
   const { backend, stats } = engine;
   const { times } = stats.commits;
-  const disk = orWarn(() => backend.disk());
+  const disk = await orWarn(() => backend.disk());
   return {
     database: disk?.database,
     log: disk?.log,

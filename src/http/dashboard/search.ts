@@ -39,7 +39,7 @@ export function findMessages(
     let after = 0;
     while (found.searched < MAX_SEARCHED) {
       const most = { messages: PORTION, bytes: MAX_BODY_BYTES };
-      const portion = engine.backend.previews(queue, most, after);
+      const portion = await engine.backend.previews(queue, most, after);
       if (portion === undefined) return undefined;
       for (const preview of portion) {
         if (found.messages.length === MAX_FOUND) return found;

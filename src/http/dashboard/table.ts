@@ -1,8 +1,9 @@
 import { type Account, maySee } from "../../engine/access/account.ts";
+import type { Engine } from "../../engine/engine.ts";
 import { pauseLeft } from "../../engine/pause.ts";
 import { countWaiters } from "../../engine/waiters.ts";
 import type { QueueSummary } from "../../queues/summary.ts";
-import { awaitedNames } from "../awaited.ts";
+import { absentNames, beginAwaited, noteThere } from "../awaited.ts";
 import { orWarn } from "../failure.ts";
 import type { Monitor } from "../monitor.ts";
 import { displayName } from "../queue_name.ts";
@@ -94,15 +95,21 @@ export async function listQueues(
   const slice = beginSlice(work.slices, signal);
   const table: QueueTable = { total: 0, messages: 0, matching: 0, awaited: 0, queues: [] };
   const { filter } = query;
-  for (const summary of engine.backend.summaries()) {
-    if (isSliceOver(slice)) await nextSlice(slice);
-    if (!maySee(account, summary.name)) continue;
-    table.total++;
-    table.messages += summary.messages;
-    const shown = displayName(summary.name);
-    if (shown.toLowerCase().includes(filter)) addRow(table, rowOf(monitor, summary, shown), query);
+  const awaited = beginAwaited(engine);
+  for await (const portion of engine.backend.summaries()) {
+    for (const summary of portion) {
+      if (isSliceOver(slice)) await nextSlice(slice);
+      noteThere(awaited, summary);
+      if (!maySee(account, summary.name)) continue;
+      table.total++;
+      table.messages += summary.messages;
+      const shown = displayName(summary.name);
+      if (!shown.toLowerCase().includes(filter)) continue;
+      const oldest = summary.arrived ?? (await readArrival(engine, summary));
+      addRow(table, rowOf(monitor, summary, shown, oldest), query);
+    }
   }
-  for (const name of awaitedNames(engine)) {
+  for (const name of absentNames(awaited)) {
     const shown = displayName(name);
     if (!maySee(account, name) || !shown.toLowerCase().includes(filter)) continue;
     table.awaited++;
@@ -114,18 +121,31 @@ export async function listQueues(
 }
 
 /** One row; undefined when there is no such queue, and no client waits for it. */
-export function findRow(monitor: Monitor, name: string): QueueRow | undefined {
+export async function findRow(monitor: Monitor, name: string): Promise<QueueRow | undefined> {
   const { engine } = monitor;
-  const summary = engine.backend.summary(name);
+  const summary = await engine.backend.summary(name);
   const shown = displayName(name);
-  if (summary !== undefined) return rowOf(monitor, summary, shown);
-  return countWaiters(engine, name) === 0 ? undefined : absentRow(monitor, name, shown);
+  if (summary === undefined) {
+    return countWaiters(engine, name) === 0 ? undefined : absentRow(monitor, name, shown);
+  }
+  const oldest = summary.arrived ?? (await readArrival(engine, summary));
+  return rowOf(monitor, summary, shown, oldest);
 }
 
-function rowOf({ engine, history }: Monitor, queue: QueueSummary, shown: string): QueueRow {
+/** 0 when it is not known. */
+async function readArrival({ backend }: Engine, { name }: QueueSummary): Promise<number> {
+  return (await orWarn(() => backend.oldestArrival(name))) ?? 0;
+}
+
+/** @param oldest when its oldest message was committed, in milliseconds since 1970; 0 when there is none */
+function rowOf(
+  { engine, history }: Monitor,
+  queue: QueueSummary,
+  shown: string,
+  oldest: number,
+): QueueRow {
   const { name, sets, gets, messages, bytes, open, openedAt } = queue;
   const openAge = openedAt === undefined ? 0 : engine.runtime.monotonic() - openedAt;
-  const oldest = orWarn(() => engine.backend.oldestArrival(name)) ?? 0;
   const age = oldest === 0 ? 0 : Math.max(1, engine.runtime.calendar() - oldest);
   const waiters = countWaiters(engine, name);
   const perSecond = rateOf(history.rates, queue);

@@ -1,7 +1,9 @@
 import type { QueueRule } from "../../config/queue_settings.ts";
 import { type Store, StoreError } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
-import { type Backend, BackendError, type Watcher } from "../backend.ts";
+import { type Backend, BackendError, type DiskUsage, type Watcher } from "../backend.ts";
+import type { Operation } from "../operation.ts";
+import type { HeldMessages, MessagePreview, QueueSummary } from "../summary.ts";
 import { finishGroup } from "./commit.ts";
 import { newConsumer } from "./consumer.ts";
 import { recountPortion } from "./damage.ts";
@@ -32,8 +34,27 @@ export interface LocalOptions {
   warn: (text: string) => void;
 }
 
+/** The queues of a store: nothing of it answers later. */
+export interface LocalBackend extends Backend {
+  execute(operations: readonly Operation[], from: number, to: number): number;
+  doDue(): void;
+  summaries(names?: readonly string[]): [IteratorObject<QueueSummary>];
+  summary(name: string): QueueSummary | undefined;
+  oldestArrival(name: string): number;
+  previews(
+    name: string,
+    most: { messages: number; bytes: number },
+    after?: number,
+  ): MessagePreview[] | undefined;
+  heldMessages(name: string, most: number): HeldMessages;
+  disk(): DiskUsage;
+  probe(): void;
+  maintain(): boolean;
+  close(): void;
+}
+
 /** Opens the queues of a store: a backend that answers at once. @throws StoreError when the store cannot be read */
-export function openLocal(store: Store, watcher: Watcher, options: LocalOptions): Backend {
+export function openLocal(store: Store, watcher: Watcher, options: LocalOptions): LocalBackend {
   const { cacheLimit, limits, clock, warn } = options;
   const local = newLocal(
     store,
@@ -51,7 +72,7 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     execute: (operations, from, to) => executeGroup(local, operations, from, to),
     nextDue: () => nextDue(local),
     doDue: () => withBackendError(local, () => doDue(local)),
-    summaries: () => local.queues.values().map((queue) => summaryOf(local, queue)),
+    summaries: (names) => [queuesOf(local, names).map((queue) => summaryOf(local, queue))],
     summary: (name) => inQueue(local, name, (queue) => summaryOf(local, queue)),
     oldestArrival: (name) =>
       withBackendError(
@@ -76,6 +97,7 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
     }),
     disk: () =>
       withBackendError(local, () => ({ ...store.extent(), checkpointed: store.checkpointed() })),
+    measures: () => [],
     syncs: store.syncs,
     probe: () => withBackendError(local, () => probe(local)),
     shortage: () => shortageOf(local),
@@ -90,6 +112,14 @@ export function openLocal(store: Store, watcher: Watcher, options: LocalOptions)
       withBackendError(local, () => checkpoint(local, how, options.tricklePercent)),
     close: () => store.close(),
   };
+}
+
+function queuesOf({ queues }: Local, names?: readonly string[]): IteratorObject<Queue> {
+  if (names === undefined) return queues.values();
+  return names
+    .values()
+    .map((name) => queues.get(name))
+    .filter((queue) => queue !== undefined);
 }
 
 function inQueue<T>({ queues }: Local, name: string, look: (queue: Queue) => T): T | undefined {

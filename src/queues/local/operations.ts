@@ -1,5 +1,6 @@
 import { StoreError } from "../../store/store.ts";
 import { MAX_TAKEN, type Operation } from "../operation.ts";
+import { takesRoom } from "../room.ts";
 import { append } from "./append.ts";
 import { dropAll } from "./cache.ts";
 import { noteRemoved } from "./children.ts";
@@ -209,9 +210,9 @@ function take(local: Local, operation: Operation): void {
   operation.dueIn = 0;
   if (!findOldest(local, queue, operation)) return;
   if (mayExpire(local, queue) && !findFresh(local, queue, operation)) return;
-  const { fits, flags, start, end, number } = operation;
+  const { flags, start, end, number } = operation;
   const told = kind === "lease" ? leaseNumber(queue, number) : number;
-  if (fits !== undefined && !fits(flags, end - start, told)) {
+  if (operation.room !== undefined && !takesRoom(operation, flags, end - start, told)) {
     operation.outcome = "too large";
     return;
   }
@@ -271,12 +272,12 @@ function peekLeased(local: Local, operation: Operation): void {
     operation.outcome = "absent";
     return;
   }
-  const { fits, flags, start, end } = operation;
+  const { flags, start, end } = operation;
   operation.number = toldNumber(lease.number, lease.deliveries - 1);
   operation.deliveries = lease.deliveries;
   operation.ttl = -1;
   operation.dueIn = Math.max(0, lease.due - now(local));
-  if (fits !== undefined && !fits(flags, end - start, operation.number)) {
+  if (!takesRoom(operation, flags, end - start, operation.number)) {
     operation.outcome = "too large";
   } else if (!isTooMuch(operation)) {
     local.changes.bytes += end - start;

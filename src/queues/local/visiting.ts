@@ -47,6 +47,10 @@ export function list(local: Local, operation: Operation): void {
 }
 
 export function survey(local: Local, operation: Operation): void {
+  if (operation.cursor === undefined && local.queues.size > operation.most) {
+    operation.summaries = undefined;
+    return;
+  }
   const summaries: QueueSummary[] = [];
   operation.summaries = summaries;
   visitQueues(local, operation, (queue) => {

@@ -16,8 +16,15 @@ beforeEach(() => {
 /** How many operations each group executes; each operation takes so many milliseconds. */
 function sizesOf(operations: Operation[], milliseconds = 0): number[] {
   const sizes: number[] = [];
-  const { fits } = { fits: () => ((shop.now += milliseconds), true) };
-  for (const one of operations) if (one.kind === "take") one.fits = fits;
+  const room = {
+    get left() {
+      return Infinity;
+    },
+    set left(_) {
+      shop.now += milliseconds;
+    },
+  };
+  for (const one of operations) if (one.kind === "take") one.room = room;
   for (let done = 0; done < operations.length;) {
     const size = executeGroup(shop.local, operations, done, operations.length);
     sizes.push(size);
@@ -89,7 +96,7 @@ test("a chain that the budget cuts goes on in the next group, or is skipped ther
       shop,
       operation("put", "q", { body }),
       operation("put", "q", { body: "2", chained: true }),
-      operation("take", "q", { fits: () => false }),
+      operation("take", "q", { room: { left: 0 } }),
       operation("put", "q", { body: "3", chained: true }),
     ),
   ).toEqual(["done", "done", "too large", "skipped"]);

@@ -111,7 +111,7 @@ describe("a group", () => {
       operation("open", "q", { consumer }),
       operation("take", "q", chained),
       operation("take", "q", chained),
-      operation("take", "large", { fits: () => false }),
+      operation("take", "large", { room: { left: 0 } }),
       operation("take", "q", chained),
       operation("close", "absent", { consumer }),
       operation("close", "q", chained),

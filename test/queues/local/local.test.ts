@@ -1,8 +1,8 @@
 /** The backend over a store of its own, as the engine, the metrics and the page see it. */
 import { beforeEach, describe, expect, test } from "bun:test";
 
-import { type Backend, BackendError } from "../../../src/queues/backend.ts";
-import { openLocal } from "../../../src/queues/local/local.ts";
+import { BackendError } from "../../../src/queues/backend.ts";
+import { type LocalBackend, openLocal } from "../../../src/queues/local/local.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
 import { type Store, StoreError } from "../../../src/store/store.ts";
 import { newHome, open, suite } from "../../store/scratch.ts";
@@ -11,7 +11,7 @@ import { NO_LIMITS, operation, withoutTally } from "./shop.ts";
 suite();
 
 let store: Store;
-let backend: Backend;
+let backend: LocalBackend;
 let now = 0;
 let committed: number[] = [];
 beforeEach(() => {
@@ -125,37 +125,39 @@ test("usage and summaries tell what there is", () => {
     lost: 0,
   });
   expect(backend.usage().cached).toBeGreaterThan(0);
-  expect([...backend.summaries()].map(withoutTally).map(({ id: _id, ...rest }) => rest)).toEqual([
-    {
-      name: "q",
-      messages: 2,
-      bytes: 3,
-      open: 1,
-      openedAt: expect.any(Number),
-      arrived: undefined,
-      sets: 2,
-      gets: 0,
-      delayed: 0,
-      leased: 0,
-      paused: undefined,
-      waitedMs: 0,
-    },
-    {
-      name: "r",
-      messages: 1,
-      bytes: 3,
-      open: 0,
-      openedAt: undefined,
-      arrived: undefined,
-      sets: 1,
-      gets: 0,
-      delayed: 0,
-      leased: 0,
-      paused: undefined,
-      waitedMs: 0,
-    },
-  ]);
-  const ids = [...backend.summaries()].map(({ id }) => id);
+  expect([...backend.summaries()[0]].map(withoutTally).map(({ id: _id, ...rest }) => rest)).toEqual(
+    [
+      {
+        name: "q",
+        messages: 2,
+        bytes: 3,
+        open: 1,
+        openedAt: expect.any(Number),
+        arrived: undefined,
+        sets: 2,
+        gets: 0,
+        delayed: 0,
+        leased: 0,
+        paused: undefined,
+        waitedMs: 0,
+      },
+      {
+        name: "r",
+        messages: 1,
+        bytes: 3,
+        open: 0,
+        openedAt: undefined,
+        arrived: undefined,
+        sets: 1,
+        gets: 0,
+        delayed: 0,
+        leased: 0,
+        paused: undefined,
+        waitedMs: 0,
+      },
+    ],
+  );
+  const ids = [...backend.summaries()[0]].map(({ id }) => id);
   expect(new Set(ids).size).toBe(2);
   expect(backend.summary("unknown")).toBeUndefined();
 });

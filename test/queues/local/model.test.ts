@@ -5,6 +5,7 @@ import { newConsumer } from "../../../src/queues/local/consumer.ts";
 import { bringDue, endLeases } from "../../../src/queues/local/due.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
+import type { ReplyRoom } from "../../../src/queues/room.ts";
 import { newRandom, type Random, seeds } from "../../protocol/random.ts";
 import { suite } from "../../store/scratch.ts";
 import { type Delivered, type Expected, Model } from "./model.ts";
@@ -165,14 +166,23 @@ function newOperationOf(trial: Trial): Operation {
   if (kind === "take" || kind === "open" || kind === "lease") {
     const lease = random.between(1, 2000);
     const most = random.pick(SIZES);
-    const fits =
-      random.below(4) === 0 ? (_flags: number, length: number) => length <= most : undefined;
-    return operation(kind, name, { ...fields, fits, lease });
+    const room = random.below(4) === 0 ? roomOf(most) : undefined;
+    return operation(kind, name, { ...fields, room, lease });
   }
   return operation(kind, name, fields);
 }
 
 const CUTTING = new Set(["failed", "skipped", "held", "too large"]);
+
+/** Room that is not used up: the model looks at it behind the queues. */
+function roomOf(bytes: number): ReplyRoom {
+  return {
+    get left() {
+      return bytes;
+    },
+    set left(_) {},
+  };
+}
 
 /** What the operation told, in the words of the model. */
 function toldBy(one: Operation) {

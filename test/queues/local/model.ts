@@ -529,9 +529,10 @@ function expectIn(queues: ReadonlyMap<string, ModelQueue>, one: Operation): Expe
       const isPaused = queue?.paused === 0 && one.kind !== "peek";
       const message = isPaused ? undefined : queue?.available[0];
       if (message === undefined) return { outcome: "absent" };
-      const isFit = one.fits?.(message.flags, message.body.length, message.number) ?? true;
-      if (!isFit) return { outcome: "too large" };
       const number = one.kind === "lease" ? toldNumber(queue, message) : message.number;
+      const digits = `${message.flags}${message.body.length}${number}`.length;
+      const left = one.room?.left ?? Infinity;
+      if (message.body.length + digits > left) return { outcome: "too large" };
       return { outcome: "done", message: { ...message, number } };
     }
     case "acknowledge":

@@ -322,7 +322,7 @@ describe("while it is unknown", () => {
       waitForRetry();
     }
     backend.probe();
-    expect([...backend.summaries()].map(({ sets }) => sets)).toEqual([3, 3]);
+    expect([...backend.summaries()[0]].map(({ sets }) => sets)).toEqual([3, 3]);
   });
 });
 
