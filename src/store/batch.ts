@@ -79,6 +79,12 @@ export interface Pause {
   until: number | undefined;
 }
 
+/** Whether the bytes of a queue are too high from this commit on, until they are counted again. */
+export interface RecountMark {
+  queue: number;
+  isDue: boolean;
+}
+
 /** The ids that one commit brought to a queue, as hashes of 64 bits each, little-endian. */
 export interface StoredIds {
   queue: number;
@@ -121,6 +127,8 @@ export interface Batch {
   released: MessageKey[];
   /** Undefined when no queue was paused or resumed. */
   paused?: Pause[] | undefined;
+  /** Undefined when no queue must be counted again from now on, or has been. */
+  recounts?: RecountMark[] | undefined;
   /** Messages that came from other queues; undefined when there are none. */
   moved?: MovedMessage[] | undefined;
   /** Undefined when no message waits for its time from now on, or waits no longer. */
@@ -147,6 +155,7 @@ export function newBatch(): Batch {
     held: [],
     released: [],
     paused: undefined,
+    recounts: undefined,
     moved: undefined,
     delays: undefined,
     ids: undefined,

@@ -5,7 +5,7 @@ import { HEAD } from "./batch.ts";
 /*
  * The file, schema 2. All times are milliseconds since 1970, all lengths of time milliseconds.
  *
- *   queue     a row a queue           id | name  head  tail  bytes  paused  lost  delayed  ahead
+ *   queue     a row a queue           id | name  head  tail  bytes  paused  recount  delayed  ahead
  *   dropped   a row a deleted queue   queue             that still has rows in other tables
  *
  *   Everything about messages has a key that begins with the queue's id, so that a queue is a range of keys:
@@ -33,9 +33,9 @@ import { HEAD } from "./batch.ts";
  *   A server reads all of `held` when it starts, but of `delayed` only what is due: there may be millions. So the queue's
  *   row has their number: `delayed`, and `ahead` of them are not below the head.
  *
- * Some columns and tables are there for later versions, so that files need not change again. This version leaves them
- * NULL or empty: `lost` (messages lost to damage), `moved`. An unused table costs a page; a column
- * of `segment` would cost each message of 100 bytes 3 % of its space.
+ *   `recount` is 1 as long as `bytes` is too high, and not yet counted again: after damage, and in the middle of a flush.
+ *
+ * An unused table costs a page; a column of `segment` would cost each message of 100 bytes 3 % of its space.
  */
 
 /** "MCQ1": distinguishes our files from files of other applications (https://sqlite.org/pragma.html#pragma_application_id). */
@@ -72,7 +72,7 @@ const QUEUE_TABLES = `
     tail   INTEGER NOT NULL,
     bytes  INTEGER NOT NULL,
     paused INTEGER,
-    lost   INTEGER,
+    recount INTEGER,
     delayed INTEGER,
     ahead  INTEGER
   );

@@ -12,6 +12,7 @@ export interface QueueRow {
   tail: number;
   bytes: number;
   paused: number | null;
+  recount: number | null;
   delayed: number | null;
   ahead: number | null;
 }
@@ -108,7 +109,7 @@ function forLog(database: Database) {
 function forQueues(database: Database) {
   return {
     queues: database.prepare<QueueRow, []>(
-      "SELECT id, name, head, tail, bytes, paused, delayed, ahead FROM queue ORDER BY id",
+      "SELECT id, name, head, tail, bytes, paused, recount, delayed, ahead FROM queue ORDER BY id",
     ),
     createQueue: database.prepare<void, [number, Uint8Array]>(
       "INSERT INTO queue (id, name, head, tail, bytes) VALUES (?1, ?2, 1, 1, 0)",
@@ -119,6 +120,9 @@ function forQueues(database: Database) {
     dropQueue: database.prepare<void, [number]>("DELETE FROM queue WHERE id = ?1"),
     pauseQueue: database.prepare<void, [number, number | null]>(
       "UPDATE queue SET paused = ?2 WHERE id = ?1",
+    ),
+    recountQueue: database.prepare<void, [number, number | null]>(
+      "UPDATE queue SET recount = ?2 WHERE id = ?1",
     ),
     noteDropped: database.prepare<void, [number]>("INSERT INTO dropped (queue) VALUES (?1)"),
     held: database.prepare<HeldRow, []>(

@@ -15,6 +15,8 @@ export interface StoredQueue extends NamedQueue, Position {
   held: number[];
   /** Until when it is paused: see `Pause` in batch.ts. */
   paused?: number | undefined;
+  /** Its bytes are too high, and must be counted again. */
+  recount?: true | undefined;
   /** When the message that was set last expires, in milliseconds since 1970; 0 is never, undefined: none ever has. */
   expires?: number | undefined;
   /** Undefined when no message of the queue is leased, waits for its time or was delivered before. */

@@ -43,6 +43,8 @@ export function writeBatch(
   }
   for (const { queue, until } of batch.paused ?? [])
     statements.pauseQueue.run(queue, until ?? null);
+  for (const { queue, isDue } of batch.recounts ?? [])
+    statements.recountQueue.run(queue, isDue ? 1 : null);
   if (batch.expiry !== undefined) writeExpiry(statements, batch.expiry);
   if (batch.ids !== undefined) writeIds(statements, batch.ids);
   // Comes last: a message that is released here may be put back later, so its segment must not be removed above.

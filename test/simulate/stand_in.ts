@@ -41,6 +41,7 @@ interface Kept {
   bytes: number;
   held: Map<number, HeldMessage>;
   paused: number | undefined;
+  recount: boolean;
   delayed: Map<number, DelayedMessage>;
   /** Why messages came from other queues. */
   moved: Map<number, Moved>;
@@ -173,6 +174,7 @@ function write(disk: Disk, batch: Batch, now: number): void {
   disk.steps.push(...(batch.expiry?.steps ?? []));
   if (batch.ids !== undefined) writeIds(disk, batch.ids);
   for (const { queue, until } of batch.paused ?? []) keptIn(disk, queue).paused = until;
+  for (const { queue, isDue } of batch.recounts ?? []) keptIn(disk, queue).recount = isDue;
   for (const { queue, number } of batch.released) {
     if (!keptIn(disk, queue).held.delete(number)) throw new Error(`${number} is not held`);
   }
@@ -240,6 +242,7 @@ function newKept(id: number, name: string): Kept {
     held: new Map(),
     rows: [],
     paused: undefined,
+    recount: false,
     delayed: new Map(),
     moved: new Map(),
     counts: { delayed: 0, ahead: 0 },
@@ -252,7 +255,17 @@ function keptIn({ queues }: Disk, id: number): Kept {
   return queue;
 }
 
-function storedOf({ id, name, head, tail, bytes, held, paused, counts }: Kept): StoredQueue {
+function storedOf({
+  id,
+  name,
+  head,
+  tail,
+  bytes,
+  held,
+  paused,
+  recount,
+  counts,
+}: Kept): StoredQueue {
   const delivery: StoredDelivery = { deliveries: new Map(), leases: [], ...counts };
   const numbers: number[] = [];
   for (const { number, deliveries = 0, lease } of held.values()) {
@@ -268,6 +281,7 @@ function storedOf({ id, name, head, tail, bytes, held, paused, counts }: Kept): 
     tail,
     bytes,
     paused,
+    recount: recount ? true : undefined,
     held: numbers.length === 0 ? NO_HELD : numbers.sort((a, b) => a - b),
     delivery: isKnown ? delivery : undefined,
   };

@@ -2,7 +2,7 @@ import { type Batch, newBatch } from "../../store/batch.ts";
 import { StoreError } from "../../store/store.ts";
 import type { Operation } from "../operation.ts";
 import { evictBeyondLimit } from "./cache.ts";
-import { noteLosses } from "./damage.ts";
+import { addRecounts, noteLosses } from "./damage.ts";
 import { failCommit } from "./failed_commit.ts";
 import { abandonOpen } from "./held.ts";
 import { addIdsToBatch, keepIds } from "./once.ts";
@@ -64,8 +64,9 @@ export function commitChanges(local: Local): boolean {
   return !isEmpty;
 }
 
-function isEmptyBatch({ positions, created, dropped, paused }: Batch): boolean {
-  return positions.length + created.length + dropped.length === 0 && paused === undefined;
+function isEmptyBatch({ positions, created, dropped, paused, recounts }: Batch): boolean {
+  const isMarked = paused !== undefined || recounts !== undefined;
+  return positions.length + created.length + dropped.length === 0 && !isMarked;
 }
 
 function batchOf(local: Local, savings: Saving[]): Batch {
@@ -83,6 +84,7 @@ function batchOf(local: Local, savings: Saving[]): Batch {
     const { id, name, paused } = queue;
     if (queues.get(name) === queue) (batch.paused ??= []).push({ queue: id, until: paused });
   }
+  addRecounts(local, batch);
   addIdsToBatch(local, batch);
   return batch;
 }

@@ -1,9 +1,10 @@
+import type { Batch } from "../../store/batch.ts";
 import { addHeld } from "./held.ts";
 import { findOpen } from "./open.ts";
 import { noteGone, type Queue, type Recount } from "./queue.ts";
 import { findRow, type Gap, lengthOf, skip } from "./reading.ts";
 import { bodyBytesFrom } from "./segment.ts";
-import { type Local, touch } from "./state.ts";
+import { type Local, type Loss, touch } from "./state.ts";
 
 /** Rows that are measured in one portion of the counting. */
 const RECOUNT_ROWS = 2000;
@@ -23,7 +24,7 @@ export function skipLost(local: Local, queue: Queue, gap: Gap): string {
   const which = messages === 1 ? `message ${first}` : `messages ${first} to ${end - 1}`;
   const reason = `the database is damaged: ${which} of this queue cannot be read`;
   const warning = `queue ${queue.name}: ${reason}, and ${messages === 1 ? "is" : "are"} skipped`;
-  local.changes.losses.push({ queue, messages, warning });
+  noteLoss(local, { queue, messages, warning });
   return reason;
 }
 
@@ -31,17 +32,35 @@ export function skipLost(local: Local, queue: Queue, gap: Gap): string {
 export function loseHeld(local: Local, queue: Queue, number: number): void {
   noteGone(queue, number, 0);
   const warning = `queue ${queue.name}: the database is damaged: message ${number} of this queue cannot be read, and is skipped`;
-  local.changes.losses.push({ queue, messages: 1, warning });
+  noteLoss(local, { queue, messages: 1, warning });
+}
+
+function noteLoss({ changes }: Local, loss: Loss): void {
+  changes.losses.push(loss);
+  changes.miscounted.push(loss.queue);
 }
 
 /** The group is committed: the messages that it skipped are lost for good. */
 export function noteLosses(local: Local): void {
-  for (const { queue, messages, warning } of local.changes.losses) {
+  for (const { messages, warning } of local.changes.losses) {
     local.lost += messages;
-    local.recounts.add(queue);
-    queue.recount = undefined;
     local.warn(warning);
   }
+  for (const queue of local.changes.miscounted) {
+    local.recounts.add(queue);
+    queue.recount = undefined;
+  }
+}
+
+/** The file says of which queues the bytes are too high: a server that is killed before they are counted does it later. */
+export function addRecounts({ changes, queues }: Local, batch: Batch): void {
+  const { miscounted, recounted } = changes;
+  if (miscounted.length + recounted.length === 0) return;
+  const due = new Set(miscounted);
+  const changed = [...new Set([...miscounted, ...recounted])];
+  batch.recounts = changed
+    .filter((queue) => queues.get(queue.name) === queue)
+    .map((queue) => ({ queue: queue.id, isDue: due.has(queue) }));
 }
 
 /**

@@ -1,4 +1,3 @@
-import { StoreError } from "../../store/store.ts";
 import { countWaiting } from "./delivery.ts";
 import { empty } from "./held.ts";
 import { findOpen, listOpen } from "./open.ts";
@@ -10,16 +9,15 @@ import { type Local, touch } from "./state.ts";
 const PORTION = 256;
 
 /**
- * How far the flush of a queue is that has many delayed messages. Those that fall due between two parts are delivered, so
- * `rest` is only about right then: the queue's bytes are counted anew behind the last part, when few messages are left.
+ * How far the flush of a queue is that has many delayed messages. Those that fall due between two parts are delivered. The
+ * first part drops messages that were not read: with more parts to come it is unknown how many bytes are left, and so they
+ * are counted again.
  */
 export interface Flush {
   queue: Queue;
   /** Delayed messages below this number are dropped, from `next` on. */
   until: number;
   next: number;
-  /** Bytes that the queue still counts of messages which are dropped, or will be. */
-  rest: number;
 }
 
 /** Delayed messages that are dropped next. */
@@ -40,20 +38,17 @@ export function flushQueue(local: Local, queue: Queue, begun?: Flush): Flush | u
   if (begun !== undefined && begun.queue !== queue) return undefined;
   if (begun === undefined && countAvailable(queue) + countWaiting(queue.delivery) === 0)
     return undefined;
-  const flush = begun ?? { queue, until: queue.tail, next: 0, rest: 0 };
+  const flush = begun ?? { queue, until: queue.tail, next: 0 };
   // All is read before anything is dropped.
   const kept = begun === undefined ? keptBytes(local, queue) : 0;
-  const portion = begun === undefined ? nextPortion(local, flush) : nextOrRecount(local, flush);
+  const portion = nextPortion(local, flush);
   const before = queue.bytes;
   touch(local, queue);
-  if (begun === undefined) {
-    empty(queue, local.cache);
-    flush.rest = queue.bytes - kept;
-  }
+  if (begun === undefined) empty(queue, local.cache);
   drop(flush, portion);
-  if (portion.isLast) queue.bytes -= flush.rest;
+  if (begun === undefined && portion.isLast) queue.bytes = kept;
+  else if (begun === undefined) local.changes.miscounted.push(queue);
   local.bytes += queue.bytes - before;
-  if (begun !== undefined && portion.isLast) local.recounts.add(queue);
   return portion.isLast ? undefined : flush;
 }
 
@@ -65,16 +60,6 @@ function keptBytes(local: Local, queue: Queue): number {
     bytes += known >= 0 ? known : lengthOf(local, queue, number);
   }
   return bytes;
-}
-
-/** When the flush cannot go on, what it has dropped is not to be counted for ever. */
-function nextOrRecount(local: Local, flush: Flush): Portion {
-  try {
-    return nextPortion(local, flush);
-  } catch (error) {
-    if (error instanceof StoreError) local.recounts.add(flush.queue);
-    throw error;
-  }
 }
 
 /** Those that are due are available, or open: the beginning of the flush drops the first. */
@@ -103,9 +88,7 @@ function nextPortion(local: Local, { queue, until, next }: Flush): Portion {
 
 function drop(flush: Flush, { numbers, lengths, next }: Portion): void {
   for (let n = 0; n < numbers.length; n++) {
-    const length = lengths[n] as number;
-    noteGone(flush.queue, numbers[n] as number, length, "delayed");
-    flush.rest -= length;
+    noteGone(flush.queue, numbers[n] as number, lengths[n] as number, "delayed");
   }
   flush.next = next;
 }

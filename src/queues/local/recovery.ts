@@ -50,6 +50,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
   local.queues = new Map();
   local.bytes = 0;
   local.epoch++;
+  local.recounts.clear();
   local.once = loadOnce(local.store, local.rules, local.once.ids.limit, now(local));
   local.due.place = { due: 0, queue: 0, number: 0 };
   local.due.nextDelayed = local.store.nextDue(local.due.place) ?? Infinity;
@@ -57,6 +58,7 @@ function takeStored(local: Local, stored: StoredQueue[]): void {
     const queue = known.get(each.queue) ?? newQueue(each);
     known.delete(each.queue);
     setPaused(local, queue, each.paused);
+    if (each.recount === true) local.recounts.add(queue);
     reset(local, queue, each);
     local.queues.set(queue.name, queue);
     local.bytes += queue.bytes;

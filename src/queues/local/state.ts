@@ -34,7 +34,7 @@ export interface Local {
   changes: Changes;
   /** The group asks for a checkpoint behind its commit. */
   checkpointAsked: "full" | "truncate" | undefined;
-  /** Damaged queues whose bytes are being counted again. */
+  /** Queues whose bytes are being counted again: damaged ones, and such that are or were flushed in parts. */
   recounts: Set<Queue>;
   fanout: Fanout;
   /** The search for expired messages: see sweep.ts. */
@@ -104,8 +104,10 @@ export interface Changes {
   touched: Queue[];
   created: Queue[];
   dropped: Queue[];
-  /** Messages that the group found to be lost, and queues whose bytes were corrected. */
+  /** Messages that the group found to be lost. */
   losses: Loss[];
+  /** Queues whose bytes are too high from this group on, and queues whose bytes were corrected. */
+  miscounted: Queue[];
   recounted: Queue[];
   /** The queues that it paused or resumed, and how they were before. */
   paused: { queue: Queue; before: number | undefined }[];
@@ -154,11 +156,13 @@ export function newLocal(
   readsExptime = false,
 ): Local {
   const queues = new Map<string, Queue>();
+  const recounts = new Set<Queue>();
   let bytes = 0;
   const due = newDue(store, clock);
   for (const stored of store.queues()) {
     const queue = newQueue(stored);
     queues.set(stored.name, queue);
+    if (stored.recount === true) recounts.add(queue);
     resumeLeases(due, queue, clock);
     bytes += stored.bytes;
   }
@@ -177,7 +181,7 @@ export function newLocal(
     totals: newTotals(queues.values()),
     lookedAt: -Infinity,
     changes: newChanges(),
-    recounts: new Set(),
+    recounts,
     once: loadOnce(store, queueRules, limits.ids ?? MAX_IDS, clock.calendar()),
     fanout: { isOn: false, children: newChildren(queues.keys()), isTold: false },
     sweep: { rest: undefined },
@@ -223,6 +227,7 @@ function newChanges(): Changes {
     created: [],
     dropped: [],
     losses: [],
+    miscounted: [],
     recounted: [],
     paused: [],
     ids: new Map(),
@@ -267,6 +272,7 @@ export function forgetChanges({ changes }: Local): void {
   changes.created.length = 0;
   changes.dropped.length = 0;
   changes.losses.length = 0;
+  changes.miscounted.length = 0;
   changes.recounted.length = 0;
   changes.paused.length = 0;
   if (changes.ids.size > 0) changes.ids.clear();

@@ -90,6 +90,37 @@ test("what falls due between its parts is delivered, and the bytes are right", (
   expect(drain(shop, "q")).toEqual(Array.from({ length: left }, () => "later"));
 });
 
+test("killed between its parts, the bytes are right again after the start", () => {
+  const shop = delayed(MANY);
+  const one = operation("flush", "q");
+  execute(shop, one);
+  expect(one.outcome).toBe("more");
+  restart(shop);
+  recountAll(shop);
+  const left = details(shop, "q")?.messages ?? 0;
+  expect(left).toBe(MANY - 256);
+  expect(details(shop, "q")).toMatchObject({ bytes: left * "later".length });
+  expect(faults(shop)).toEqual([]);
+  // They are counted once.
+  restart(shop);
+  expect(shop.local.recounts.size).toBe(0);
+  expect(details(shop, "q")).toMatchObject({ bytes: left * "later".length });
+});
+
+test("a count of the bytes that ends between its parts is not corrected twice", () => {
+  const shop = delayed(MANY);
+  execute(shop, operation("put", "q", { body: "kept", delay: 5000 }));
+  const one = operation("flush", "q");
+  execute(shop, one);
+  recountAll(shop);
+  execute(shop, operation("put", "q", { body: "newer" }));
+  expect(flushParts(shop, one)).toBe("done");
+  expect(details(shop, "q")).toMatchObject({ messages: 1, bytes: "newer".length });
+  recountAll(shop);
+  expect(details(shop, "q")).toMatchObject({ messages: 1, bytes: "newer".length });
+  expect(faults(shop)).toEqual([]);
+});
+
 /** Executes it until it is done. */
 function flushParts(shop: Shop, one: Operation): string {
   for (let n = 0; n < 100; n++) {
