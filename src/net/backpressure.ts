@@ -16,7 +16,7 @@ export interface BufferUsage<C extends Client = Client> {
   output: number;
   /** So much output is unsent that no client is sent much more. */
   outputFull: boolean;
-  /** A request was refused because of the bound of input since the last look. */
+  /** A request was refused because of the bound of input, and since then not enough of it has become free. */
   refused: boolean;
   /** Clients whose reply is large and waits for room, in order of arrival. */
   awaiting: Set<C>;
@@ -178,12 +178,15 @@ export function evictStalledClients<C extends Client>(
   usage.lookedAt = now;
   if (now < usage.mercyUntil) return;
   if (usage.refused) {
+    // The share of a client that waits for a message is free only once it has its reply.
+    let left = usage.input;
     for (const client of stalled(usage, clients, "incoming", look)) {
-      if (usage.input <= usage.bounds.input / 2) break;
+      if (left <= usage.bounds.input / 2) break;
+      left -= client.incoming.bytes;
       evict(client, "incoming");
     }
+    usage.refused = left > usage.bounds.input;
   }
-  usage.refused = false;
   if (usage.awaiting.size === 0) return;
   for (const client of stalled(usage, clients, "outgoing", look)) {
     if (usage.output <= usage.bounds.output / 2) break;

@@ -198,6 +198,17 @@ describe("where there is no room for requests", () => {
     const usage = newBufferUsage();
     expect(evicted(usage, [client(usage, { in: 100 * MB, still: LONG })])).toEqual([]);
   });
+
+  test("a client that stalls long after another one was refused is evicted, too", () => {
+    const usage = newBufferUsage();
+    const slow = client(usage, { in: 100 * MB, still: 1 });
+    usage.refused = true;
+    expect(evicted(usage, [slow])).toEqual([]);
+    expect(evicted(usage, [slow], NOW + 2000)).toEqual([]);
+    expect(evicted(usage, [slow], NOW + 4000)).toEqual([]);
+    expect(evicted(usage, [slow], NOW + 6000)).toEqual([slow]);
+    expect(evicted(usage, [client(usage, { in: MB, still: LONG })], NOW + 8000)).toEqual([]);
+  });
 });
 
 test("input and output are full above their bounds, over all clients", () => {

@@ -57,6 +57,13 @@ async function untilShort(all: Opened): Promise<void> {
   expect(all.store.checkpointed()).toBeWithin(90, 101);
 }
 
+/** Until a commit is written to the beginning of the log again. */
+async function untilAnew(all: Opened): Promise<void> {
+  const end = performance.now() + 60_000;
+  while (all.store.checkpointed() > 50 && performance.now() < end) await step(all);
+  expect(all.store.checkpointed()).toBeLessThanOrEqual(50);
+}
+
 describe("after a reader held 150 MB of log back", () => {
   test.each([true, false])("commits go on meanwhile, with sync %p", async (sync) => {
     const { all, reader } = await grown(150 * MEGABYTE, { sync });
@@ -65,9 +72,9 @@ describe("after a reader held 150 MB of log back", () => {
     await untilShort(all);
     // On the loop the first commit would have to wait for all of it.
     expect(all.next - before).toBeGreaterThan(10);
-    for (let n = 0; n < 200; n++) await step(all);
+    await untilAnew(all);
     expect(messagesOf(all.store.read(all.queue, all.next - 1, 1)).at(-1)?.body).toEqual(BODY);
-    // The log begins anew, and stays as it is.
+    // The log stays as it is.
     const { size } = statSync(logIn(all.directory));
     for (let n = 0; n < 300; n++) await step(all);
     expect(statSync(logIn(all.directory)).size).toBe(size);
