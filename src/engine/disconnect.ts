@@ -40,6 +40,28 @@ export function closeSession(session: Session): void {
   engine.requestTurn();
 }
 
+/**
+ * Behind operations that were on their way when the client left: those that were postponed are still done, before what it
+ * sent later, and what it has open goes back behind all of it.
+ */
+export function addPostponed(session: Session): void {
+  addSent(session);
+  const { engine } = session;
+  for (const group of [engine.closed, engine.gathering]) {
+    const { count, done } = group;
+    for (let i = done; i < count; i++) {
+      const entry = group.entries[i] as Entry;
+      const { kind, outcome, request, consumer, inVain } = entry;
+      if (entry.session !== session || kind !== "release" || outcome !== "pending") continue;
+      entry.outcome = "skipped";
+      const later = addEntry(engine, "release", session, request, 0);
+      later.consumer = consumer;
+      later.inVain = inVain;
+    }
+  }
+  engine.requestTurn();
+}
+
 /** What the client has sent completely, and was postponed, is still done, in order of arrival. */
 function addSent(session: Session): void {
   const { deferred, postponedNow } = session;

@@ -58,6 +58,8 @@ export interface Engine {
   runnable: Set<Session>;
   /** Queues that sessions wait for and that have messages again, and how many. */
   ready: Map<string, number>;
+  /** Sessions whose clients are gone, and of which the operations that were executed last have been postponed. */
+  gone: Set<Session>;
   /** Replies are written here, a group's at a time. */
   output: Bytes;
   run: Run;
@@ -222,6 +224,8 @@ export interface Group {
   changes: number;
   /** Queues of its gets that wait when there is no message: messages may come behind them in the group. */
   sought: Set<string>;
+  /** Queues that are resumed in it: what it offered before that may have brought nothing to sessions that wait. */
+  resumed: Set<string>;
   /** Received bytes that its bodies lie in, which are released when it is done. */
   spent: Buffer[];
 }

@@ -7,7 +7,16 @@ import type { Engine, Entry, Group, Session } from "./engine.ts";
 const MAX_KEPT = 4096;
 
 export function newGroup(): Group {
-  return { entries: [], count: 0, done: 0, bytes: 0, changes: 0, sought: new Set(), spent: [] };
+  return {
+    entries: [],
+    count: 0,
+    done: 0,
+    bytes: 0,
+    changes: 0,
+    sought: new Set(),
+    resumed: new Set(),
+    spent: [],
+  };
 }
 
 /** Adds an operation for a request of the session. The caller fills in what the kind needs. */
@@ -104,6 +113,7 @@ export function clearGroup(group: Group): void {
   group.bytes = 0;
   group.changes = 0;
   if (group.sought.size > 0) group.sought.clear();
+  if (group.resumed.size > 0) group.resumed.clear();
   for (const buffer of group.spent) release(buffer);
   group.spent.length = 0;
 }

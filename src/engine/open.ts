@@ -61,6 +61,7 @@ function withoutBackend(settings: Settings, runtime: Runtime): Headless {
     executing: false,
     runnable: new Set(),
     ready: new Map(),
+    gone: new Set(),
     output: newBytes(64 * 1024),
     run: { session: undefined, start: 0, first: 0 },
     records: [],

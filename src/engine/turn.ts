@@ -5,6 +5,7 @@ import { doDue, setDueTimer } from "./clockwork.ts";
 import { commands } from "./commands.ts";
 import { noteCommit } from "./commits.ts";
 import { restore, restoreAgain, sendRun } from "./delivery.ts";
+import { addPostponed } from "./disconnect.ts";
 import type { Engine, Entry, Group, Session } from "./engine.ts";
 import { gather, isFull } from "./gather.ts";
 import { addEntry, clearGroup, isDone } from "./group.ts";
@@ -98,6 +99,8 @@ function replyAll(engine: Engine, group: Group, executed: number): void {
     replyTo(engine, entry);
   }
   endRun(engine);
+  for (const session of engine.gone) addPostponed(session);
+  if (engine.gone.size > 0) engine.gone.clear();
   run.session = undefined;
   run.start = 0;
   clear(engine.output);
@@ -147,8 +150,9 @@ function abandonReply(engine: Engine, entry: Entry, start: number): void {
 /** The client has disconnected meanwhile: messages that its operations took or opened go back, and all else is done. */
 function returnUndelivered(engine: Engine, entry: Entry): void {
   const { session, request, kind, outcome } = entry;
-  if (outcome === "postponed" && request.kind !== "get") {
-    return commands[request.kind].add(engine, session, request);
+  if (outcome === "postponed") {
+    engine.gone.add(session);
+    return postpone(engine, entry);
   }
   // A flush goes on to its end.
   if (outcome === "more" && (kind === "flush all" || kind === "flush" || kind === "move all")) {

@@ -67,7 +67,9 @@ export function endWait(engine: Engine, session: Session): void {
 /** So many messages of the queue have come: each is offered to one session, behind the operation that brought it. */
 export function offer(engine: Engine, queue: string, messages: number): void {
   const line = engine.waiters.get(queue);
-  if (line === undefined) return;
+  // Behind a resume the sessions in front may have had an offer already, that came to nothing: the queues tell of their
+  // messages once the group is committed, and then they are first again.
+  if (line === undefined || engine.gathering.resumed.has(queue)) return;
   for (let left = messages; left > 0;) {
     const session = nextUnoffered(line);
     if (session === undefined) return;

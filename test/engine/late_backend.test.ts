@@ -161,6 +161,34 @@ describe.each(["at once", "late"] as const)("a backend that works %s", (when) =>
       expect(rig.backend.summary("q")).toBeUndefined();
     });
 
+    test("has sent its sets, also those that were postponed, in their order", async () => {
+      late = newLate(when, 4);
+      ({ rig } = late);
+      [a, b, c] = [newClient(rig), newClient(rig), newClient(rig)];
+      await stock("x".repeat(200_000), "y".repeat(200_000));
+      send(b, "get q", "get q");
+      for (const body of ["1", "2", "3", "4"]) put(b, "r", body);
+      settle(rig);
+      // The second message is too much for this group, and so what comes behind it is postponed.
+      disconnect(b);
+      await finishAll(late);
+      expect(rig.backend.summary("q")).toMatchObject({ messages: 2 });
+      send(c, "get r", "get r", "get r", "get r", "get r");
+      await finishAll(late);
+      expect(bodiesIn(c.received())).toEqual(["1", "2", "3", "4"]);
+    });
+
+    test("has closed what it had open, also with a get that was postponed", async () => {
+      await stock("1", "x".repeat(200_000), "y".repeat(200_000));
+      send(b, "get q/open");
+      await finishAll(late);
+      send(b, "get q", "get q", "get q/close");
+      settle(rig);
+      disconnect(b);
+      await finishAll(late);
+      expect(rig.backend.summary("q")).toMatchObject({ messages: 2, open: 0, gets: 1 });
+    });
+
     test("takes nothing with what it asked for in the group that gathers", async () => {
       await stock("1");
       put(a, "r", "x");

@@ -63,6 +63,20 @@ describe("messages that come", () => {
     expect(rig.backend.summary("q")).toMatchObject({ messages: 1, gets: 3 });
   });
 
+  test("behind a resume serve the session that has waited longest, not one behind it", () => {
+    put(producer, "q", "1");
+    send(producer, "get q/open", "pause q 0");
+    settle(rig);
+    const [a, b] = [waiting(), waiting()];
+    producer.received();
+    // While the queue is paused its first message brings the first session nothing.
+    put(producer, "q", "2");
+    send(producer, "resume q", "get q/abort");
+    settle(rig);
+    expect(got(a, b)).toEqual([["1"], ["2"]]);
+    expect(countOf("q")).toBe(0);
+  });
+
   test("of another queue serve no session", () => {
     const a = waiting();
     put(producer, "r", "1");

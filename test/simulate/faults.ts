@@ -1,6 +1,7 @@
 /** Faults of a store, and a backend that answers later. Both keep the contracts of `Store` and `Backend`. */
 import type { Backend } from "../../src/queues/backend.ts";
-import type { Operation } from "../../src/queues/operation.ts";
+import type { LocalBackend } from "../../src/queues/local/local.ts";
+import type { Operation, Outcome } from "../../src/queues/operation.ts";
 import { type Store, StoreError } from "../../src/store/store.ts";
 import type { Fault } from "./plan.ts";
 import type { Time } from "./time.ts";
@@ -12,11 +13,20 @@ export type Event =
   | { what: "not recovered"; reason: string }
   | { what: "recovered" };
 
+/** What an operation had come to by itself, before the commit of its group failed. */
+export interface Own {
+  outcome: Outcome;
+  error: string;
+}
+
 export interface Faults {
   /** How often each of them is still to happen. */
   due: Record<Fault, number>;
   /** What happened since it was last asked. */
   events: Event[];
+  /** The group that is being executed, from this operation on; and what its operations came to when its commit failed. */
+  group: { operations: readonly Operation[]; from: number } | undefined;
+  own: Own[] | undefined;
   /** Reasons of reads that failed meanwhile, and of checkpoints. */
   reads: string[];
   checkpoints: string[];
@@ -29,7 +39,17 @@ export interface Faults {
 
 export function newFaults(): Faults {
   const due = { commit: 0, "sync kept": 0, "sync lost": 0, recover: 0, read: 0, checkpoint: 0 };
-  return { due, events: [], reads: [], checkpoints: [], doubt: undefined, count: 0, commits: 0 };
+  return {
+    due,
+    events: [],
+    group: undefined,
+    own: undefined,
+    reads: [],
+    checkpoints: [],
+    doubt: undefined,
+    count: 0,
+    commits: 0,
+  };
 }
 
 export function noMoreFaults({ due }: Faults): void {
@@ -41,6 +61,11 @@ export function withFaults(store: Store, faults: Faults, time: Time, commitMs: n
   const { due, events } = faults;
   const strikes = (fault: Fault) => due[fault] > 0 && due[fault]-- > 0;
   const reasonOf = (text: string) => `${text} ${++faults.count}`;
+  /** All operations of the group fail now, and do not tell any more which ones had failed by themselves. */
+  const keepOwn = () => {
+    const { operations = [], from = 0 } = faults.group ?? {};
+    faults.own = operations.slice(from).map(({ outcome, error }) => ({ outcome, error }));
+  };
   return {
     ...store,
     queues: () => {
@@ -57,17 +82,17 @@ export function withFaults(store: Store, faults: Faults, time: Time, commitMs: n
       time.now += (time.random.below(100) / 100) * commitMs;
       if (strikes("commit")) {
         const reason = reasonOf("disk full");
+        keepOwn();
         events.push({ what: "failed", reason });
         throw new StoreError(reason);
       }
       const isKept = strikes("sync kept");
       if (!isKept && !strikes("sync lost")) return store.commit(batch);
-      // Its answers would not tell which operations failed by themselves.
-      const kept = isKept && faults.reads.length === 0;
-      if (kept) store.commit(batch);
-      faults.doubt = { kept };
+      if (isKept) store.commit(batch);
+      faults.doubt = { kept: isKept };
       const reason = reasonOf("sync failed");
-      events.push({ what: "in doubt", reason: `${reason}, outcome unknown`, kept });
+      keepOwn();
+      events.push({ what: "in doubt", reason: `${reason}, outcome unknown`, kept: isKept });
       throw new StoreError(reason, "unknown");
     },
     recover() {
@@ -87,6 +112,19 @@ export function withFaults(store: Store, faults: Faults, time: Time, commitMs: n
       const reason = reasonOf("no checkpoint");
       faults.checkpoints.push(reason);
       throw new StoreError(reason);
+    },
+  };
+}
+
+/** The backend, which lets the faults know what it executes. */
+export function watched(backend: LocalBackend, faults: Faults): LocalBackend {
+  return {
+    ...backend,
+    execute(operations, from, to) {
+      faults.group = { operations, from };
+      const executed = backend.execute(operations, from, to);
+      faults.group = undefined;
+      return executed;
     },
   };
 }

@@ -2,7 +2,7 @@
 import type { Entry } from "../../src/engine/engine.ts";
 import type { Operation } from "../../src/queues/operation.ts";
 import type { QueueSummary } from "../../src/queues/summary.ts";
-import type { Event } from "./faults.ts";
+import type { Event, Own } from "./faults.ts";
 import {
   apply,
   bring,
@@ -44,12 +44,14 @@ export function judge(
   for (const talk of judge.talks.values()) if (talk.taken.length > 0) talk.taken = [];
   judge.lost = 0;
   judge.operations += executed;
+  const { own } = faults;
+  faults.own = undefined;
   const unchanged: [Entry, Told][] = [];
   for (let i = from; i < from + executed; i++) {
     const entry = operations[i] as Entry;
     if (entry.outcome === "pending")
       throw new Violation(`${entry.kind} is done without an outcome`);
-    const told = judgeOne(judge, entry, failure);
+    const told = judgeOne(judge, entry, failure, own?.[i - from]);
     if (failure !== undefined && told !== undefined) unchanged.push([entry, told]);
   }
   for (const [entry, told] of unchanged) checkUnchanged(judge, entry, told);
@@ -89,7 +91,12 @@ function noteEvents(judge: Judge, events: Event[]): void {
 }
 
 /** @returns what it told, when the operation has not failed and a failing commit should not have mattered to it */
-function judgeOne(judge: Judge, entry: Entry, failure: Failure): Told | undefined {
+function judgeOne(
+  judge: Judge,
+  entry: Entry,
+  failure: Failure,
+  own: Own | undefined,
+): Told | undefined {
   const { session, kind, outcome } = entry;
   const talk = judge.talks.get(session);
   if (talk === undefined) throw new Violation(`${kind} of nobody`);
@@ -101,7 +108,7 @@ function judgeOne(judge: Judge, entry: Entry, failure: Failure): Told | undefine
   if (outcome === "postponed") return void postpone(talk, entry);
   const isAfterFailure = talk.failed === entry.request;
   const asked = isAfterFailure ? undefined : attend(talk, entry);
-  const told = execute(judge, talk, entry, failure);
+  const told = execute(judge, talk, entry, own);
   if (isAfterFailure) {
     if (entry.last) talk.failed = undefined;
   } else if (asked !== undefined) {
@@ -111,6 +118,8 @@ function judgeOne(judge: Judge, entry: Entry, failure: Failure): Told | undefine
 }
 
 function release(judge: Judge, talk: Talk, entry: Entry): void {
+  // It comes once more, behind requests that were postponed.
+  if (entry.outcome === "skipped") return;
   if (entry.outcome !== "done") throw new Violation(`a release is ${entry.outcome}`);
   if (!talk.gone) throw new Violation(`client ${talk.id} is there, and loses what it has open`);
   apply(judge.model, entry, talk.id, { outcome: "done" });
@@ -154,21 +163,21 @@ function postpone(talk: Talk, { request, last }: Entry): void {
   if (asked !== undefined) asked.again = true;
 }
 
-/** Does in the model what the operation did. @throws Violation when its outcome is not right */
-function execute(judge: Judge, talk: Talk, entry: Entry, failure: Failure): Told {
+/**
+ * Does in the model what the operation did. @throws Violation when its outcome is not right
+ * @param own what it came to before the commit of its group failed
+ */
+function execute(judge: Judge, talk: Talk, entry: Entry, own: Own | undefined): Told {
   const { model, faults } = judge;
-  const { kind, outcome, error } = entry;
+  const { kind } = entry;
   if (model.doubt !== undefined) return refuse(judge, talk, entry);
+  const { outcome, error } = own ?? entry;
   const isTaking = kind === "take" || kind === "open" || kind === "peek";
   if (isTaking && outcome === "done") bring(model, entry.queue, entry.number);
   const told = expect(model, { ...entry, client: talk.id });
   if (outcome === "failed") {
-    if (failure?.reason === error) {
-      if (kind === "flush all") flushAll(judge);
-      else apply(model, entry, talk.id, told);
-    } else if (error.startsWith("the database is damaged")) {
-      noteDamage(judge, entry);
-    } else if (!mayFail(judge, entry) && !faults.reads.includes(error)) {
+    if (error.startsWith("the database is damaged")) noteDamage(judge, entry, error);
+    else if (!mayFail(judge, entry, error) && !faults.reads.includes(error)) {
       throw new Violation(`client ${talk.id}: ${kind} ${entry.queue} failed: ${error}`);
     }
     return { outcome };
@@ -178,12 +187,12 @@ function execute(judge: Judge, talk: Talk, entry: Entry, failure: Failure): Told
     if (kind === "flush all") flushAll(judge);
     return { outcome };
   }
-  compare(judge, talk, entry, told);
+  compare(judge, talk, entry, outcome, told);
   if (outcome === "done") apply(model, entry, talk.id, told);
   return told;
 }
 
-function mayFail({ faults, model, epoch }: Judge, { kind, queue, error }: Entry): boolean {
+function mayFail({ faults, model, epoch }: Judge, { kind, queue }: Entry, error: string): boolean {
   if (kind === "checkpoint" || kind === "archive") return faults.checkpoints.includes(error);
   if (kind === "put") return error === "too many queues" && !model.queues.has(queue);
   if (kind !== "list" && kind !== "flush all") return false;
@@ -194,9 +203,15 @@ function flushAll({ model }: Judge): void {
   for (const name of model.queues.keys()) flush(model, name);
 }
 
-function compare(judge: Judge, talk: Talk, entry: Entry, told: Told): void {
+function compare(
+  judge: Judge,
+  talk: Talk,
+  entry: Entry,
+  outcome: Entry["outcome"],
+  told: Told,
+): void {
   const { model } = judge;
-  const { kind, outcome, queue: name, room } = entry;
+  const { kind, queue: name, room } = entry;
   const queue = model.queues.get(name);
   const isTaking = kind === "take" || kind === "open" || kind === "peek";
   if (outcome === "too large" && room !== undefined && told.outcome === "done") return;
@@ -256,7 +271,7 @@ function refuse({ model }: Judge, talk: Talk, entry: Entry): Told {
 }
 
 /** The client was told of messages that were lost: they were, and came first. */
-function noteDamage(judge: Judge, { kind, queue: name, error }: Entry): void {
+function noteDamage(judge: Judge, { kind, queue: name }: Entry, error: string): void {
   const { model } = judge;
   const [first = 0, last = first] = [...error.matchAll(/\d+/g)].map(Number);
   for (let number = first; number <= last; number++) bring(model, name, number);

@@ -11,7 +11,7 @@ import { answerCall, type World } from "./world.ts";
 const EVICT_MS = 1000;
 /** A turn of the loop takes so many milliseconds at least. */
 const TURN_MS = 0.02;
-/** So many turns without an end are a mistake. */
+/** So many turns without an end are a mistake, or so many calls of a backend that answers later. */
 const MAX_TURNS = 100_000;
 
 /** Sockets are read, then what waited for that is done. @returns whether there was anything to do */
@@ -38,8 +38,10 @@ async function answer(world: World): Promise<void> {
 
 /** Turns until there is nothing to do but to wait. */
 export async function settle(world: World): Promise<void> {
+  const { late, lateTurns } = world.plan.config;
+  const most = MAX_TURNS * (late === "no" ? 1 : lateTurns);
   for (let n = 0; await turn(world); n++) {
-    if (n > MAX_TURNS) throw new Error("there is no end to it");
+    if (n > most) throw new Error("there is no end to it");
   }
 }
 

@@ -296,7 +296,8 @@ function insert(
     first,
     end: first + count,
     flags,
-    body: Uint8Array.prototype.slice.call(body),
+    // Of a Buffer, slice would be a part of it, and the server uses its buffers again.
+    body: new Uint8Array(body),
     arrived,
   };
   let at = rows.length;

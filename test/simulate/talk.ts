@@ -43,7 +43,7 @@ export interface Talk {
   /** No more of it is read: its last request is there. */
   finished: boolean;
   /** It waits for a message since the request was executed first; it has its place in the line of those who wait. */
-  wait: { queue: string; until: number } | undefined;
+  wait: { queue: string; until: number; isPeek: boolean } | undefined;
   /** A request failed in the middle: the rest of its operations in the group mean nothing. */
   failed: Entry["request"] | undefined;
 }

@@ -7,7 +7,7 @@ import type { Backend } from "../../src/queues/backend.ts";
 import { type LocalBackend, openLocal } from "../../src/queues/local/local.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Client } from "./client.ts";
-import { answeringLater, type Call, newFaults, withFaults } from "./faults.ts";
+import { answeringLater, type Call, newFaults, watched, withFaults } from "./faults.ts";
 import { judge as judgeGroup } from "./judge.ts";
 import { newModel, restart } from "./model.ts";
 import type { Config, Plan } from "./plan.ts";
@@ -115,7 +115,8 @@ function start(world: World): Pick<World, "engine" | "backend" | "clients"> {
       clock: runtime,
       warn: () => {},
     });
-    return config.late === "no" ? judged(world, backend) : late(world, backend, config);
+    const seen = watched(backend, judge.faults);
+    return config.late === "no" ? judged(world, seen) : late(world, seen, config);
   });
   const bounds =
     config.maxInput > 0 || config.maxOutput > 0
