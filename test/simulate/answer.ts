@@ -1,5 +1,6 @@
 /** What the contract says that a client is sent, byte for byte, in each dialect. */
 import { type Ask, number32, opaqueOf, opcodeOf, targetOf } from "./ask.ts";
+import { sizeOf } from "./body.ts";
 import type { Message } from "./model.ts";
 
 /** The word or the status of a result: text, meta, binary. */
@@ -42,7 +43,7 @@ export function messageAnswer(
   const { dialect, tokens = [], numbered } = ask;
   const { flags, number, body } = message;
   const key = ask.keys?.[index] ?? "";
-  const size = body.length;
+  const size = sizeOf(body);
   if (dialect === "text") {
     const last = numbered === true ? ` ${number}` : "";
     return { head: `VALUE ${key} ${flags} ${size}${last}\r\n`, tail: "\r\n" };

@@ -3,6 +3,8 @@
  * bytes; its operations and its answers in talk.ts; what its operations do in model.ts; and when it is asked in
  * generate.ts. An option of a key is a part of its text, and needs the last three.
  */
+import { type Bytes, writeText } from "../../src/protocol/buffer.ts";
+import { writeBody } from "./body.ts";
 
 export interface Ask {
   kind:
@@ -74,19 +76,6 @@ export function meaningOf(key: string): Meaning {
   return meaning;
 }
 
-/** A pool of bytes, of which bodies are parts. Bytes are characters from U+0000 to U+00FF, here and in all that follows. */
-const POOL = Buffer.from(
-  Array.from({ length: 384 * 1024 }, (_, n) => (n * 7 + (n >> 8) * 13) & 255),
-).toString("latin1");
-const STARTS = 1021;
-
-/** A body of its own for each `fill`: it begins with it. Line ends and the words of commands are among its bytes. */
-export function bodyOf({ size = 0, fill = 0 }: Ask): string {
-  const begin = `${fill}\r\nget q\r\n`;
-  const start = fill % STARTS;
-  return begin.slice(0, size) + POOL.slice(start, start + Math.max(0, size - begin.length));
-}
-
 const OPCODES = {
   set: [0x01, 0x11],
   get: [0x00, 0x09],
@@ -115,11 +104,24 @@ export function opaqueOf({ fill = 0 }: Ask): number {
   return fill >>> 0;
 }
 
-export function bytesOf(ask: Ask): string {
-  if (ask.dialect === "binary") return binaryBytes(ask);
+/** Writes the bytes of the request. The body of a `set` ends {@link tailOf} bytes before their end. */
+export function writeAsk(out: Bytes, ask: Ask): void {
+  const { kind, dialect, size = 0, fill = 0 } = ask;
+  if (dialect === "binary") {
+    writeText(out, binaryBytes(ask));
+    if (kind === "set") writeBody(out, size, fill);
+    return;
+  }
   const line = lineOf(ask);
-  const written = ask.isLoud === true ? line.replace(/^\S+/, (name) => name.toUpperCase()) : line;
-  return ask.kind === "set" ? `${written}\r\n${bodyOf(ask)}\r\n` : `${written}\r\n`;
+  writeText(out, ask.isLoud === true ? line.replace(/^\S+/, (name) => name.toUpperCase()) : line);
+  writeText(out, "\r\n");
+  if (kind !== "set") return;
+  writeBody(out, size, fill);
+  writeText(out, "\r\n");
+}
+
+export function tailOf({ dialect }: Ask): number {
+  return dialect === "binary" ? 0 : 2;
 }
 
 function lineOf(ask: Ask): string {
@@ -170,12 +172,13 @@ export function targetOf({ queue = "", delay = 0 }: Ask): string {
   return delay > 0 ? `${queue}/delay=${delay}` : queue;
 }
 
+/** Without the body of a `set`. */
 function binaryBytes(ask: Ask): string {
   const { kind, keys = [], flags = 0 } = ask;
   const queue = targetOf(ask);
   const [opcode, opaque] = [opcodeOf(ask), opaqueOf(ask)];
   if (kind === "set") {
-    return packet(opcode, opaque, `${number32(flags)}\0\0\0\0`, queue, bodyOf(ask));
+    return packet(opcode, opaque, `${number32(flags)}\0\0\0\0`, queue, "", ask.size);
   }
   if (kind === "verbosity") return packet(opcode, opaque, "\0\0\0\0", "", "");
   let key = queue;
@@ -186,14 +189,16 @@ function binaryBytes(ask: Ask): string {
   return packet(opcode, opaque, "", key, "");
 }
 
+/** @param more bytes that follow it as a part of its value */
 export function packet(
   opcode: number,
   opaque: number,
   extras: string,
   key: string,
   value: string,
+  more = 0,
 ): string {
-  const size = number32(extras.length + key.length + value.length);
+  const size = number32(extras.length + key.length + value.length + more);
   const lengths = `${number32(key.length).slice(2)}${String.fromCharCode(extras.length)}\0\0\0${size}`;
   const head = `\x80${String.fromCharCode(opcode)}${lengths}${number32(opaque)}\0\0\0\0\0\0\0\0`;
   return head + extras + key + value;

@@ -1,21 +1,31 @@
 /** A simulated client: what it sends arrives in pieces, and what it is sent is compared with what it may be sent. */
 import type { ClientSocket, Connection } from "../../src/net/clients.ts";
 import { drain, endInput, openConnection, receiveChunk } from "../../src/net/connection.ts";
-import { type Ask, bytesOf } from "./ask.ts";
+import { writeText } from "../../src/protocol/buffer.ts";
+import { type Ask, tailOf, writeAsk } from "./ask.ts";
+import { compareSent, forget, unsentBytes } from "./expected.ts";
 import type { Habits } from "./plan.ts";
 import { leaveLine } from "./state.ts";
 import { countOne } from "./statistics.ts";
 import { type Asked, newAsked, newTalk, type Talk, wrongOf } from "./talk.ts";
-import { ofText, Violation } from "./violation.ts";
+import { Violation } from "./violation.ts";
 import { guard, type World } from "./world.ts";
+
+/** Requests that are sent at once. `pieces`: lengths in bytes of the parts in which they arrive; the rest is the last. */
+interface Requests {
+  asks: readonly Ask[];
+  pieces: readonly number[];
+}
 
 export interface Client {
   id: number;
   habits: Habits;
   connection: Connection;
   talk: Talk;
-  /** Bytes that are on their way to the server, in the pieces in which they arrive, and all that it ever sent. */
+  /** Requests that are on their way to the server, and of the first ones the pieces in which they arrive. */
+  requests: Requests[];
   outgoing: Buffer[];
+  /** All bytes that it ever sent. */
   sentBytes: number;
   /** Bytes that the server has sent and the socket was not given yet: they must come out in this order. */
   sent: Buffer[];
@@ -46,6 +56,7 @@ export function connect(world: World, id: number, habits: Habits): Client {
     id,
     habits,
     talk,
+    requests: [],
     outgoing: [],
     sentBytes: 0,
     sent: [],
@@ -73,7 +84,7 @@ export function connect(world: World, id: number, habits: Habits): Client {
 
 function socketOf(world: World, client: Client): ClientSocket {
   return {
-    write: (bytes, start, length) => guard(world, () => write(world, client, bytes, start, length)),
+    write: (bytes, start, length) => guard(world, () => take(world, client, bytes, start, length)),
     pause: () => void (client.isPaused = true),
     resume: () => void (client.isPaused = false),
     shutdown: () => void (client.isShut = true),
@@ -95,21 +106,21 @@ const MIN_WINDOW = 64 * 1024;
 
 /** Only clients that don't do their part may be evicted. */
 function checkEviction(client: Client): void {
-  const { habits, outgoing, connection, talk } = client;
+  const { habits, connection, talk } = client;
   const isUnsent = connection.outgoing.bytes > 0;
   // It takes so little at a time that it may be too slow.
   const isSlow = habits.window < MIN_WINDOW && (isUnsent || connection.session.sink.blocked);
   if (client.isDead || client.leaves || isSlow) return;
   if (isUnsent && habits.reads !== "all") return;
   const [asked] = talk.asks;
-  const isIncomplete = outgoing.length > 0 && !connection.paused;
+  const isIncomplete = isSending(client) && !connection.paused;
   const isCut = asked === undefined || asked.end > talk.arrived;
   if (!isUnsent && (isIncomplete || isCut || talk.wait !== undefined)) return;
   throw new Violation(`client ${client.id} is evicted, and waits for the server`);
 }
 
 /** The system takes what there is room for. */
-function write(world: World, client: Client, bytes: Buffer, start: number, length: number): number {
+function take(world: World, client: Client, bytes: Buffer, start: number, length: number): number {
   if (client.isDead) return -1;
   const taken = Math.min(length, client.habits.window - client.unread);
   client.isFull = taken < length;
@@ -119,14 +130,14 @@ function write(world: World, client: Client, bytes: Buffer, start: number, lengt
   if (client.sent.length === 0 && direct.bytes === bytes && direct.start === start) {
     direct.start += taken;
   } else {
-    compareSent(client, bytes, start, start + taken);
+    compareTaken(client, bytes, start, start + taken);
   }
   world.digest = Bun.hash.xxHash32(bytes.subarray(start, start + taken), world.digest);
   return taken;
 }
 
 /** What the server kept must come out unchanged, and in order. */
-function compareSent({ id, sent }: Client, bytes: Buffer, start: number, end: number): void {
+function compareTaken({ id, sent }: Client, bytes: Buffer, start: number, end: number): void {
   for (let at = start; at < end;) {
     const [next] = sent;
     if (next === undefined) throw new Violation(`client ${id} is given bytes of nowhere`);
@@ -146,8 +157,8 @@ function watch(world: World, client: Client): void {
   const { send } = sink;
   const { direct, talk } = client;
   sink.send = (bytes, start, end, stable) => {
-    const from = talk.promised - pending(talk);
-    guard(world, () => check(talk, bytes, start, end));
+    const from = talk.promised - unsentBytes(talk.expected);
+    guard(world, () => compareSent(talk.expected, talk.id, bytes, start, end));
     direct.bytes = bytes;
     direct.start = start;
     const isSent = send(bytes, start, end, stable);
@@ -164,64 +175,60 @@ function watch(world: World, client: Client): void {
   };
 }
 
-/** Promised bytes that were not sent yet. */
-function pending({ expected }: Talk): number {
-  let bytes = 0;
-  for (const piece of expected) if (typeof piece !== "function") bytes += piece.length;
+/** The client sends requests, which arrive once those before them have. */
+export function send(client: Client, asks: readonly Ask[], pieces: readonly number[]): void {
+  if (!client.isDead && !client.ends) client.requests.push({ asks, pieces });
+}
+
+/** Whether anything of it is on its way to the server. */
+export function isSending({ requests, outgoing }: Client): boolean {
+  return outgoing.length > 0 || requests.length > 0;
+}
+
+/** The next piece that arrives of what the client has sent. */
+function nextPiece(world: World, client: Client): Buffer | undefined {
+  const { outgoing, requests } = client;
+  while (outgoing.length === 0) {
+    const next = requests.shift();
+    if (next === undefined) return undefined;
+    cut(write(world, client, next.asks), next.pieces, outgoing);
+  }
+  return outgoing.shift();
+}
+
+/** Writes the requests, and remembers them. @returns their bytes, which stay as they are */
+function write({ encoded, plan }: World, client: Client, asks: readonly Ask[]): Buffer {
+  const { talk } = client;
+  encoded.length = 0;
+  const all: Asked[] = [];
+  for (const ask of asks) {
+    const wrong = wrongOf(ask);
+    if (wrong === undefined) writeAsk(encoded, ask);
+    else writeText(encoded, wrong.bytes(plan.config.maxBody));
+    if (!talk.finished) all.push(newAsked(ask, encoded.length, undefined));
+  }
+  const bytes = Buffer.from(encoded.buffer.subarray(0, encoded.length));
+  for (const asked of all) {
+    const { ask, end: length } = asked;
+    if (ask.kind === "set") {
+      const end = length - tailOf(ask);
+      asked.body = { bytes, start: end - (ask.size ?? 0), end };
+    }
+    asked.end += client.sentBytes;
+    talk.asks.push(asked);
+  }
+  client.sentBytes += bytes.length;
   return bytes;
 }
 
-function check(talk: Talk, bytes: Buffer, start: number, end: number): void {
-  let at = start;
-  while (at < end) {
-    const [piece] = talk.expected;
-    if (piece === undefined) {
-      const sent = ofText(bytes.toString("latin1", at, Math.min(end, at + 200)));
-      throw new Violation(`client ${talk.id} is sent ${sent}, which is promised by nothing`);
-    }
-    if (typeof piece === "function") {
-      at += piece(bytes.toString("latin1", at, end));
-      talk.expected.shift();
-      continue;
-    }
-    const size = Math.min(piece.length, end - at);
-    const part = size === piece.length ? piece : piece.slice(0, size);
-    if (bytes.toString("latin1", at, at + size) !== part) {
-      const all = bytes.toString("latin1", at, end);
-      let same = 0;
-      while (same < size && all[same] === piece[same]) same++;
-      const from = Math.max(0, same - 60);
-      const sent = ofText(all.slice(from, same + 40));
-      const right = ofText(piece.slice(from, same + 40));
-      throw new Violation(`client ${talk.id} is sent ${sent}, must be sent ${right}`);
-    }
-    at += size;
-    if (size === piece.length) talk.expected.shift();
-    else talk.expected[0] = piece.slice(size);
-  }
-}
-
-/** The client sends requests; the pieces arrive one by one. */
-export function send(
-  world: World,
-  client: Client,
-  asks: readonly Ask[],
-  pieces: readonly number[],
-): void {
-  if (client.isDead || client.ends) return;
-  let text = "";
-  for (const ask of asks) {
-    const bytes = wrongOf(ask)?.bytes(world.plan.config.maxBody) ?? bytesOf(ask);
-    client.sentBytes += bytes.length;
-    text += bytes;
-    if (!client.talk.finished) client.talk.asks.push(newAsked(ask, client.sentBytes));
-  }
-  const all = Buffer.from(text, "latin1");
+/** The server gets a copy of each piece: the piece is the server's own from then on. */
+function cut(bytes: Buffer, pieces: readonly number[], outgoing: Buffer[]): void {
   let at = 0;
-  for (const piece of [...pieces, all.length]) {
-    if (at >= all.length) break;
-    client.outgoing.push(all.subarray(at, Math.min(all.length, at + piece)));
-    at += piece;
+  for (const piece of [...pieces, bytes.length]) {
+    if (at >= bytes.length) break;
+    const end = Math.min(bytes.length, at + piece);
+    outgoing.push(Buffer.from(bytes.subarray(at, end)));
+    at = end;
   }
 }
 
@@ -239,10 +246,10 @@ export function serve(world: World, client: Client): boolean {
     isMoved = true;
   }
   if (client.isPaused || client.ended || client.isDead) return isMoved;
-  const piece = client.outgoing.shift();
+  const piece = nextPiece(world, client);
   if (piece !== undefined) {
     arrive(world, client, piece);
-    if (client.leaves && client.outgoing.length === 0) client.isDead = true;
+    if (client.leaves && !isSending(client)) client.isDead = true;
     return true;
   }
   // A client closes when the server has, and it has read all.
@@ -269,7 +276,7 @@ export function hangUp(world: World, client: Client): void {
   markBegun(client);
   talk.gone = true;
   leaveLine(world.judge, talk);
-  talk.expected = [];
+  forget(talk.expected);
   client.isDead = true;
   world.people.delete(client.id);
   countOne(world.judge.counters, "curr_connections", -1);

@@ -2,6 +2,7 @@
 import type { Entry } from "../../src/engine/engine.ts";
 import type { Operation } from "../../src/queues/operation.ts";
 import type { QueueSummary } from "../../src/queues/summary.ts";
+import { type Body, isBody } from "./body.ts";
 import type { Event, Own } from "./faults.ts";
 import {
   apply,
@@ -22,7 +23,7 @@ import {
 } from "./model.ts";
 import type { Judge } from "./state.ts";
 import { countOne } from "./statistics.ts";
-import { attend, type Talk } from "./talk.ts";
+import { type Asked, attend, type Talk } from "./talk.ts";
 import { answer } from "./verdict.ts";
 import { Violation } from "./violation.ts";
 
@@ -108,7 +109,8 @@ function judgeOne(
   if (outcome === "postponed") return void postpone(talk, entry);
   const isAfterFailure = talk.failed === entry.request;
   const asked = isAfterFailure ? undefined : attend(talk, entry);
-  const told = execute(judge, talk, entry, own);
+  if (entry.kind === "put") checkBody(talk, asked, entry);
+  const told = execute(judge, talk, entry, own, asked?.body);
   if (isAfterFailure) {
     if (entry.last) talk.failed = undefined;
   } else if (asked !== undefined) {
@@ -167,7 +169,13 @@ function postpone(talk: Talk, { request, last }: Entry): void {
  * Does in the model what the operation did. @throws Violation when its outcome is not right
  * @param own what it came to before the commit of its group failed
  */
-function execute(judge: Judge, talk: Talk, entry: Entry, own: Own | undefined): Told {
+function execute(
+  judge: Judge,
+  talk: Talk,
+  entry: Entry,
+  own: Own | undefined,
+  body: Body | undefined,
+): Told {
   const { model, faults } = judge;
   const { kind } = entry;
   if (model.doubt !== undefined) return refuse(judge, talk, entry);
@@ -188,8 +196,14 @@ function execute(judge: Judge, talk: Talk, entry: Entry, own: Own | undefined): 
     return { outcome };
   }
   compare(judge, talk, entry, outcome, told);
-  if (outcome === "done") apply(model, entry, talk.id, told);
+  if (outcome === "done") apply(model, entry, talk.id, told, body);
   return told;
+}
+
+/** What is stored is what the client sent. */
+function checkBody(talk: Talk, asked: Asked | undefined, { queue, body, start, end }: Entry): void {
+  if (asked?.body !== undefined && isBody(asked.body, body, start, end)) return;
+  throw new Violation(`client ${talk.id}: put ${queue} stores another body than was sent`);
 }
 
 function mayFail({ faults, model, epoch }: Judge, { kind, queue }: Entry, error: string): boolean {

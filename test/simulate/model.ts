@@ -7,13 +7,13 @@
  * `messagesOf`, `count`, `flush` and `restart` must know, too.
  */
 import type { Operation, Outcome } from "../../src/queues/operation.ts";
-import { ofText, Violation } from "./violation.ts";
+import { beginOf, type Body, isBody, sizeOf } from "./body.ts";
+import { Violation } from "./violation.ts";
 
 export interface Message {
   number: number;
   flags: number;
-  /** A character is a byte. */
-  body: string;
+  body: Body;
   /** The disk has lost it; it may still be in memory. */
   lost: boolean;
   /** Delayed: it can be delivered from one of these moments on, on the monotonic clock. */
@@ -139,13 +139,22 @@ function told(message: Message | undefined): Told {
   return message === undefined ? { outcome: "absent" } : { outcome: "done", message };
 }
 
-/** The operation is done, and tells what {@link expect} said. */
-export function apply(model: Model, operation: Operation, client: number, told: Told): void {
+/**
+ * The operation is done, and tells what {@link expect} said.
+ * @param body put: what its client asked to store
+ */
+export function apply(
+  model: Model,
+  operation: Operation,
+  client: number,
+  told: Told,
+  body?: Body,
+): void {
   const { kind, queue: name } = operation;
   if (told.outcome !== "done") return;
   switch (kind) {
     case "put":
-      return put(model, operation);
+      return put(model, operation, body as Body);
     case "take":
     case "open": {
       const queue = touch(model, name) as Queue;
@@ -183,23 +192,22 @@ export function apply(model: Model, operation: Operation, client: number, told: 
   }
 }
 
-function put(model: Model, operation: Operation): void {
-  const { queue: name, flags, body, start, end, delay } = operation;
+function put(model: Model, operation: Operation, body: Body): void {
+  const { queue: name, flags, delay } = operation;
   let queue = touch(model, name);
   if (queue === undefined) {
     const serial = ++model.serials;
     queue = newQueue(serial, name);
     model.queues.set(name, queue);
   }
-  const copy = body.toString("latin1", start, end);
   const { first, last } = model.time;
   // The queues count whole milliseconds.
   const due = delay > 0 ? { first: first + delay - 1, last: last + delay + 1 } : undefined;
-  const message = { number: ++queue.sets, flags, body: copy, lost: false, due };
+  const message = { number: ++queue.sets, flags, body, lost: false, due };
   if (due === undefined) return add(model, queue, message);
   queue.delayed.push(message);
-  queue.bytes += copy.length;
-  model.bytes += copy.length;
+  queue.bytes += sizeOf(body);
+  model.bytes += sizeOf(body);
 }
 
 function newQueue(serial: number, name: string): Queue {
@@ -261,13 +269,13 @@ function touch(model: Model, name: string): Queue | undefined {
 
 function add(model: Model, queue: Queue, message: Message): void {
   insert(queue, message);
-  queue.bytes += message.body.length;
-  model.bytes += message.body.length;
+  queue.bytes += sizeOf(message.body);
+  model.bytes += sizeOf(message.body);
 }
 
 function remove(model: Model, queue: Queue, { body }: Message): void {
-  queue.bytes -= body.length;
-  model.bytes -= body.length;
+  queue.bytes -= sizeOf(body);
+  model.bytes -= sizeOf(body);
 }
 
 function insert({ available }: Queue, message: Message): void {
@@ -382,15 +390,11 @@ export function count({ available, open, delayed }: Queue): number {
 /** @throws Violation when the operation told another message than this one */
 export function compareMessage(operation: Operation, message: Message): void {
   const { number, flags, body, start, end, queue } = operation;
-  const isRight =
-    number === message.number &&
-    flags === message.flags &&
-    end - start === message.body.length &&
-    body.toString("latin1", start, end) === message.body;
-  if (isRight) return;
-  const wrong = `number ${number}, ${ofText(body.toString("latin1", start, Math.min(end, start + 20)))}`;
+  const isSame = number === message.number && flags === message.flags;
+  if (isSame && isBody(message.body, body, start, end)) return;
+  const wrong = `number ${number}, ${beginOf({ bytes: body, start, end })}`;
   throw new Violation(
     `${operation.kind} of ${queue} got ${wrong}; the oldest is number ${message.number}, ` +
-      ofText(message.body.slice(0, 20)),
+      beginOf(message.body),
   );
 }

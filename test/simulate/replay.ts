@@ -1,5 +1,5 @@
 /** Does the steps of a plan. */
-import { type Client, connect, hangUp, send } from "./client.ts";
+import { type Client, connect, hangUp, isSending, send } from "./client.ts";
 import { maintain, pass, turn } from "./loop.ts";
 import { messagesOf } from "./model.ts";
 import type { Plan, Step } from "./plan.ts";
@@ -51,7 +51,7 @@ async function doStep(world: World, step: Step): Promise<void> {
       if (client === undefined) connect(world, step.client, step.habits);
       return;
     case "send":
-      if (client !== undefined) send(world, client, step.asks, step.pieces ?? []);
+      if (client !== undefined) send(client, step.asks, step.pieces ?? []);
       return;
     case "turn":
       for (let n = 0; n < step.times; n++) await turn(world);
@@ -90,7 +90,7 @@ async function doStep(world: World, step: Step): Promise<void> {
 /** The client is gone once all that it has sent has arrived. */
 function leave(client: Client): void {
   client.leaves = true;
-  client.isDead = client.outgoing.length === 0;
+  client.isDead = !isSending(client);
 }
 
 function lose({ disk, judge }: World, name: string, row: number): void {

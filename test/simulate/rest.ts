@@ -1,5 +1,6 @@
 /** Quiet points: all goes on until nothing is left to do, and everything is compared. */
 import { connect, send } from "./client.ts";
+import { isAllSent } from "./expected.ts";
 import { noMoreFaults } from "./faults.ts";
 import { maintain, pass, settle } from "./loop.ts";
 import { count, isPaused, type Queue } from "./model.ts";
@@ -60,15 +61,15 @@ async function drain(world: World): Promise<void> {
   const { judge } = world;
   const client = connect(world, -1, { binary: false, reads: "all", window: 2 ** 30 });
   // After a failed sync this is when the file is read anew.
-  send(world, client, [{ kind: "list", dialect: "text" }], []);
+  send(client, [{ kind: "list", dialect: "text" }], []);
   await settle(world);
   for (const { name, available, delayed } of [...judge.model.queues.values()]) {
-    send(world, client, [{ kind: "resume", dialect: "text", queue: name }], []);
+    send(client, [{ kind: "resume", dialect: "text", queue: name }], []);
     for (let n = 0; n <= available.length + delayed.length; n++) {
       const keys = [name];
-      send(world, client, [{ kind: "get", dialect: "text", keys }], []);
+      send(client, [{ kind: "get", dialect: "text", keys }], []);
     }
-    send(world, client, [{ kind: "delete", dialect: "text", queue: name }], []);
+    send(client, [{ kind: "delete", dialect: "text", queue: name }], []);
   }
   await settle(world);
   if (judge.model.queues.size > 0) throw new Violation("queues are left");
@@ -106,7 +107,7 @@ function checkClients({ judge, people }: World): void {
         `client ${talk.id} waits, and ${queue.name} has ${queue.available.length} messages`,
       );
     }
-    if (talk.expected.length > 0) throw new Violation(`client ${talk.id} was not sent all`);
+    if (!isAllSent(talk.expected)) throw new Violation(`client ${talk.id} was not sent all`);
     if (talk.wait === undefined && asked !== undefined && asked.end <= talk.arrived) {
       throw new Violation(`client ${talk.id} has no answer to its ${asked.ask.kind}`);
     }

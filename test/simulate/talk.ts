@@ -18,19 +18,18 @@ import {
   versionAnswer,
 } from "./answer.ts";
 import { type Ask, meaningOf } from "./ask.ts";
+import { type Body, sizeOf } from "./body.ts";
+import { expectBody, expectCheck, type Expected, expectText, newExpected } from "./expected.ts";
 import type { Message } from "./model.ts";
 import { checkOf, type Counters } from "./statistics.ts";
 import { Violation } from "./violation.ts";
 import { WRONG, type Wrong } from "./wrong.ts";
 
-/** A part of what a client may be sent: these bytes, or what a function finds right and measures. */
-export type Piece = string | ((text: string) => number);
-
 export interface Talk {
   id: number;
   /** In the order in which they were sent; the first one is executed next. */
   asks: Asked[];
-  expected: Piece[];
+  expected: Expected;
   /** Bytes that it was ever sent or may be sent now. */
   promised: number;
   /** Messages that the last group took for it, and where in its answers they begin. */
@@ -52,6 +51,8 @@ export interface Asked {
   ask: Ask;
   /** Behind its last byte. */
   end: number;
+  /** set. */
+  body: Body | undefined;
   /** When its last byte arrived, in milliseconds. */
   at: number;
   steps: Step[] | undefined;
@@ -84,7 +85,7 @@ export function newTalk(id: number): Talk {
   return {
     id,
     asks: [],
-    expected: [],
+    expected: newExpected(),
     promised: 0,
     taken: [],
     arrived: 0,
@@ -96,10 +97,11 @@ export function newTalk(id: number): Talk {
   };
 }
 
-export function newAsked(ask: Ask, end: number): Asked {
+export function newAsked(ask: Ask, end: number, body: Body | undefined): Asked {
   return {
     ask,
     end,
+    body,
     at: 0,
     steps: undefined,
     next: 0,
@@ -254,19 +256,18 @@ export function refuseLine(talk: Talk, { dialect }: Ask): void {
 }
 
 /** The client may be sent this. */
-export function promise(talk: Talk, piece: string): void {
-  if (piece.length === 0) return;
-  talk.promised += piece.length;
-  const { expected } = talk;
-  const last = expected.length - 1;
-  if (typeof expected[last] === "string") expected[last] += piece;
-  else expected.push(piece);
+export function promise(talk: Talk, text: string): void {
+  talk.promised += text.length;
+  expectText(talk.expected, text);
 }
 
 export function promiseMessage(talk: Talk, ask: Ask, key: number, message: Message): void {
   const { head, tail } = messageAnswer(ask, key, message);
   promise(talk, head);
-  if (ask.dialect !== "meta" || ask.tokens?.includes("v") === true) promise(talk, message.body);
+  if (ask.dialect !== "meta" || ask.tokens?.includes("v") === true) {
+    talk.promised += sizeOf(message.body);
+    expectBody(talk.expected, message.body);
+  }
   promise(talk, tail);
 }
 
@@ -314,7 +315,7 @@ export function promiseOther(talk: Talk, ask: Ask, version: string, counters: Co
       if (ask.dialect === "binary" && ask.quiet !== true) promiseResult(talk, ask, "done");
       return;
     case "stats":
-      return void talk.expected.push(checkOf(counters));
+      return expectCheck(talk.expected, checkOf(counters));
     default:
       return promiseWrong(talk, ask);
   }

@@ -3,6 +3,7 @@ import type { Engine } from "../../src/engine/engine.ts";
 import { newEngine } from "../../src/engine/open.ts";
 import { type Clients, type Connection, newClients } from "../../src/net/clients.ts";
 import { closeConnection } from "../../src/net/connection.ts";
+import { type Bytes, newBytes } from "../../src/protocol/buffer.ts";
 import type { Backend } from "../../src/queues/backend.ts";
 import { type LocalBackend, openLocal } from "../../src/queues/local/local.ts";
 import type { Store } from "../../src/store/store.ts";
@@ -31,6 +32,8 @@ export interface World {
   people: Map<number, Client>;
   /** The call of the backend that is on its way. */
   call: Call | undefined;
+  /** Requests are written here. */
+  encoded: Bytes;
   /** A hash of all bytes that clients were given. */
   digest: number;
   isEvicting: boolean;
@@ -81,6 +84,7 @@ export function newWorld(plan: Plan): World {
     judge,
     people: new Map(),
     call: undefined,
+    encoded: newBytes(4096),
     digest: 0,
     isEvicting: false,
     evictAt: 0,
