@@ -7,6 +7,7 @@ import { refusalOf } from "./access/rights.ts";
 import type { Engine, Session } from "./engine.ts";
 import { addEntry } from "./group.ts";
 import { keepBody } from "./records.ts";
+import { joinTraffic, leaveTraffic } from "./traffic.ts";
 import { endWait } from "./waiters.ts";
 import { PLAIN } from "./weights.ts";
 
@@ -58,6 +59,8 @@ function addResult(
   if (account === undefined) refuse(request, "unauthenticated", AUTHENTICATION_FAILED);
   else {
     session.account = account;
+    leaveTraffic(session.traffic);
+    session.traffic = joinTraffic(engine.traffic, account.name);
     session.input.authentication = "done";
   }
   addEntry(engine, "none", session, request, PLAIN);

@@ -212,6 +212,7 @@ function replySet(engine: Engine, entry: Entry): void {
   stats.setCommands++;
   if (entry.outcome === "done") {
     stats.setHits++;
+    entry.session.traffic.sets++;
     replyOutcome(engine, entry, "stored", entry.request.numbered ? entry.number : 0);
   } else if (entry.outcome === "repeated") {
     replyOutcome(engine, entry, "stored");

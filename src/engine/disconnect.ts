@@ -5,6 +5,7 @@ import type { Deferred, Entry, Session } from "./engine.ts";
 import { addCloses } from "./get.ts";
 import { addEntry, withdraw } from "./group.ts";
 import { keepBody } from "./records.ts";
+import { leaveTraffic } from "./traffic.ts";
 import { forgetWait, offer } from "./waiters.ts";
 
 /** Operations that get a message, which a client that has disconnected cannot receive. */
@@ -19,7 +20,7 @@ export function closeSession(session: Session): void {
   const { engine, consumer } = session;
   if (session.phase === "closed") return;
   session.phase = "closed";
-  engine.sessions.delete(session);
+  if (engine.sessions.delete(session)) leaveTraffic(session.traffic);
   engine.runnable.delete(session);
   if (session.wait !== undefined) forgetWait(engine, session);
   session.cancelCheck?.();

@@ -8,6 +8,7 @@ import type { Account } from "./access/account.ts";
 import type { Target } from "./either.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import type { Stats } from "./stats.ts";
+import type { Traffic, TrafficTable } from "./traffic.ts";
 
 /*
  * All structures of the engine. What happens to a request:
@@ -43,6 +44,8 @@ export interface Engine {
   runtime: Runtime;
   backend: Backend;
   stats: Stats;
+  /** What single clients have set and got. */
+  traffic: TrafficTable;
   /** Undefined where all clients may do everything. */
   access: Access | undefined;
   sessions: Set<Session>;
@@ -109,6 +112,8 @@ export interface Session extends Taker {
   consumer: Consumer;
   /** What it has authenticated as; undefined where everything is allowed without. */
   account: Account | undefined;
+  /** Where its messages are counted. */
+  traffic: Traffic;
   /** Set while its name and secret are checked: nothing more is read. Called to give that up. */
   cancelCheck: (() => void) | undefined;
   /** Where the client is, in words for the log. */

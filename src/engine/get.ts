@@ -18,6 +18,7 @@ import {
 } from "./replies.ts";
 import { limitRoom, roomFor } from "./room.ts";
 import type { Stats } from "./stats.ts";
+import { countDelivered } from "./traffic.ts";
 import { beginWait, forgetWait, keepWaiting, offer } from "./waiters.ts";
 import { PEEK, PLAIN } from "./weights.ts";
 
@@ -219,14 +220,15 @@ export function replyGet(engine: Engine, entry: Entry): void {
 /** Replies to a get that is one operation and does not wait: the hot path, so all of it is here. */
 function replySingle(engine: Engine, entry: Entry): void {
   const { stats, output } = engine;
-  const { request, outcome } = entry;
+  const { session, request, outcome, kind } = entry;
   if (outcome === "done") {
     stats.getCommands++;
     if (keyOf(request, entry.keyIndex).action === "none") {
       countEnded(stats, entry);
-      writeEnd(engine, entry, entry.kind === "close");
+      writeEnd(engine, entry, kind === "close");
     } else {
       stats.getHits++;
+      countDelivered(session.traffic, kind);
       writeMessage(engine, entry);
       if (isTracing()) writeEnd(engine, entry, true);
       else request.encoder.end(output, request, true);
@@ -238,7 +240,7 @@ function replySingle(engine: Engine, entry: Entry): void {
     writeEnd(engine, entry, false);
   } else {
     replyOperation(engine, entry);
-    entry.session.verdict = "";
+    session.verdict = "";
   }
   keepRecord(engine, request);
 }
@@ -260,6 +262,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
     case "done":
       if (isTaking) {
         stats.getHits++;
+        countDelivered(session.traffic, kind);
         session.found = true;
         writeMessage(engine, entry);
       } else if (kind === "none") {

@@ -7,6 +7,7 @@ import { newGroup } from "./group.ts";
 import { scheduleClosing } from "./group_closing.ts";
 import type { Runtime, Settings } from "./runtime.ts";
 import { newStats } from "./stats.ts";
+import { newTrafficTable } from "./traffic.ts";
 
 /** @param open makes the backend, which tells the engine of commits and messages through the watcher */
 export function newEngine(
@@ -53,6 +54,7 @@ function withoutBackend(settings: Settings, runtime: Runtime): Headless {
     settings,
     runtime,
     stats: newStats(runtime),
+    traffic: newTrafficTable(),
     access: undefined,
     sessions: new Set(),
     waiters: new Map(),

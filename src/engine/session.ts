@@ -7,6 +7,7 @@ import type { Engine, Session, Sink } from "./engine.ts";
 import { addRefusal, addRequest, gather } from "./gather.ts";
 import { closeIfLarge } from "./group_closing.ts";
 import { takeRecord } from "./records.ts";
+import { joinTraffic } from "./traffic.ts";
 import { endWait } from "./waiters.ts";
 
 /** A client that sends so many bytes more while it waits for a message is not kept waiting. */
@@ -34,6 +35,7 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
     input: newInput(engine.settings.maxBody, how.binary, how.hasConnection),
     consumer: engine.backend.newConsumer(sink.client),
     account: undefined,
+    traffic: engine.traffic.others,
     cancelCheck: undefined,
     address: how.address ?? (() => "this process"),
     hasConnection: how.hasConnection,
@@ -61,6 +63,10 @@ export function newSession(engine: Engine, sink: Sink, how: Connectedness): Sess
   if (how.hasConnection) {
     engine.sessions.add(session);
     lock(session);
+    // Where clients authenticate, it is counted by its account, from then on.
+    if (engine.access === undefined)
+      session.traffic = joinTraffic(engine.traffic, session.address());
+    else session.traffic.connections++;
   }
   return session;
 }

@@ -4,6 +4,7 @@ import type { Usage } from "../queues/backend.ts";
 import { version } from "../util/version.ts";
 import { type Commits, newCommits } from "./commits.ts";
 import type { Runtime } from "./runtime.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** What the server counts about itself. The queues count their messages themselves. */
 export interface Stats {
@@ -145,7 +146,8 @@ export function countOther({ counters: { others } }: Stats, kind: RequestKind): 
 }
 
 /** A set whose message is stored. */
-export function countStored(stats: Stats): void {
+export function countStored(stats: Stats, traffic: Traffic): void {
+  traffic.sets++;
   stats.setCommands++;
   stats.setHits++;
 }

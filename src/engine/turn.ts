@@ -159,7 +159,7 @@ function returnUndelivered(engine: Engine, entry: Entry): void {
     session.cursor = entry.cursor;
     return commands[request.kind].add(engine, session, request);
   }
-  if (kind === "put" && outcome === "done") countStored(engine.stats);
+  if (kind === "put" && outcome === "done") countStored(engine.stats, session.traffic);
   // The record is not used again: a request of a client that is gone may have several last operations.
   if (outcome !== "done") return;
   if (entry.kind === "take") restore(engine, entry);
