@@ -41,7 +41,7 @@ export interface Backend {
    */
   oldestArrival(name: string): Later<number>;
   /**
-   * The oldest messages of the queue, open and leased ones too, without taking them; undefined when there is no such queue.
+   * The oldest messages of the queue, open, leased and delayed ones too, without taking them; undefined when there is no such queue.
    * @param most how many, and of each body how many bytes
    * @param after only messages with a higher number than this
    * @throws BackendError when they cannot be read
@@ -52,8 +52,9 @@ export interface Backend {
     after?: number,
   ): Later<MessagePreview[] | undefined>;
   /**
-   * The open and the leased messages of the queue, up to so many of each: those that were delivered first. None when there
-   * is no such queue.
+   * The open, leased and delayed messages of the queue, up to so many of each: those that were delivered first, or are the
+   * oldest. None when there is no such queue.
+   * @throws BackendError when delayed ones cannot be read
    */
   heldMessages(name: string, most: number): Later<HeldMessages>;
   /** From now on these rules hold, for queues that are there, too. */

@@ -76,16 +76,28 @@ export interface OpenMessage extends HeldDelivery {
   openedAt: number;
 }
 
-/** A message that is leased, by whom is not known. */
+/** A message that is leased. */
 export interface LeasedMessage extends HeldDelivery {
+  /** The address of the client that it was delivered to, in words for people; undefined for a lease from before the start. */
+  client: string | undefined;
   /** When the lease ends, in milliseconds on the monotonic clock. */
   until: number;
 }
 
-/** Messages of a queue that are held, those that were delivered first in front. */
+/** A message that waits for its time. */
+export interface DelayedMessage {
+  number: number;
+  /** How often it was delivered before. */
+  deliveries: number;
+  /** When it can be delivered, in milliseconds on the monotonic clock. */
+  due: number;
+}
+
+/** Messages of a queue that are held, those that were delivered first in front, and those that are delayed, the oldest in front. */
 export interface HeldMessages {
   open: OpenMessage[];
   leased: LeasedMessage[];
+  delayed: DelayedMessage[];
 }
 
 /** A message shown without taking it. */
@@ -100,6 +112,8 @@ export interface MessagePreview {
   /** A consumer has it open, or it is leased. */
   open: boolean;
   leased: boolean;
+  /** When it can be delivered, in milliseconds on the monotonic clock; undefined when it does not wait for its time. */
+  due: number | undefined;
   /** How often it was delivered by open or lease, as far as that is known in memory. */
   deliveries: number;
   /** The queue that it came from, its number there, and why it was moved; undefined when it was set in this queue. */

@@ -36,6 +36,8 @@ export interface Delivery {
 export interface Lease extends StoredLease {
   /** Of the body; -1 when it is not known, after a start. */
   bytes: number;
+  /** The address of the client that it was delivered to, in words for people; undefined after a start. */
+  client: string | undefined;
 }
 
 /** The row of a message in the store. */
@@ -79,7 +81,9 @@ export function newDelivery(): Delivery {
 /** Makes it what the store has. */
 export function takeStoredDelivery(delivery: Delivery, stored: StoredDelivery): void {
   const { deliveries, leases, delayed, ahead } = stored;
-  delivery.leases = new Map(leases.map((lease) => [lease.number, { ...lease, bytes: -1 }]));
+  delivery.leases = new Map(
+    leases.map((lease) => [lease.number, { ...lease, bytes: -1, client: undefined }]),
+  );
   delivery.counts = new Map(deliveries);
   delivery.brought = new Set();
   delivery.delayed = delayed;

@@ -1,8 +1,16 @@
 import { StoreError } from "../../store/store.ts";
+import { nameOf } from "./consumer.ts";
 import { type Lease, newDelivery, setCount, setLease, setRow } from "./delivery.ts";
 import { bury, giveBack } from "./give_back.ts";
 import { addEnd } from "./lease_ends.ts";
-import { type Message, noteGone, type Queue, settle, tableOf } from "./queue.ts";
+import {
+  type LocalConsumer,
+  type Message,
+  noteGone,
+  type Queue,
+  settle,
+  tableOf,
+} from "./queue.ts";
 import { lengthOf } from "./reading.ts";
 import { type Local, now } from "./state.ts";
 import { tally } from "./tally.ts";
@@ -36,12 +44,25 @@ export function oldestLease({ delivery }: Queue): Lease | undefined {
 }
 
 /** The message, which was just taken, is leased. */
-export function lease(local: Local, queue: Queue, message: Message, milliseconds: number): void {
+export function lease(
+  local: Local,
+  queue: Queue,
+  message: Message,
+  milliseconds: number,
+  consumer: LocalConsumer | undefined,
+): void {
   const { number, start, end } = message;
   const delivery = (queue.delivery ??= newDelivery());
   const deliveries = (delivery.counts.get(number) ?? 0) + 1;
   const due = now(local) + milliseconds;
-  const made: Lease = { number, deliveries, due, length: milliseconds, bytes: end - start };
+  const made: Lease = {
+    number,
+    deliveries,
+    due,
+    length: milliseconds,
+    bytes: end - start,
+    client: consumer && nameOf(consumer),
+  };
   hold(local, queue, made);
   setCount(delivery, number, 0);
   if (deliveries > 1) tally(local, queue, "redelivered");

@@ -233,7 +233,7 @@ function take(local: Local, operation: Operation): void {
     operation.deliveries++;
     if (earlier > 0) tally(local, queue, "redelivered");
   } else if (kind === "lease") {
-    lease(local, queue, operation, operation.lease);
+    lease(local, queue, operation, operation.lease, consumer);
     operation.number = told;
     operation.deliveries++;
   } else {

@@ -4,6 +4,7 @@ import { findOpen, listOpen } from "./open.ts";
 import { newMessage, type Queue } from "./queue.ts";
 import { findHeld } from "./reading.ts";
 import type { Local } from "./state.ts";
+import { waitingMessages } from "./waiting.ts";
 
 /** A preview reads whole messages: after so many bytes it reads no more. */
 const MAX_READ_BYTES = 1024 * 1024;
@@ -19,12 +20,17 @@ export function previewsOf(
   const message = newMessage();
   const previews: MessagePreview[] = [];
   let read = 0;
-  for (const number of oldestNumbers(local, queue, most.messages, after)) {
+  const waiting = new Map(
+    waitingMessages(local, queue, after + 1, most.messages).map((each) => [each.number, each]),
+  );
+  const numbers = new Set([...oldestNumbers(local, queue, most.messages, after), ...waiting.keys()]);
+  for (const number of [...numbers].sort((a, b) => a - b).slice(0, most.messages)) {
     if (read >= MAX_READ_BYTES) break;
     if (!findHeld(queue, store, number, message)) continue;
     const { flags, body, start, end } = message;
     read += end - start;
     const { delivery } = queue;
+    const delayed = waiting.get(number);
     const lease = delivery?.leases.get(number);
     previews.push({
       number,
@@ -34,7 +40,8 @@ export function previewsOf(
       arrived: store.arrived(queue.id, number) ?? 0,
       open: findOpen(queue, number) !== undefined,
       leased: lease !== undefined,
-      deliveries: lease?.deliveries ?? delivery?.counts.get(number) ?? 0,
+      due: delayed && delayed.due - local.due.offset,
+      deliveries: lease?.deliveries ?? delayed?.deliveries ?? delivery?.counts.get(number) ?? 0,
       moved: store.moved(queue.id, number),
     });
   }

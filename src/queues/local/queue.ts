@@ -119,6 +119,8 @@ export interface LocalConsumer extends Consumer {
   readonly open: Map<Queue, number>;
   /** Tells the client's address, in words for people. */
   readonly client: () => string;
+  /** The same, once it was asked for. */
+  name: string | undefined;
 }
 
 export interface RestoredMessage {

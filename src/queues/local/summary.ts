@@ -8,6 +8,7 @@ import { countOpen, listOpen, longestOpen } from "./open.ts";
 import type { Queue } from "./queue.ts";
 import { type Local, settingsOf } from "./state.ts";
 import { NO_TALLY } from "./tally.ts";
+import { waitingMessages } from "./waiting.ts";
 
 export function summaryOf({ arrivals }: Local, queue: Queue): QueueSummary {
   const messages = countMessages(queue);
@@ -66,12 +67,13 @@ export function arrivalOf({ store, clock }: Local, queue: Queue): number {
 }
 
 /** Of a queue that is not there. */
-export const NONE_HELD: HeldMessages = Object.freeze({ open: [], leased: [] });
+export const NONE_HELD: HeldMessages = Object.freeze({ open: [], leased: [], delayed: [] });
 
-/** The messages that are open or leased the longest, up to so many of each. */
-export function heldMessagesOf({ due }: Local, queue: Queue, most: number): HeldMessages {
+/** The messages that are open or leased the longest, and the oldest that are delayed, up to so many of each. @throws StoreError */
+export function heldMessagesOf(local: Local, queue: Queue, most: number): HeldMessages {
+  const { offset } = local.due;
   const { delivery } = queue;
-  const held: HeldMessages = { open: [], leased: [] };
+  const held: HeldMessages = { open: [], leased: [], delayed: [] };
   for (const { number, length, consumer, openedAt } of listOpen(queue)) {
     if (held.open.length === most) break;
     const earlier = delivery?.counts.get(number) ?? 0;
@@ -80,11 +82,13 @@ export function heldMessagesOf({ due }: Local, queue: Queue, most: number): Held
     held.open.push({ number, told, deliveries: earlier + 1, length, client, openedAt });
   }
   // A lease that is extended keeps its place in the map.
-  for (const { number, deliveries, bytes, due: end } of delivery?.leases.values() ?? []) {
+  for (const { number, deliveries, bytes, client, due } of delivery?.leases.values() ?? []) {
     if (held.leased.length === most) break;
     const told = toldNumber(number, deliveries - 1);
     const length = bytes < 0 ? undefined : bytes;
-    held.leased.push({ number, told, deliveries, length, until: end - due.offset });
+    held.leased.push({ number, told, deliveries, length, client, until: due - offset });
   }
+  for (const { number, deliveries, due } of waitingMessages(local, queue, 0, most))
+    held.delayed.push({ number, deliveries, due: due - offset });
   return held;
 }

@@ -52,7 +52,13 @@ describe("previews", () => {
     const before = Date.now();
     stock("1", "22", "x".repeat(50_000));
     const previews = backend.previews("q", { messages: 3, bytes: 5 });
-    const untouched = { open: false, leased: false, deliveries: 0, moved: undefined };
+    const untouched = {
+      open: false,
+      leased: false,
+      due: undefined,
+      deliveries: 0,
+      moved: undefined,
+    };
     expect(previews?.map(({ arrived: _arrived, ...rest }) => rest)).toEqual([
       { number: 1, flags: 1, length: 1, body: Buffer.from("1"), ...untouched },
       { number: 2, flags: 2, length: 2, body: Buffer.from("22"), ...untouched },
