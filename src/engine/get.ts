@@ -17,8 +17,7 @@ import {
   withoutReply,
 } from "./replies.ts";
 import { limitRoom, roomFor } from "./room.ts";
-import type { Stats } from "./stats.ts";
-import { countDelivered } from "./traffic.ts";
+import { countHit, type Stats } from "./stats.ts";
 import { beginWait, forgetWait, keepWaiting, offer } from "./waiters.ts";
 import { PEEK, PLAIN } from "./weights.ts";
 
@@ -227,8 +226,7 @@ function replySingle(engine: Engine, entry: Entry): void {
       countEnded(stats, entry);
       writeEnd(engine, entry, kind === "close");
     } else {
-      stats.getHits++;
-      countDelivered(session.traffic, kind);
+      countHit(stats, session.traffic, kind);
       writeMessage(engine, entry);
       if (isTracing()) writeEnd(engine, entry, true);
       else request.encoder.end(output, request, true);
@@ -261,8 +259,7 @@ function replyOperation(engine: Engine, entry: Entry): void {
   switch (outcome) {
     case "done":
       if (isTaking) {
-        stats.getHits++;
-        countDelivered(session.traffic, kind);
+        countHit(stats, session.traffic, kind);
         session.found = true;
         writeMessage(engine, entry);
       } else if (kind === "none") {

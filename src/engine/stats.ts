@@ -1,6 +1,7 @@
 import type { Row } from "../protocol/reply.ts";
 import type { RequestKind } from "../protocol/request.ts";
 import type { Usage } from "../queues/backend.ts";
+import type { OperationKind } from "../queues/operation.ts";
 import { version } from "../util/version.ts";
 import { type Commits, newCommits } from "./commits.ts";
 import type { Runtime } from "./runtime.ts";
@@ -143,6 +144,12 @@ function seconds(microseconds: number): string {
 
 export function countOther({ counters: { others } }: Stats, kind: RequestKind): void {
   others[kind] = (others[kind] ?? 0) + 1;
+}
+
+/** A get that brought a message. A peek leaves it to others. */
+export function countHit(stats: Stats, traffic: Traffic, kind: OperationKind): void {
+  stats.getHits++;
+  if (kind !== "peek") traffic.gets++;
 }
 
 /** A set whose message is stored. */

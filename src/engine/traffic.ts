@@ -1,5 +1,3 @@
-import type { OperationKind } from "../queues/operation.ts";
-
 /** What clients of one address, or of one account where clients authenticate, have set and got. */
 export interface Traffic {
   /** The address or the account's name. */
@@ -48,11 +46,6 @@ export function joinTraffic({ records, others }: TrafficTable, client: string): 
 
 export function leaveTraffic(record: Traffic): void {
   record.connections--;
-}
-
-/** A message was sent to the client. A peek leaves it to others. */
-export function countDelivered(traffic: Traffic, kind: OperationKind): void {
-  if (kind !== "peek") traffic.gets++;
 }
 
 /** @returns false when all are connected */

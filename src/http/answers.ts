@@ -59,11 +59,7 @@ async function nextPiece(
 }
 
 /** A value as JSON; undefined when too much is on its way to clients that do not read. */
-export function jsonAnswer(
-  work: Work,
-  value: object,
-  { disconnectAfter }: Reader,
-): Response | undefined {
+function jsonAnswer(work: Work, value: object, { disconnectAfter }: Reader): Response | undefined {
   disconnectAfter(UNREAD_SECONDS);
   const bytes = Buffer.from(JSON.stringify(value));
   if (work.unsent + bytes.length > MAX_UNSENT) return undefined;
@@ -74,6 +70,14 @@ export function jsonAnswer(
       "x-content-type-options": "nosniff",
     },
   });
+}
+
+export function json(work: Work, value: object, reader: Reader): Response {
+  return jsonAnswer(work, value, reader) ?? refuse(503, "too many do not read their answers");
+}
+
+export function refuse(status: number, reason: string): Response {
+  return new Response(`${reason}\n`, { status });
 }
 
 /** The bytes count as unsent until the client has taken all, or has left. */

@@ -1,6 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { type Backend, BackendError } from "../queues/backend.ts";
 import type { QueueSummary } from "../queues/summary.ts";
+import { type Events, noteTallies } from "./events.ts";
 import { newRates, type Rates, recordRate } from "./rates.ts";
 import { beginSlice, isSliceOver, nextSlice, type SliceScheduler } from "./time_slice.ts";
 
@@ -42,9 +43,10 @@ export function newHistory(): History {
   return { all: newTimeSeries(), queues: new Map(), rates: newRates(), recordedAt: 0 };
 }
 
-/** Adds a point for the present moment to each series, and forgets queues that are gone. */
+/** Adds a point for the present moment to each series, and forgets queues that are gone. What their tallies tell are events. */
 export async function recordHistory(
   history: History,
+  events: Events,
   { backend, runtime }: Engine,
   slices: SliceScheduler,
 ): Promise<void> {
@@ -52,6 +54,7 @@ export async function recordHistory(
   const missing = new Set(history.queues.keys());
   const now = runtime.monotonic();
   const total: Point = [now, 0, 0, 0];
+  const date = runtime.calendar();
   const seconds = (now - history.recordedAt) / 1000;
   history.recordedAt = now;
   for await (const portion of backend.summaries()) {
@@ -62,6 +65,7 @@ export async function recordHistory(
       total[3] += gets;
       missing.delete(id);
       recordRate(history.rates, summary, seconds);
+      noteTallies(events, date, summary);
       if (summary.arrived === undefined) await readArrival(backend, summary);
       if (history.queues.size < MAX_QUEUES) seriesOf(history, summary);
       const series = history.queues.get(id);

@@ -2,6 +2,10 @@ import type { Options } from "../config/options.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Clients } from "../net/clients.ts";
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
+import { watchLog } from "../util/log.ts";
+import { program, version } from "../util/version.ts";
+import { type ClientHistory, recordClients } from "./client_history.ts";
+import { addEvent, type Events, newEvents, noteEvicted } from "./events.ts";
 import { type History, INTERVAL_MS, newHistory, recordHistory } from "./history.ts";
 import { newWork, type Work } from "./work.ts";
 
@@ -11,6 +15,8 @@ export interface Monitor {
   clients: Clients;
   options: Options;
   history: History;
+  clientHistory: ClientHistory;
+  events: Events;
   /** How late the event loop was, in seconds. */
   loopDelays: Histogram;
   work: Work;
@@ -25,6 +31,8 @@ export function newMonitor(clients: Clients, options: Options): Monitor {
     clients,
     options,
     history: newHistory(),
+    clientHistory: new Map(),
+    events: newEvents(),
     loopDelays: newHistogram(DURATIONS),
     work: newWork(() => clients.engine.stats.bytesRead),
   };
@@ -33,7 +41,25 @@ export function newMonitor(clients: Clients, options: Options): Monitor {
 /** Measures until the returned function is called. */
 export function startMonitor(monitor: Monitor): () => void {
   const clocks = [measureLoopDelays(monitor), recordRegularly(monitor)];
-  return () => clocks.forEach((clock) => clearInterval(clock));
+  noteStart(monitor);
+  watchLog((kind, text) => noteLogged(monitor, kind, text));
+  return () => {
+    watchLog(undefined);
+    for (const clock of clocks) clearInterval(clock);
+  };
+}
+
+function noteStart({ events, engine }: Monitor): void {
+  const { messages, queues } = engine.backend.usage();
+  const text = `${program} ${version}, process ${process.pid}, ${messages} messages in ${queues} queues`;
+  addEvent(events, engine.runtime.calendar(), "start", { text });
+}
+
+/** Of an internal error the stack is for the log only. */
+function noteLogged({ events, engine }: Monitor, kind: "error" | "warn", text: string): void {
+  const [line = ""] = text.split("\n");
+  const now = engine.runtime.calendar();
+  addEvent(events, now, kind === "error" ? "failure" : "warning", { text: line });
 }
 
 function measureLoopDelays({ loopDelays }: Monitor): Timer {
@@ -48,14 +74,17 @@ function measureLoopDelays({ loopDelays }: Monitor): Timer {
 /** With very many queues a point takes long: there are as many rests of that length before the next one. */
 const RESTS = 4;
 
-function recordRegularly({ history, engine, work }: Monitor): Timer {
+function recordRegularly(monitor: Monitor): Timer {
+  const { history, clientHistory, events, engine, clients, work } = monitor;
   const { monotonic } = engine.runtime;
   let restsUntil = 0;
   return setInterval(() => {
     const begunAt = monotonic();
     if (begunAt < restsUntil) return;
     restsUntil = Infinity;
-    void recordHistory(history, engine, work.slices).finally(() => {
+    recordClients(clientHistory, engine);
+    noteEvicted(events, engine.runtime.calendar(), clients.evicted);
+    void recordHistory(history, events, engine, work.slices).finally(() => {
       restsUntil = monotonic() + RESTS * (monotonic() - begunAt);
     });
   }, INTERVAL_MS);

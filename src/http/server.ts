@@ -7,22 +7,21 @@ import type { Listener } from "../net/listener.ts";
 import { explainListenError, placeName } from "../net/place.ts";
 import { freeDescriptor } from "../os/limits.ts";
 import { NOT_ALLOWED } from "../protocol/errors.ts";
-import type { SingleKind } from "../protocol/request.ts";
-import { runCommand, runSingle } from "./admin.ts";
-import { jsonAnswer, metricsAnswer, type Reader } from "./answers.ts";
+import { answerAdmin } from "./admin_requests.ts";
+import { json, metricsAnswer, type Reader, refuse } from "./answers.ts";
 import { identify, type Identity } from "./basic.ts";
 import { listClients } from "./dashboard/clients.ts";
 import { oldestMessages, overview, shownMessage } from "./dashboard/data.ts";
+import { listEvents } from "./dashboard/events.ts";
 import { page, PAGE_HEADERS } from "./dashboard/page.ts";
 import { findMessages } from "./dashboard/search.ts";
 import { readTableQuery } from "./dashboard/table.ts";
 import { reasonOf } from "./failure.ts";
-import { rejectHost, rejectOrigin } from "./guard.ts";
+import { rejectHost } from "./guard.ts";
 import { unhealthyReason } from "./health.ts";
 import { spans } from "./history.ts";
 import { type Monitor, newMonitor, startMonitor } from "./monitor.ts";
-import { type Host, readTarget, type Target } from "./target.ts";
-import type { Work } from "./work.ts";
+import { readTarget, type Target } from "./target.ts";
 
 /** The HTTP server, once it serves. */
 interface HttpServer {
@@ -186,6 +185,8 @@ async function answerHealth({ engine }: Monitor): Promise<Response> {
   return reason === undefined ? new Response("ok\n") : refuse(503, reason);
 }
 
+const WRONG_SPAN = `span is one of ${spans.join(", ")}`;
+
 async function answerPage(
   monitor: Monitor,
   { path, query }: Target,
@@ -194,12 +195,12 @@ async function answerPage(
   const { engine, work } = monitor;
   const { account, signal } = reader;
   const queue = query.get("queue") ?? undefined;
+  const span = spans.find((span) => span === (query.get("span") ?? "minutes"));
   if (path === "/") return new Response(page, { headers: PAGE_HEADERS });
   if (path === "/data/overview") {
     const table = readTableQuery(query);
     if (typeof table === "string") return refuse(400, table);
-    const span = spans.find((span) => span === (query.get("span") ?? "minutes"));
-    if (span === undefined) return refuse(400, `span is one of ${spans.join(", ")}`);
+    if (span === undefined) return refuse(400, WRONG_SPAN);
     reader.disconnectAfter(0);
     return await unlessLeft(signal, async () =>
       json(work, await overview(monitor, account, table, queue, span, signal), reader),
@@ -209,13 +210,17 @@ async function answerPage(
     if (!mayPeek(account, queue)) return refuse(403, NOT_ALLOWED);
     const text = query.get("find");
     if (text !== null) return await searchAnswer(monitor, queue, text, reader);
-    const found = await oldestMessages(engine.backend, queue, account);
+    const after = Number(query.get("after") ?? 0);
+    if (!Number.isSafeInteger(after) || after < 0) return refuse(400, "after is a number");
+    const found = await oldestMessages(engine, queue, after, account);
     return found === undefined ? refuse(404, "there is no such queue") : json(work, found, reader);
   }
+  if (path === "/data/events") return json(work, listEvents(monitor, account), reader);
   if (path === "/data/clients") {
     if (account !== undefined && !isAdmin(account)) return refuse(403, NOT_ALLOWED);
+    if (span === undefined) return refuse(400, WRONG_SPAN);
     return await unlessLeft(signal, async () =>
-      json(work, await listClients(monitor, signal), reader),
+      json(work, await listClients(monitor, span, signal), reader),
     );
   }
   return refuse(404, "there is nothing of that name");
@@ -232,7 +237,9 @@ async function searchAnswer(
   return await unlessLeft(reader.signal, async () => {
     const found = await findMessages(monitor, queue, text, reader.signal);
     if (found === undefined) return refuse(404, "there is no such queue");
-    const messages = found.messages.map((message) => shownMessage(message, reader.account));
+    const messages = found.messages.map((message) =>
+      shownMessage(monitor.engine, message, reader.account),
+    );
     return json(monitor.work, { ...found, messages }, reader);
   });
 }
@@ -245,76 +252,4 @@ async function unlessLeft(signal: AbortSignal, make: () => Promise<Response>): P
     if (signal.aborted) return refuse(503, "the client has left");
     throw error;
   }
-}
-
-/** What can be asked for under /admin/: a command for a queue, or something that is done to its messages. */
-const COMMANDS: ReadonlySet<string> = new Set(["flush", "delete", "pause", "resume"]);
-const SINGLES: ReadonlyMap<string, SingleKind> = new Map([
-  ["give-back", "give back"],
-  ["remove", "remove"],
-  ["return", "return"],
-  ["return-all", "return all"],
-]);
-
-/** Changes a queue, or single messages of it. Only the page may ask for that. */
-async function answerAdmin(
-  monitor: Monitor,
-  request: Request,
-  { path, query }: Target,
-  host: Host,
-  reader: Reader,
-): Promise<Response> {
-  const { engine, options, work } = monitor;
-  const queue = query.get("queue") ?? "";
-  const command = path.slice("/admin/".length);
-  if (!options.httpAdmin) return refuse(403, "that needs --http-admin");
-  const { account } = reader;
-  if (account !== undefined && !isAdmin(account)) return refuse(403, NOT_ALLOWED);
-  if (request.method !== "POST") return refuse(405, "only POST is allowed");
-  const rejection = rejectOrigin(request, host);
-  if (rejection !== undefined) return refuse(403, rejection);
-  // Only the name of a queue that is there becomes a part of the command.
-  const single = SINGLES.get(command);
-  if (single === undefined && !COMMANDS.has(command)) {
-    return refuse(404, "there is nothing of that name");
-  }
-  if ((await engine.backend.summary(queue)) === undefined)
-    return refuse(404, "there is no such queue");
-  if (single !== undefined) return await answerSingle(monitor, single, queue, query, reader);
-  const said = await runCommand(engine, `${command} ${queue}${command === "pause" ? " 0" : ""}`);
-  return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json(work, { said }, reader);
-}
-
-async function answerSingle(
-  { engine, work }: Monitor,
-  kind: SingleKind,
-  queue: string,
-  query: URLSearchParams,
-  reader: Reader,
-): Promise<Response> {
-  const number = kind === "return all" ? 1 : Number(query.get("number"));
-  if (!Number.isSafeInteger(number) || number < 1) {
-    return refuse(400, "number is that of a message, from 1 on");
-  }
-  // There may be very many to go back.
-  reader.disconnectAfter(0);
-  const said = await runSingle(engine, kind, queue, number);
-  if (said === "NOT_FOUND") return refuse(404, GONE[kind]);
-  return said.startsWith("SERVER_ERROR") ? refuse(503, said) : json(work, { said }, reader);
-}
-
-/** Why there is nothing to be done to a message. */
-const GONE: Readonly<Record<SingleKind, string>> = {
-  "give back": "it is held no longer, or by another client",
-  remove: "it is gone already",
-  return: "it is no dead letter, is held, or is gone already",
-  "return all": "there is no such queue",
-};
-
-function json(work: Work, value: object, reader: Reader): Response {
-  return jsonAnswer(work, value, reader) ?? refuse(503, "too many do not read their answers");
-}
-
-function refuse(status: number, reason: string): Response {
-  return new Response(`${reason}\n`, { status });
 }

@@ -13,10 +13,14 @@ interface Log {
   /** Whether standard error is a file, which takes everything at once; undefined before the first line. */
   isFile: boolean | undefined;
   canWrite: CanWrite;
+  watch: Watch | undefined;
 }
 
 /** Whether a write to the descriptor is done, or fails, without waiting. */
 export type CanWrite = (descriptor: number) => boolean;
+
+/** Told of errors and warnings, whatever the level. */
+export type Watch = (kind: "error" | "warn", text: string) => void;
 
 const STDERR = 2;
 /** Bytes of pending lines; lines beyond are dropped, and counted. */
@@ -36,11 +40,17 @@ const log: Log = {
   retry: undefined,
   isFile: undefined,
   canWrite: () => true,
+  watch: undefined,
 };
 
 /** From now on the log asks before it writes, and never waits. Before this call it waits like any write. */
 export function openLog(canWrite: CanWrite): void {
   log.canWrite = canWrite;
+}
+
+/** From now on this is told of errors and warnings, too. @param watch undefined ends that */
+export function watchLog(watch: Watch | undefined): void {
+  log.watch = watch;
 }
 
 /** 0 logs errors only, 1 warnings and information too, 2 also every command and reply. */
@@ -54,11 +64,13 @@ export function verbosity(): number {
 
 /** Logs what went wrong, whatever the level. One line; never throws, never waits. */
 export function error(text: string): void {
+  log.watch?.("error", text);
   write("error", text);
 }
 
 /** Logs what an operator should look at, from level 1. One line; never throws, never waits. */
 export function warn(text: string): void {
+  log.watch?.("warn", text);
   if (log.level >= 1) write("warn", text);
 }
 

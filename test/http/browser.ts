@@ -3,71 +3,19 @@
  * so it is no part of `bun test`.
  */
 import assert from "node:assert/strict";
-import { join } from "node:path";
 
 import { connect } from "../server/client.ts";
+import { browse, shown } from "./browsing.ts";
 
 const [folder = "."] = process.argv.slice(2);
-const project = join(import.meta.dir, "../..");
-const user = Bun.spawnSync(["id", "-un"]).stdout.toString().trim();
-/** How long the page has until it shows what it should, in milliseconds. */
-const PATIENCE = 15_000;
 /** A name holds no space, but a tab does as well. */
 const EVIL = "<img\tsrc=x\tonerror=document.title='evil'>";
 
-async function startServer(home: string) {
-  const flags = ["-v", "-u", user, "-l", "127.0.0.1", "-p", "0", "-H", home, "-B", "65536"];
-  const command = [process.execPath, join(project, "src/main.ts"), ...flags];
-  const child = Bun.spawn([...command, "--http", "0", "--http-admin"], { stderr: "pipe" });
-  const decoder = new TextDecoder();
-  let log = "";
-  for await (const chunk of child.stderr) {
-    log += decoder.decode(chunk, { stream: true });
-    const [, port] = /listening on 127\.0\.0\.1:(\d+)\n/.exec(log) ?? [];
-    const [, http] = /listening on http 127\.0\.0\.1:(\d+)\n/.exec(log) ?? [];
-    if (port === undefined || http === undefined) continue;
-    return {
-      child,
-      address: { hostname: "127.0.0.1", port: Number(port) },
-      site: `http://127.0.0.1:${http}/`,
-    };
-  }
-  throw new Error(`the server did not start: ${log}`);
-}
-
-const home = join(folder, "home");
-const { child, address, site } = await startServer(home);
+const browsing = await browse(folder, "home");
+const { child, address, site, view, see, until, check, emulate, picture } = browsing;
 const producer = await connect(address);
 const consumer = await connect(address);
 const waiter = await connect(address);
-
-const complaints: string[] = [];
-const view = new Bun.WebView({
-  width: 1280,
-  height: 1000,
-  // The sandbox of Chromium does not work for root.
-  backend: { type: "chrome", url: false, argv: ["--no-sandbox", "--disable-gpu"] },
-  console: (type, ...args) => void (type === "error" && complaints.push(args.join(" "))),
-});
-
-/** What the script in the page gives. */
-const see = <T>(script: string) => view.evaluate(script) as Promise<T>;
-
-/** Waits until the script gives something that is true. */
-async function until(what: string, script: string): Promise<void> {
-  for (const deadline = Date.now() + PATIENCE; Date.now() < deadline; await Bun.sleep(50)) {
-    if (await see(script)) return;
-  }
-  assert.fail(
-    `not within ${PATIENCE} ms: ${what}; the page says:\n${await see("document.body.innerText")}`,
-  );
-}
-
-async function check(what: string, test: () => Promise<void>): Promise<void> {
-  await test();
-  assert.deepEqual(complaints, [], `after: ${what}`);
-  console.log(`ok: ${what}`);
-}
 
 const names = () =>
   see<string[]>(
@@ -76,34 +24,17 @@ const names = () =>
 const cell = (name: string, column: number) =>
   `[...document.querySelectorAll('#rows tr')].find((row) => row.cells[0].innerText === ${JSON.stringify(name)})?.cells[${column}].innerText`;
 const first = "document.querySelector('#rows td:first-child')?.innerText";
-const shown = (selector: string) => `document.querySelector(${JSON.stringify(selector)}).innerText`;
 const focused = () => see<string>("document.activeElement.id || document.activeElement.innerText");
 const head = (title: string) =>
   see(
     `[...document.querySelectorAll('th button')].find((button) => button.innerText === ${JSON.stringify(title)}).click()`,
   );
 
-async function emulate(scheme: "light" | "dark", width: number, height: number): Promise<void> {
-  await view.cdp("Emulation.setEmulatedMedia", {
-    features: [{ name: "prefers-color-scheme", value: scheme }],
-  });
-  await view.cdp("Emulation.setDeviceMetricsOverride", {
-    width,
-    height,
-    deviceScaleFactor: 1,
-    mobile: width < 700,
-  });
-}
-
 async function inSight(...ids: string[]): Promise<void> {
   for (const id of ids) {
     const isSeen = `(({ top, bottom, left, right }) => top >= 0 && bottom <= innerHeight && left >= 0 && right <= innerWidth)(document.getElementById("${id}").getBoundingClientRect())`;
     assert.ok(await see(isSeen), `${id} is out of sight`);
   }
-}
-
-async function picture(name: string): Promise<void> {
-  await Bun.write(join(folder, `${name}.png`), await view.screenshot());
 }
 
 const invoice = (i: number) =>
@@ -355,7 +286,10 @@ try {
       "[...document.querySelectorAll('#holders li')].map((item) => item.innerText)",
     );
     assert.match(open ?? "", /^number 2 · open by 127\.0\.0\.1:\d+ · for .* · since .* · 8 bytes/);
-    assert.match(leased ?? "", /^number 3 · leased for 9 min \d+ s more · until .* · 8 bytes/);
+    assert.match(
+      leased ?? "",
+      /^number 3 · leased by 127\.0\.0\.1:\d+ · for 9 min \d+ s more · until .* · 8 bytes/,
+    );
     await until("its messages", "document.querySelectorAll('#messages pre').length === 3");
     await picture("held");
     await emulate("dark", 1280, 1000);
@@ -586,7 +520,6 @@ try {
   );
   console.log("ok: it says when the server is gone");
 } finally {
-  child.kill("SIGKILL");
-  view.close();
+  browsing.end();
 }
 process.exit(0);

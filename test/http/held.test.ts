@@ -15,7 +15,8 @@ interface Delivered {
 
 interface Held {
   open: (Delivered & { client: string; age: number })[];
-  leased: (Delivered & { left: number })[];
+  leased: (Delivered & { client?: string; left: number })[];
+  delayed: { number: number; deliveries: number; left: number }[];
 }
 
 async function ask<T>(server: Web, path: string): Promise<T> {
@@ -25,7 +26,7 @@ async function ask<T>(server: Web, path: string): Promise<T> {
 const heldOf = async (server: Web, queue: string) =>
   (await ask<{ held: Held }>(server, `/data/overview?queue=${queue}`)).held;
 
-test("open messages are told with their clients, leased ones with their end", async () => {
+test("open messages are told with their clients, leased ones with their end, too", async () => {
   const server = await startWeb();
   const client = await server.connect();
   for (const body of ["one", "second", "3", "4"]) await client.put("q", body);
@@ -38,6 +39,7 @@ test("open messages are told with their clients, leased ones with their end", as
   expect(open[0]?.client).toMatch(/^127\.0\.0\.1:\d+$/);
   expect(leased).toMatchObject([{ number: 2, told: 2, deliveries: 1, length: 6 }]);
   expect(leased[0]?.left).toBeWithin(1, 60_001);
+  expect(leased[0]?.client).toBe(open[0]?.client);
   const { chosen } = await ask<{ chosen: object }>(server, "/data/overview?queue=q");
   expect(chosen).toMatchObject({ open: 1, delivery: { leased: 1 } });
   const seen = await ask<object[]>(server, "/data/messages?queue=q");
@@ -70,6 +72,7 @@ test("a second delivery has another number, and a lease outlives the server", as
   const { leased } = await heldOf(server, "q");
   expect(leased).toMatchObject([{ number: 1, told, deliveries: 2 }]);
   expect(leased[0]?.length).toBeUndefined();
+  expect(leased[0]?.client).toBeUndefined();
   expect(leased[0]?.left).toBeWithin(1, 60_001);
   await server.stop();
 });
@@ -110,5 +113,39 @@ test("dead letters tell where they came from, and why", async () => {
   }
   const [own] = await ask<{ moved?: object }[]>(server, "/data/messages?queue=failed");
   expect(own?.moved).toBeUndefined();
+  await server.stop();
+});
+
+test("delayed messages are among the oldest, with their time, wherever the head is", async () => {
+  const server = await startWeb(["--queue", "q:retry=100000"]);
+  const client = await server.connect();
+  const delayed = async (body: string, ms: number) => {
+    expect(await client.ask(`set q/delay=${ms} 0 0 ${body.length}\r\n${body}`)).toBe("STORED");
+  };
+  await delayed("first", 50_000);
+  await client.put("q", "2");
+  await client.put("q", "3");
+  await delayed("fourth", 9000);
+  await client.put("q", "5");
+  // The head moves past the first, and the second waits for its next try.
+  client.send("get q/open\r\n");
+  expect(await client.messages()).toMatchObject([{ body: "2" }]);
+  expect(await client.ask("get q/abort")).toBe("END");
+  const seen = await ask<{ number: number; left?: number; deliveries: number; body: string }[]>(
+    server,
+    "/data/messages?queue=q",
+  );
+  const bodies = seen.map(({ body }) => Buffer.from(body, "base64").toString());
+  expect(bodies).toEqual(["first", "2", "3", "fourth", "5"]);
+  expect(seen.map(({ left = 0 }) => Math.ceil(left / 10_000))).toEqual([5, 10, 0, 1, 0]);
+  expect(seen.map(({ deliveries }) => deliveries)).toEqual([0, 1, 0, 0, 0]);
+  const held = await heldOf(server, "q");
+  expect(held.delayed.map(({ number, deliveries }) => [number, deliveries])).toEqual([
+    [1, 0],
+    [2, 1],
+    [4, 0],
+  ]);
+  const behind = await ask<{ number: number }[]>(server, "/data/messages?queue=q&after=2");
+  expect(behind.map(({ number }) => number)).toEqual([3, 4, 5]);
   await server.stop();
 });

@@ -11,8 +11,9 @@ suite();
 const PROOF = { "x-memcacheq": "page" };
 
 /** Asks as the page does. @returns the status and the answer */
-async function act(server: Web, command: string, queue: string, number?: number) {
-  const query = new URLSearchParams({ queue, ...(number && { number: String(number) }) });
+async function act(server: Web, command: string, queue: string, ...numbers: number[]) {
+  const query = new URLSearchParams({ queue });
+  for (const number of numbers) query.append("number", String(number));
   const response = await server.get(`/admin/${command}?${query}`, {
     method: "POST",
     headers: PROOF,
@@ -20,7 +21,8 @@ async function act(server: Web, command: string, queue: string, number?: number)
   return [response.status, (await response.text()).trim()];
 }
 
-const OK = [200, JSON.stringify({ said: "OK" })];
+const done = (done: number, missed = 0) => [200, JSON.stringify({ said: "OK", done, missed })];
+const OK = done(1);
 
 async function put(client: Client, queue: string, ...bodies: string[]): Promise<void> {
   for (const body of bodies) await client.put(queue, body);
@@ -215,4 +217,25 @@ test("only the page may ask, with --http-admin, for a message by its number", as
   await (await plain.connect()).put("q", "x");
   expect(await act(plain, "remove", "q", 1)).toEqual([403, "that needs --http-admin"]);
   await plain.stop();
+});
+
+test("several messages are removed or returned together, and it is told how many were gone", async () => {
+  const server = await startWeb(["--http-admin", "--queue", "jobs:deliveries=1"]);
+  const client = await server.connect();
+  await put(client, "jobs", "1", "2", "3", "4");
+  for (let n = 0; n < 4; n++) {
+    expect(await ask(client, "jobs/open")).toBe(String(n + 1));
+    expect(await client.ask("get jobs/abort")).toBe("END");
+  }
+  expect(await act(server, "return", "jobs.dead", 2, 4)).toEqual(done(2));
+  expect(await act(server, "return", "jobs.dead", 2, 3)).toEqual(done(1, 1));
+  expect(await rest(client, "jobs")).toEqual(["2", "4", "3"]);
+  await put(client, "q", "a", "b", "c", "d");
+  expect(await act(server, "remove", "q", 1, 3, 99)).toEqual(done(2, 1));
+  expect(await act(server, "remove", "q", 1, 3)).toEqual([404, "it is gone already"]);
+  expect(await rest(client, "q")).toEqual(["b", "d"]);
+  const many = Array.from({ length: 201 }, (_, i) => i + 1);
+  expect(await act(server, "remove", "q", ...many)).toEqual([400, "more than 200 numbers"]);
+  expect(await act(server, "remove", "q")).toEqual([400, "number is that of a message, from 1 on"]);
+  await server.stop();
 });

@@ -1,5 +1,7 @@
 import { type Activity, activityOf } from "../../engine/session.ts";
 import type { Connection } from "../../net/clients.ts";
+import { type ClientTraffic, listTraffic } from "../client_history.ts";
+import type { Span } from "../history.ts";
 import type { Monitor } from "../monitor.ts";
 import { displayName } from "../queue_name.ts";
 import { beginSlice, isSliceOver, nextSlice } from "../time_slice.ts";
@@ -23,6 +25,8 @@ interface ClientRow {
 }
 
 interface ClientList {
+  /** What they have set and got within the span, and others that are connected no longer. */
+  traffic: ClientTraffic[];
   total: number;
   /** Those that are connected the longest. */
   clients: ClientRow[];
@@ -33,7 +37,11 @@ const MAX_CLIENTS = 500;
 const MAX_QUEUES = 10;
 
 /** @throws the signal's reason when the client has left */
-export async function listClients(monitor: Monitor, signal: AbortSignal): Promise<ClientList> {
+export async function listClients(
+  monitor: Monitor,
+  span: Span,
+  signal: AbortSignal,
+): Promise<ClientList> {
   const { connections, engine } = monitor.clients;
   const slice = beginSlice(monitor.work.slices, signal);
   const now = engine.runtime.monotonic();
@@ -43,7 +51,8 @@ export async function listClients(monitor: Monitor, signal: AbortSignal): Promis
     clients.push(rowOf(connection, now));
     if (isSliceOver(slice)) await nextSlice(slice);
   }
-  return { total: connections.size, clients };
+  const traffic = listTraffic(monitor.clientHistory, now, span);
+  return { traffic, total: connections.size, clients };
 }
 
 function rowOf(

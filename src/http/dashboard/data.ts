@@ -2,7 +2,6 @@ import type { Options } from "../../config/options.ts";
 import { MEGA } from "../../config/values.ts";
 import { type Account, isAdmin, maySee } from "../../engine/access/account.ts";
 import type { Engine } from "../../engine/engine.ts";
-import type { Backend } from "../../queues/backend.ts";
 import type { MessagePreview } from "../../queues/summary.ts";
 import type { Histogram } from "../../util/histogram.ts";
 import { countActivities } from "../connections.ts";
@@ -12,13 +11,14 @@ import { seriesOf, type Span } from "../history.ts";
 import type { Monitor } from "../monitor.ts";
 import { displayName } from "../queue_name.ts";
 import { inTurn } from "../work.ts";
+import { countEvents } from "./events.ts";
 import { findRow, listQueues, type TableQuery } from "./table.ts";
 
 /* What the page asks for, as JSON. The names of the fields are what the script in page.html reads. */
 
 /** How many of the oldest messages are shown, and how many bytes of each. */
 const PREVIEW_LIMIT = { messages: 20, bytes: 4096 };
-/** How many open and how many leased messages of one queue are listed. */
+/** How many open, leased and delayed messages of one queue are listed, of each. */
 const MAX_HELD_LISTED = 50;
 /** The process takes so many bytes beside its budget at most, as long as -B allows no larger bodies. */
 const PROGRAM_BYTES = 150 * MEGA;
@@ -45,6 +45,7 @@ export async function overview(
   return {
     ...(await inTurn(monitor.work, signal, () => listQueues(monitor, account, query, signal))),
     server: await describeServer(monitor, account, signal),
+    events: countEvents(monitor, account),
     history: history.all[span],
     chosen: chosen === undefined ? undefined : await findRow(monitor, chosen),
     course: queue === undefined ? [] : seriesOf(history, queue)[span],
@@ -53,33 +54,41 @@ export async function overview(
 }
 
 /**
- * The open and leased messages of a queue, first those that were delivered first: the clients that have them open and for
- * how long, or how long the lease lasts, in milliseconds.
+ * The open and leased messages of a queue, first those that were delivered first: the clients that they were delivered to,
+ * and for how long they have been open or the lease lasts, in milliseconds. Then the oldest that are delayed, and how long.
  */
 async function listHeld({ backend, runtime }: Engine, name: string): Promise<object> {
-  const { open, leased } = await backend.heldMessages(name, MAX_HELD_LISTED);
+  const { open, leased, delayed } = await backend.heldMessages(name, MAX_HELD_LISTED);
   const now = runtime.monotonic();
   return {
     open: open.map(({ openedAt, ...message }) => ({ ...message, age: now - openedAt })),
     leased: leased.map(({ until, ...message }) => ({ ...message, left: Math.max(0, until - now) })),
+    delayed: delayed.map(({ due, ...message }) => ({ ...message, left: Math.max(0, due - now) })),
   };
 }
 
-/** The oldest messages of a queue; undefined when there is no such queue. @throws BackendError */
+/** The oldest messages of a queue behind number `after`; undefined when there is no such queue. @throws BackendError */
 export async function oldestMessages(
-  backend: Backend,
+  engine: Engine,
   name: string,
+  after: number,
   account: Account | undefined,
 ): Promise<object[] | undefined> {
-  const previews = await backend.previews(name, PREVIEW_LIMIT);
-  return previews?.map((preview) => shownMessage(preview, account));
+  const previews = await engine.backend.previews(name, PREVIEW_LIMIT, after);
+  return previews?.map((preview) => shownMessage(engine, preview, account));
 }
 
 /** A message for the page, with the beginning of its body, and where it came from if the account may see that. */
-export function shownMessage(preview: MessagePreview, account: Account | undefined): object {
+export function shownMessage(
+  { runtime }: Engine,
+  { due, ...preview }: MessagePreview,
+  account: Account | undefined,
+): object {
   const { moved, body } = preview;
   return {
     ...preview,
+    // Milliseconds until it can be delivered.
+    left: due && Math.max(0, due - runtime.monotonic()),
     body: body.subarray(0, PREVIEW_LIMIT.bytes).toString("base64"),
     moved:
       moved && maySee(account, moved.origin)

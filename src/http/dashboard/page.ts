@@ -4,10 +4,12 @@ import admin from "./script/admin.js" with { type: "text" };
 import bodies from "./script/bodies.js" with { type: "text" };
 import charts from "./script/charts.js" with { type: "text" };
 import clients from "./script/clients.js" with { type: "text" };
+import events from "./script/events.js" with { type: "text" };
 import held from "./script/held.js" with { type: "text" };
 import json from "./script/json.js" with { type: "text" };
 import main from "./script/main.js" with { type: "text" };
 import messagepack from "./script/messagepack.js" with { type: "text" };
+import messages from "./script/messages.js" with { type: "text" };
 import php from "./script/php.js" with { type: "text" };
 import queue from "./script/queue.js" with { type: "text" };
 import server from "./script/server.js" with { type: "text" };
@@ -17,11 +19,12 @@ import table from "./script/table.js" with { type: "text" };
 import visible from "./script/visible.js" with { type: "text" };
 import words from "./script/words.js" with { type: "text" };
 
+import lists from "./style/lists.css" with { type: "text" };
 import narrow from "./style/narrow.css" with { type: "text" };
 import base from "./style/page.css" with { type: "text" };
 import queues from "./style/queues.css" with { type: "text" };
 
-const style = [base, queues, narrow].join("\n");
+const style = [base, queues, lists, narrow].join("\n");
 const script = [
   state,
   words,
@@ -37,7 +40,9 @@ const script = [
   bodies,
   held,
   queue,
+  messages,
   clients,
+  events,
   admin,
   main,
 ].join("\n");

@@ -23,7 +23,10 @@ export function previewsOf(
   const waiting = new Map(
     waitingMessages(local, queue, after + 1, most.messages).map((each) => [each.number, each]),
   );
-  const numbers = new Set([...oldestNumbers(local, queue, most.messages, after), ...waiting.keys()]);
+  const numbers = new Set([
+    ...oldestNumbers(local, queue, most.messages, after),
+    ...waiting.keys(),
+  ]);
   for (const number of [...numbers].sort((a, b) => a - b).slice(0, most.messages)) {
     if (read >= MAX_READ_BYTES) break;
     if (!findHeld(queue, store, number, message)) continue;

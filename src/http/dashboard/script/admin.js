@@ -37,18 +37,22 @@ function holdOrResume() {
   if (queue !== undefined) act(queue.paused === 0 ? "pause" : "resume", queue.name);
 }
 
-function ask(question, consequence, yes, command, queue, number) {
+function ask(question, consequence, yes, command, queue, ...numbers) {
   $("question").replaceChildren(...question);
   write($("consequence"), consequence);
   write($("yes"), yes);
-  $("yes").onclick = () => act(command, queue, number);
+  $("yes").onclick = () => act(command, queue, ...numbers);
   $("sure").showModal();
 }
 
-/** A message that is held is given back or deleted. */
+/** A message that is held is given back or deleted, one that is delayed only the latter. */
 function heldActions({ number, told, client }) {
   const actions = element("span", undefined, "actions");
   const queue = chosen;
+  if (told === undefined) {
+    actions.append(deleteAction(queue, number));
+    return actions;
+  }
   const worker = client === undefined ? "The one that leased it" : `The client ${client}`;
   actions.append(
     action("Give back…", () =>
@@ -71,12 +75,16 @@ function mayReturn(moved) {
   return moved !== undefined && moved.reason !== "to";
 }
 
+function isReturnable({ moved, open, leased }) {
+  return mayReturn(moved) && !open && !leased;
+}
+
 /** Of the listed messages: dead letters return where they came from, any is deleted. */
-function messageActions({ number, moved, open, leased }) {
+function messageActions(preview) {
+  const { number } = preview;
   const actions = element("span", undefined, "actions");
   const queue = chosen;
-  if (mayReturn(moved) && !open && !leased)
-    actions.append(action("Return", () => act("return", queue, number)));
+  if (isReturnable(preview)) actions.append(action("Return", () => act("return", queue, number)));
   actions.append(deleteAction(queue, number));
   return actions;
 }
@@ -115,10 +123,45 @@ function confirmReturn() {
   );
 }
 
-async function act(command, name, number) {
+function confirmPicked(command) {
+  const numbers = pickedNow()
+    .filter((preview) => command === "remove" || isReturnable(preview))
+    .map(({ number }) => number);
+  const what = many(numbers.length, command === "remove" ? "message" : "dead letter");
+  if (command === "remove")
+    return ask(
+      [`Delete ${what}?`],
+      `${numbers.length === 1 ? "It is" : "They are"} gone then.`,
+      "Delete",
+      command,
+      chosen,
+      ...numbers,
+    );
+  ask(
+    [`Return ${what}?`],
+    "To the tail of the queue that each came from.",
+    "Return",
+    command,
+    chosen,
+    ...numbers,
+  );
+}
+
+/** Asks for as many as the server takes in one request, then for the others. @returns the last answer */
+async function post(command, name, numbers) {
   const options = { method: "POST", headers: { "x-memcacheq": "page" } };
-  const query = new URLSearchParams({ queue: name, ...(number && { number }) });
-  const response = await fetch(`admin/${command}?${query}`, options).catch(() => undefined);
+  const rest = [...numbers];
+  let response;
+  do {
+    const query = new URLSearchParams({ queue: name });
+    for (const number of rest.splice(0, MOST_AT_ONCE)) query.append("number", number);
+    response = await fetch(`admin/${command}?${query}`, options).catch(() => undefined);
+  } while (rest.length > 0 && response?.ok);
+  return response;
+}
+
+async function act(command, name, ...numbers) {
+  const response = await post(command, name, numbers);
   if (response?.ok) {
     $("sure").close();
     if (command === "delete") choose(undefined);
@@ -126,7 +169,7 @@ async function act(command, name, number) {
     return refresh();
   }
   // What needed no question tells its failure in the same place.
-  if (!$("sure").open) ask(["Not done"], "", "Try again", command, name, number);
+  if (!$("sure").open) ask(["Not done"], "", "Try again", command, name, ...numbers);
   write(
     $("consequence"),
     response === undefined ? "The server does not answer." : await response.text(),

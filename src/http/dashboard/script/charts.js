@@ -12,9 +12,7 @@ function chart(parent, title, series) {
     return value;
   });
   const plot = element("div", undefined, "plot");
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 300 100");
-  svg.setAttribute("preserveAspectRatio", "none");
+  const svg = newSvg();
   svg.setAttribute("role", "img");
   for (const y of [0, 50, 100]) {
     const line = document.createElementNS(svg.namespaceURI, "line");
@@ -43,16 +41,43 @@ function chart(parent, title, series) {
   return { title, series, values, svg, paths, peak, start };
 }
 
+/** Where the points of a line are, in a chart of 300 by 100. */
+function placesOf(line, top, now) {
+  const { length } = SPANS[$("span").value];
+  return line.map(([at, value]) => {
+    const x = 300 - Math.min(300, ((now - at) * 300) / length);
+    return `${x.toFixed(1)} ${(100 - (value / top) * 96).toFixed(1)}`;
+  });
+}
+
+/** Rates in and out, in a cell of a table, which has them as numbers, too. */
+function smallChart(lines, now) {
+  const svg = newSvg();
+  svg.setAttribute("aria-hidden", "true");
+  const top = Math.max(1e-9, ...lines.flat().map(([, value]) => value));
+  lines.forEach((line, i) => {
+    const path = document.createElementNS(svg.namespaceURI, "path");
+    path.setAttribute("class", i === 0 ? "in" : "out");
+    if (line.length > 1) path.setAttribute("d", `M${placesOf(line, top, now).join("L")}`);
+    svg.append(path);
+  });
+  return svg;
+}
+
+function newSvg() {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("viewBox", "0 0 300 100");
+  svg.setAttribute("preserveAspectRatio", "none");
+  return svg;
+}
+
 /** Each line is a list of [milliseconds of the server's monotonic clock, value]; `now` is of that clock, too. */
 function draw({ title, series, values, svg, paths, peak, start }, lines, show, now) {
   const span = SPANS[$("span").value];
   write(start, span.start);
   const top = Math.max(1e-9, ...lines.flat().map(([, value]) => value));
   lines.forEach((line, i) => {
-    const points = line.map(([at, value]) => {
-      const x = 300 - Math.min(300, ((now - at) * 300) / span.length);
-      return `${x.toFixed(1)} ${(100 - (value / top) * 96).toFixed(1)}`;
-    });
+    const points = placesOf(line, top, now);
     const d = points.length < 2 ? "" : `M${points.join("L")}`;
     const [area, path] = paths[i];
     path.setAttribute("d", d);
@@ -65,23 +90,24 @@ function draw({ title, series, values, svg, paths, peak, start }, lines, show, n
     write(values[i], line.length === 0 ? "–" : show(line.at(-1)[1]));
   });
   const isEmpty = lines.every((line) => line.length < 2);
-  write(peak, isEmpty ? "being gathered" : `peak ${show(top < 1e-6 ? 0 : top)}`);
+  write(peak, isEmpty ? "gathering" : `peak ${show(top < 1e-6 ? 0 : top)}`);
   const text = series.map(({ label }, i) => `${label} ${values[i].textContent}`).join(", ");
   svg.setAttribute("aria-label", `${title}: ${text}; ${peak.textContent}`);
 }
 
+/** How much number `i` of the points grew in a second, from each point to the next. */
+function ratesOf(points, i) {
+  return points.slice(1).map((point, j) => {
+    const earlier = points[j];
+    const seconds = Math.max(1, point[0] - earlier[0]) / 1000;
+    return [point[0], Math.max(0, (point[i] - earlier[i]) / seconds)];
+  });
+}
+
 /** @param messages how many there are now */
 function drawHistory([depth, rates], points, messages, now) {
-  const change = (i) =>
-    points.slice(1).map((point, j) => {
-      const earlier = points[j];
-      return [
-        point[0],
-        Math.max(0, ((point[i] - earlier[i]) * 1000) / Math.max(1, point[0] - earlier[0])),
-      ];
-    });
   draw(depth, [[...points.map(([at, messages]) => [at, messages]), [now, messages]]], count, now);
-  draw(rates, [change(2), change(3)], rate, now);
+  draw(rates, [ratesOf(points, 2), ratesOf(points, 3)], rate, now);
 }
 
 function twoCharts(parent) {

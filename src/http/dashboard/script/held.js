@@ -1,4 +1,4 @@
-/* The messages of the queue that are delivered and not done with, and where a message came from. */
+/* The messages of the queue that cannot be delivered now: open, leased and delayed ones. And where a message came from. */
 
 /** Why messages are moved, as the server tells it. */
 const REASONS = {
@@ -12,11 +12,12 @@ const holders = new Map(); // told: the item of that delivery
 
 function showHeld() {
   const { held, server, chosen: queue } = last;
-  const { open = [], leased = [] } = held ?? {};
-  $("held").hidden = open.length + leased.length === 0;
+  const { open = [], leased = [], delayed = [] } = held ?? {};
+  $("held").hidden = open.length + leased.length + delayed.length === 0;
   const items = [
     ...open.map((message) => heldItem(message, openParts(message, server.now))),
     ...leased.map((message) => heldItem(message, leaseParts(message, server.now))),
+    ...delayed.map((message) => heldItem(message, delayParts(message, server.now))),
   ];
   items.forEach((item, i) => {
     if ($("holders").children[i] !== item)
@@ -24,16 +25,13 @@ function showHeld() {
   });
   while ($("holders").children.length > items.length) $("holders").lastChild.remove();
   for (const told of holders.keys()) if (!holders.get(told).isConnected) holders.delete(told);
-  const delivered = (queue?.open ?? 0) + (queue?.delivery.leased ?? 0);
-  write(
-    $("heldCount"),
-    delivered > items.length ? `the first ${count(items.length)} of ${count(delivered)}` : "",
-  );
+  const all = (queue?.open ?? 0) + (queue?.delivery.leased ?? 0) + (queue?.delivery.delayed ?? 0);
+  write($("heldCount"), all > items.length ? `${count(items.length)} of ${count(all)}` : "");
 }
 
-/** An item stays as long as its delivery does, so that a click does not go to another one. */
+/** An item stays as long as its delivery or its delay does, so that a click does not go to another one. */
 function heldItem(message, parts) {
-  const { number, told, length, deliveries } = message;
+  const { number, told = `delayed ${message.number}`, length, deliveries } = message;
   const all = [
     `number ${count(number)}`,
     ...parts,
@@ -51,18 +49,19 @@ function heldItem(message, parts) {
 }
 
 function openParts({ client, age: opened }, now) {
+  return [`open by ${client}`, `for ${age(Math.max(1, opened))}`, `since ${dateOf(now - opened)}`];
+}
+
+function leaseParts({ left, client }, now) {
   return [
-    `open by ${client}`,
-    `for ${age(Math.max(1, opened))}`,
-    `since ${new Date(now - opened).toLocaleString([], { hour12: false })}`,
+    ...(client === undefined ? ["leased"] : [`leased by ${client}`]),
+    `for ${age(Math.max(1, left))} more`,
+    `until ${dateOf(now + left)}`,
   ];
 }
 
-function leaseParts({ left }, now) {
-  return [
-    `leased for ${age(Math.max(1, left))} more`,
-    `until ${new Date(now + left).toLocaleString([], { hour12: false })}`,
-  ];
+function delayParts({ left }, now) {
+  return [`delayed for ${age(Math.max(1, left))} more`, `until ${dateOf(now + left)}`];
 }
 
 /** `delivered once`, `delivered 3 times`. */

@@ -18,6 +18,7 @@ async function refresh() {
     if (turn !== asked) return;
     show(answer);
     refreshClients();
+    refreshEvents();
   } catch (error) {
     if (turn !== asked) return;
     $("health").classList.add("bad");
@@ -30,6 +31,7 @@ function show(answer) {
   const { now, monotonic } = answer.server;
   last = answer;
   showServer(answer);
+  showEventCount(answer.events);
   drawHistory(allCharts, answer.history, answer.messages, monotonic);
   showTable();
   showQueue();
@@ -43,6 +45,7 @@ function show(answer) {
 
 showHeads();
 prepareClients();
+prepareEvents();
 const allCharts = twoCharts($("all"));
 const queueCharts = twoCharts($("course"));
 $("filter").oninput = () => {
@@ -59,6 +62,10 @@ $("more").firstElementChild.onclick = () => {
 };
 $("close").onclick = () => choose(undefined);
 $("look").onclick = look;
+$("further").firstElementChild.onclick = lookFurther;
+$("all-picked").onchange = pickAll;
+$("deletePicked").onclick = () => confirmPicked("remove");
+$("returnPicked").onclick = () => confirmPicked("return");
 $("find").onchange = look;
 $("view").onchange = showMessages;
 $("hold").onclick = holdOrResume;
@@ -69,7 +76,7 @@ $("no").onclick = () => $("sure").close();
 $("pause").onclick = () => {
   paused = !paused;
   $("pause").setAttribute("aria-pressed", String(paused));
-  write($("pause"), paused ? "Go on" : "Pause");
+  write($("pause"), paused ? "Go on" : "Pause updates");
   refresh();
 };
 document.onvisibilitychange = () => document.hidden || paused || refresh();

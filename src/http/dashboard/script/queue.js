@@ -13,11 +13,13 @@ function showChosen(name) {
   refresh();
   if (name === undefined || !isNew) return;
   previews = [];
+  picked.clear();
+  hasOlder = false;
   search = undefined;
   $("find").value = "";
   failure = undefined;
   // Until the server has told of this one, they would be those of the queue before.
-  for (const id of ["hold", "flush", "delete", "return"]) $(id).hidden = true;
+  for (const id of ["hold", "flush", "delete", "return", "picks", "further"]) $(id).hidden = true;
   holders.clear();
   $("holders").replaceChildren();
   $("messages").replaceChildren();
@@ -62,7 +64,7 @@ function factsOf(queue) {
     ["size", size(queue.bytes)],
     ["oldest", age(queue.age)],
     ["open", count(queue.open)],
-    ["open the longest", age(queue.openAge)],
+    ...(queue.open === 0 ? [] : [["open the longest", age(queue.openAge)]]),
     ...Object.entries(queue.delivery).map(([what, n]) => [what, count(n)]),
     ["delivery", pauseOf(queue)],
     ["waiting", count(queue.waiters)],
@@ -75,100 +77,4 @@ function factsOf(queue) {
 function pauseOf({ paused }) {
   if (paused === 0) return "goes on";
   return paused < 0 ? "paused" : `paused for ${age(paused)}`;
-}
-
-async function look() {
-  const name = chosen;
-  const text = $("find").value;
-  const query = new URLSearchParams({ queue: name, ...(text === "" ? {} : { find: text }) });
-  const response = await fetch(`data/messages?${query}`).catch(() => undefined);
-  const answer = response?.ok ? await response.json() : await response?.text();
-  if (name !== chosen || text !== $("find").value) return;
-  search = response?.ok && text !== "" ? answer : undefined;
-  previews = search?.messages ?? (response?.ok ? answer : []);
-  failure =
-    response?.ok || response?.status === 404
-      ? undefined
-      : (answer ?? "The server does not answer.");
-  showMessages();
-}
-
-function showMessages() {
-  const view = document.querySelector("[name=view]:checked").value;
-  $("messages").replaceChildren(...previews.map((preview) => messageOf(preview, view)));
-  showReturn();
-  if (previews.length === 0)
-    $("messages").append(element("li", failure ?? "There is none.", "quiet"));
-  showListed();
-}
-
-/** `20 of 41`. There may be more messages than when they were looked at, or fewer. */
-function showListed() {
-  const n = previews.length;
-  if (search !== undefined) {
-    const place = search.hasMore ? `the first ${many(search.searched, "message")}` : "all messages";
-    return write($("listed"), `${count(n)} found in ${place}`);
-  }
-  const messages = last?.chosen?.messages ?? 0;
-  write($("listed"), n === 0 ? "" : n < messages ? `${count(n)} of ${count(messages)}` : count(n));
-}
-
-/** Where one of those listed is a dead letter, all can return. */
-function showReturn() {
-  $("return").hidden = !last?.server.admin || !previews.some(({ moved }) => mayReturn(moved));
-}
-
-function messageOf(preview, view) {
-  const bytes = Uint8Array.from(atob(preview.body), (character) => character.charCodeAt(0));
-  const isCut = bytes.length < preview.length;
-  const item = element("li");
-  const waited = last === undefined ? 0 : Math.max(1, last.server.now - preview.arrived);
-  const parts = [
-    `number ${count(preview.number)}`,
-    many(preview.length, "byte"),
-    `${age(waited)} old`,
-    ...(preview.flags === 0 ? [] : [`flags ${preview.flags}`]),
-    ...(preview.open ? ["open"] : []),
-    ...(preview.leased ? ["leased"] : []),
-    ...(preview.deliveries > 0 ? [deliveriesOf(preview)] : []),
-    ...(isCut ? [`the first ${many(bytes.length, "byte")} shown`] : []),
-  ];
-  const text = VIEWS[view](bytes, isCut);
-  const line = element("div", undefined, "line");
-  const about = element("div", parts.join(" · "), "quiet small");
-  if (preview.moved !== undefined) about.append(" · ", ...originOf(preview.moved));
-  const actions = messageActions(preview);
-  actions.prepend(copyButton(text));
-  line.append(about, actions);
-  const pre = element("pre", undefined, view);
-  writeVisible(pre, text, IN_BODIES);
-  pre.tabIndex = 0;
-  item.append(line, pre);
-  return item;
-}
-
-/** Copies what is shown of a body, without the marks for what cannot be seen. */
-function copyButton(text) {
-  const button = element("button", "Copy", "small");
-  button.type = "button";
-  button.onclick = async () => {
-    write(button, (await copy(text)) ? "Copied" : "Cannot copy");
-    setTimeout(() => write(button, "Copy"), 2000);
-  };
-  return button;
-}
-
-/** Only pages of this machine and of https may use the clipboard; the others have the old command. */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const area = element("textarea", text);
-    document.body.append(area);
-    area.select();
-    const isCopied = document.execCommand("copy");
-    area.remove();
-    return isCopied;
-  }
 }

@@ -22,9 +22,9 @@ const isNarrow = matchMedia("(max-width: 1000px)"); // as in narrow.css
 
 /** What the charts can show: milliseconds, and when that begins. */
 const SPANS = {
-  minutes: { length: 300_000, start: "5 min ago" },
-  hour: { length: 3_600_000, start: "1 h ago" },
-  day: { length: 86_400_000, start: "1 d ago" },
+  minutes: { length: 300_000, start: "5 min ago", short: "5 min" },
+  hour: { length: 3_600_000, start: "1 h ago", short: "1 h" },
+  day: { length: 86_400_000, start: "1 d ago", short: "1 d" },
 };
 
 let last; // the server's last answer
@@ -32,9 +32,12 @@ let sort = { key: "messages", descending: true };
 let maxRows = ROWS;
 let chosen; // the name of a queue, a character for each byte
 let previews = []; // its oldest messages
+const picked = new Set(); // the numbers of those that something is done to together
+let hasOlder = false; // whether there may be messages behind those
 let search; // what was searched for among all of them, while something is
 let failure; // why there are none
 let paused = false;
 let timer;
 let asked = 0;
+let shownEvents = ""; // those in the table, as JSON
 const rows = new Map(); // name: its table row and cells

@@ -45,6 +45,15 @@ function time(seconds) {
     : `${seconds.toFixed(2)} s`;
 }
 
+/** A time of today, or with its date. */
+function dateOf(milliseconds) {
+  const date = new Date(milliseconds);
+  const isToday = date.toDateString() === new Date().toDateString();
+  return isToday
+    ? date.toLocaleTimeString([], { hour12: false })
+    : date.toLocaleString([], { hour12: false });
+}
+
 function element(name, text, className) {
   const made = document.createElement(name);
   if (text !== undefined) made.textContent = text;

@@ -1,0 +1,31 @@
+import { type Account, isAdmin, maySee } from "../../engine/access/account.ts";
+import { lastEvents, type ServerEvent } from "../events.ts";
+import type { Monitor } from "../monitor.ts";
+import { displayName } from "../queue_name.ts";
+
+/** An event as the page lists it. */
+interface EventRow extends ServerEvent {
+  /** The name of the queue for people. */
+  shown: string;
+}
+
+/**
+ * The events of the last day, the last one first.
+ * @param account decides what is listed: of the queues that it may see, and all else for an admin; undefined: all
+ */
+export function listEvents({ events, engine }: Monitor, account: Account | undefined): EventRow[] {
+  const mayHave = ({ queue }: ServerEvent) =>
+    account === undefined || (queue === "" ? isAdmin(account) : maySee(account, queue));
+  return lastEvents(events, engine.runtime.calendar())
+    .filter(mayHave)
+    .map((event) => ({ ...event, shown: displayName(event.queue) }));
+}
+
+/** How many there are, and how many of them are failures. */
+export function countEvents(monitor: Monitor, account: Account | undefined): object {
+  const events = listEvents(monitor, account);
+  return {
+    total: events.length,
+    failures: events.filter(({ kind }) => kind === "failure").length,
+  };
+}
