@@ -1,4 +1,5 @@
 import type { Moved, StoredDelivery, StoredLease } from "../../store/store.ts";
+import { addNumber, newNumberSet, type NumberSet, removeNumber } from "./number_set.ts";
 
 /*
  * What is known of the deliveries of one queue's messages, beside what queue.ts keeps of all queues. A message that is
@@ -18,7 +19,7 @@ export interface Delivery {
   /** How often messages that are open or available were delivered, where that is not 0. */
   counts: Map<number, number>;
   /** Messages whose row is in `delayed`, and that are available or open. */
-  brought: Set<number>;
+  brought: NumberSet;
   /** Those of them that were brought before their time, and when that is: see early.ts. */
   early: Map<number, number>;
   /** Rows in `delayed`, and those of them from the head on. */
@@ -68,7 +69,7 @@ export function newDelivery(): Delivery {
   return {
     leases: new Map(),
     counts: new Map(),
-    brought: new Set(),
+    brought: newNumberSet(),
     early: new Map(),
     delayed: 0,
     ahead: 0,
@@ -85,7 +86,7 @@ export function takeStoredDelivery(delivery: Delivery, stored: StoredDelivery): 
     leases.map((lease) => [lease.number, { ...lease, bytes: -1, client: undefined }]),
   );
   delivery.counts = new Map(deliveries);
-  delivery.brought = new Set();
+  delivery.brought = newNumberSet();
   delivery.delayed = delayed;
   delivery.ahead = ahead;
   delivery.saved = { delayed, ahead };
@@ -141,7 +142,7 @@ export function setRow(
   if (row?.table === "delayed") delivery.delayed++;
   if (known === undefined) rows.set(number, { was, now: row });
   else known.now = row;
-  if (delivery.brought.delete(number)) unbrought.push(number);
+  if (removeNumber(delivery.brought, number)) unbrought.push(number);
 }
 
 /** Nothing of the group has happened. */
@@ -153,7 +154,7 @@ export function rollBackDelivery(delivery: Delivery): void {
   if (changes === undefined) return;
   restoreEntries(delivery.leases, changes.leases);
   restoreEntries(delivery.counts, changes.counts);
-  for (const number of changes.unbrought) delivery.brought.add(number);
+  for (const number of changes.unbrought) addNumber(delivery.brought, number);
   delivery.changes = undefined;
 }
 

@@ -5,6 +5,7 @@ import type { Lease } from "./delivery.ts";
 import { giveBack } from "./give_back.ts";
 import { putBackAll } from "./held.ts";
 import { addEnd, type LeaseEnd, nextEnd, removeNext } from "./lease_ends.ts";
+import { addNumber, hasNumber } from "./number_set.ts";
 import type { Queue } from "./queue.ts";
 import { announceAvailable, type Local, now, touch } from "./state.ts";
 
@@ -88,8 +89,9 @@ export function bringDue(local: Local): void {
     const queue = queues.get(name);
     const { delivery } = queue ?? {};
     // A deleted queue may still have rows, and an open message is known after a recovery.
-    if (queue === undefined || delivery === undefined || delivery.brought.has(number)) continue;
-    delivery.brought.add(number);
+    if (queue === undefined || delivery === undefined || hasNumber(delivery.brought, number))
+      continue;
+    addNumber(delivery.brought, number);
     if (deliveries > 0) delivery.counts.set(number, deliveries);
     const numbers = brought.get(queue);
     if (numbers === undefined) brought.set(queue, [number]);

@@ -2,6 +2,7 @@ import type { WaitingMessage } from "../../store/store.ts";
 import { skipDelayed } from "./delays.ts";
 import { countWaiting, type Delivery } from "./delivery.ts";
 import { putBack } from "./held.ts";
+import { addNumber, hasNumber, removeNumber } from "./number_set.ts";
 import { findOpen } from "./open.ts";
 import { countAhead, type Queue } from "./queue.ts";
 import { type Local, now } from "./state.ts";
@@ -29,7 +30,7 @@ export function bringEarly(local: Local, queue: Queue): boolean {
   const found = findWaiting(local, queue, delivery, end);
   if (found === undefined) return true;
   const { number, due, deliveries } = found;
-  delivery.brought.add(number);
+  addNumber(delivery.brought, number);
   delivery.early.set(number, due);
   if (deliveries > 0) delivery.counts.set(number, deliveries);
   putBack(queue, number);
@@ -51,7 +52,9 @@ function findWaiting(
 ): WaitingMessage | undefined {
   for (let from = 0; ;) {
     const rows = store.waitingFrom(id, from, PORTION);
-    const found = rows.find(({ number }) => !brought.has(number) && !changes?.rows.has(number));
+    const found = rows.find(
+      ({ number }) => !hasNumber(brought, number) && !changes?.rows.has(number),
+    );
     if (found !== undefined) return found.number < end ? found : undefined;
     const last = rows.at(-1);
     if (last === undefined || rows.length < PORTION || last.number >= end) return undefined;
@@ -79,7 +82,7 @@ export function letWait(local: Local, queue: Queue): void {
     // What the group has changed is decided by its commit.
     if (findOpen(queue, number) !== undefined || delivery.changes?.rows.has(number)) continue;
     delivery.early.delete(number);
-    if (due > time && delivery.brought.delete(number)) takeBack(queue, delivery, number);
+    if (due > time && removeNumber(delivery.brought, number)) takeBack(queue, delivery, number);
   }
 }
 

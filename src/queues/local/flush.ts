@@ -1,5 +1,6 @@
 import { countWaiting } from "./delivery.ts";
 import { empty } from "./held.ts";
+import { hasNumber } from "./number_set.ts";
 import { findOpen, listOpen } from "./open.ts";
 import { countAvailable, noteGone, type Queue } from "./queue.ts";
 import { lengthOf } from "./reading.ts";
@@ -70,7 +71,7 @@ function nextPortion(local: Local, { queue, until, next }: Flush): Portion {
   const rows = delivery?.changes?.rows;
   const isWaiting = (number: number) =>
     number < until &&
-    delivery?.brought.has(number) !== true &&
+    (delivery === undefined || !hasNumber(delivery.brought, number)) &&
     findOpen(queue, number) === undefined;
   const numbers: number[] = [];
   for (const [number, { now }] of rows ?? []) {

@@ -12,6 +12,7 @@ import {
   setRow,
   takeStoredDelivery,
 } from "./delivery.ts";
+import { hasNumber } from "./number_set.ts";
 import { bodyAt, flagsAt, lengthAt, type Segment } from "./segment.ts";
 
 /**
@@ -222,7 +223,7 @@ export function countAhead({ head, tail, delivery }: Queue): number {
 
 /** The table in which the store has a row of the message, as of the last commit, if the message is known in memory. */
 export function tableOf({ delivery, listed }: Queue, number: number): Row["table"] | undefined {
-  if (delivery?.brought.has(number) === true) return "delayed";
+  if (delivery !== undefined && hasNumber(delivery.brought, number)) return "delayed";
   const isHeld = delivery?.leases.has(number) === true || listed?.has(number) === true;
   return isHeld ? "held" : undefined;
 }

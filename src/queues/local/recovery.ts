@@ -4,6 +4,7 @@ import { newChildren } from "./children.ts";
 import { newDelivery, takeStoredDelivery } from "./delivery.ts";
 import { letWait } from "./early.ts";
 import { abandonOpen } from "./held.ts";
+import { addNumber } from "./number_set.ts";
 import { listOpen, removeOpen } from "./open.ts";
 import { setPaused } from "./pause.ts";
 import { countAvailable, expiryOf, isPaused, newQueue, type Queue, setOf } from "./queue.ts";
@@ -107,7 +108,7 @@ function reset(local: Local, queue: Queue, stored: StoredQueue): void {
 function isInStore(store: Store, queue: Queue, number: number, count = 0): boolean {
   const { stored, listed, delivery } = queue;
   if (delivery !== undefined && store.delayedFrom(queue.id, number, 1)[0] === number) {
-    delivery.brought.add(number);
+    addNumber(delivery.brought, number);
     if (count > 0) delivery.counts.set(number, count);
     return true;
   }

@@ -1,5 +1,6 @@
 import { type Cache, dropAll } from "./cache.ts";
 import { rollBackDelivery } from "./delivery.ts";
+import { hasNumber, numbersIn } from "./number_set.ts";
 import { findOpen, listOpen, removeOpen } from "./open.ts";
 import type { Queue } from "./queue.ts";
 
@@ -37,13 +38,15 @@ export function restoreHeld(queue: Queue): void {
   for (const { number } of listOpen(queue)) queue.head = Math.max(queue.head, number + 1);
   const returned: number[] = [];
   const { listed, delivery } = queue;
-  for (const numbers of [listed, delivery?.brought]) {
+  for (const numbers of [listed, delivery && numbersIn(delivery.brought)]) {
     for (const number of numbers ?? []) {
       if (findOpen(queue, number) === undefined) returned.push(number);
     }
   }
   for (let number = stored.head; number < queue.head; number++) {
-    const hasRow = listed?.has(number) === true || delivery?.brought.has(number) === true;
+    const hasRow =
+      listed?.has(number) === true ||
+      (delivery !== undefined && hasNumber(delivery.brought, number));
     if (!hasRow && findOpen(queue, number) === undefined) returned.push(number);
   }
   returned.sort((a, b) => a - b);

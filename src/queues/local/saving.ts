@@ -3,6 +3,7 @@ import type { Store } from "../../store/store.ts";
 import { type Cache, dropBack, dropSpent } from "./cache.ts";
 import type { Delivery, DeliveryChanges } from "./delivery.ts";
 import { addHeld, oldestNumber } from "./held.ts";
+import { hasNumber } from "./number_set.ts";
 import type { Expiry, Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
 import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } from "./segment.ts";
@@ -38,7 +39,7 @@ export function savingOf(queue: Queue): Saving {
 }
 
 function hasOwnRow({ brought, changes }: Delivery, number: number): boolean {
-  return brought.has(number) || changes?.rows.has(number) === true;
+  return hasNumber(brought, number) || changes?.rows.has(number) === true;
 }
 
 /** Whether there is nothing to save. */

@@ -1,5 +1,6 @@
 import type { WaitingMessage } from "../../store/store.ts";
 import { countWaiting } from "./delivery.ts";
+import { hasNumber } from "./number_set.ts";
 import type { Queue } from "./queue.ts";
 import type { Local } from "./state.ts";
 
@@ -24,7 +25,7 @@ export function waitingMessages(
   for (let portions = 0; portions < MAX_PORTIONS; portions++) {
     const rows = store.waitingFrom(id, next, PORTION);
     for (const row of rows) {
-      if (delivery.brought.has(row.number)) continue;
+      if (hasNumber(delivery.brought, row.number)) continue;
       if (found.push(row) === most) return found;
     }
     const last = rows.at(-1);

@@ -291,8 +291,9 @@ describe("while it is unknown", () => {
   });
 
   test("the counting of a damaged queue waits, and begins anew", () => {
-    shop.local.recounts.add(queueOf(shop, "q"));
-    shop.local.recounts.add(queueOf(shop, "r"));
+    shop.local.changes.miscounted.push(queueOf(shop, "q"), queueOf(shop, "r"));
+    execute(shop, operation("resume", "q"));
+    expect(shop.local.recounts.size).toBe(2);
     failSync(true);
     execute(shop, operation("put", "q", { body: "4" }), operation("delete", "r"));
     recover();

@@ -10,6 +10,7 @@ import { recountPortion } from "../../../src/queues/local/damage.ts";
 import { executeGroup, executeOne } from "../../../src/queues/local/execute.ts";
 import { undoChanges } from "../../../src/queues/local/failed_commit.ts";
 import { countMessages } from "../../../src/queues/local/held.ts";
+import { hasNumber } from "../../../src/queues/local/number_set.ts";
 import { countOpen } from "../../../src/queues/local/open.ts";
 import { type LocalConsumer, type Queue } from "../../../src/queues/local/queue.ts";
 import { segmentCost } from "../../../src/queues/local/segment.ts";
@@ -388,7 +389,7 @@ function faultsOfHeld(queue: Queue): string[] {
   if (open.length !== countOpen(queue)) found.push(`${name}: ${countOpen(queue)} open`);
   if (new Set(held).size < held.length) found.push(`${name}: held twice`);
   const isBeyond = (number: number) =>
-    number >= head && queue.delivery?.brought.has(number) !== true;
+    number >= head && !(queue.delivery !== undefined && hasNumber(queue.delivery.brought, number));
   if (held.some(isBeyond)) found.push(`${name}: held beyond the head`);
   found.push(...faultsOfDelivery(queue));
   if (returned.some((number, at) => at > 0 && number < (returned[at - 1] as number))) {
