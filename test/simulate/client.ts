@@ -221,7 +221,7 @@ function write({ encoded, plan }: World, client: Client, asks: readonly Ask[]): 
   return bytes;
 }
 
-/** The server gets a copy of each piece: the piece is the server's own from then on. */
+/** Each piece is a copy: it is the server's own from then on. */
 function cut(bytes: Buffer, pieces: readonly number[], outgoing: Buffer[]): void {
   let at = 0;
   for (const piece of [...pieces, bytes.length]) {

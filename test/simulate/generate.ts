@@ -4,10 +4,10 @@ import type { Ask } from "./ask.ts";
 import type { Config, Fault, Habits, Plan, Step } from "./plan.ts";
 import { WRONG } from "./wrong.ts";
 
-/** What a client mostly does: of a hundred requests, how many of each kind. */
-type Taste = Partial<Record<Ask["kind"] | "open" | "abort" | "wait" | "peek" | "many", number>>;
+type Kind = Ask["kind"] | "open" | "abort" | "wait" | "peek" | "many";
 
-const TASTES: readonly Taste[] = [
+/** What a client mostly does: of a hundred requests, how many of each kind. */
+const SHARES: readonly Partial<Record<Kind, number>>[] = [
   { set: 50, get: 50 },
   { set: 100 },
   { get: 70, wait: 30 },
@@ -45,6 +45,13 @@ const TASTES: readonly Taste[] = [
     wrong: 5,
   },
 ];
+
+/** Each kind as often as its share says: one is picked. */
+type Taste = readonly Kind[];
+
+const TASTES: readonly Taste[] = SHARES.map((shares) =>
+  Object.entries(shares).flatMap(([kind, share]) => new Array<Kind>(share).fill(kind as Kind)),
+);
 
 interface Making {
   random: Random;
@@ -227,7 +234,8 @@ function newSend(making: Making, client: number): Step {
   const count = making.isCrowd ? random.pick([usual, 40]) : usual;
   const isBinary = habits.get(client)?.binary === true;
   const taste = tastes.get(client) as Taste;
-  const asks = Array.from({ length: count }, () => newAsk(making, taste, isBinary));
+  const asks: Ask[] = [];
+  for (let n = 0; n < count; n++) asks.push(newAsk(making, taste, isBinary));
   if (random.below(300) === 0) asks.push({ kind: "quit", dialect: isBinary ? "binary" : "text" });
   const pieces: number[] = [];
   const cuts = random.pick([0, 0, 0, 1, 3]);
@@ -237,7 +245,7 @@ function newSend(making: Making, client: number): Step {
 
 function newAsk(making: Making, taste: Taste, isBinary: boolean): Ask {
   const { random } = making;
-  const kind = weighted(random, taste);
+  const kind = random.pick(taste);
   const isMeta = !isBinary && random.below(4) === 0;
   const dialect = isBinary ? "binary" : isMeta ? "meta" : "text";
   const fill = ++making.made;
@@ -321,9 +329,9 @@ function newGet(
   const isMany = kind === "many" && dialect === "text";
   const count = isMany ? random.pick([2, 2, 3, 3, 10, 40, random.pick([10, 70, 150])]) : 1;
   const isMixed = random.below(2) === 0;
-  const keys = Array.from({ length: count }, () =>
-    newKey(making, isMany ? (isMixed ? "any" : "get") : kind),
-  );
+  const keys: string[] = [];
+  const each = isMany ? (isMixed ? "any" : "get") : kind;
+  for (let n = 0; n < count; n++) keys.push(newKey(making, each));
   const isQuiet = quiet && dialect !== "text";
   const numbered = dialect === "text" && random.below(2) === 0;
   const extra =
@@ -369,17 +377,8 @@ function newSize({ random, usual, config }: Making): number {
 }
 
 function tokens(random: Random, letters: string): string[] {
-  const chosen = [...letters].filter(() => random.below(2) === 0);
+  const chosen: string[] = [];
+  for (const letter of letters) if (random.below(2) === 0) chosen.push(letter);
   if (random.below(4) === 0) chosen.push("Oabc");
   return chosen;
-}
-
-function weighted(random: Random, taste: Taste): keyof Taste {
-  const entries = Object.entries(taste) as [keyof Taste, number][];
-  let left = random.below(entries.reduce((sum, [, weight]) => sum + weight, 0));
-  for (const [kind, weight] of entries) {
-    left -= weight;
-    if (left < 0) return kind;
-  }
-  return "set";
 }

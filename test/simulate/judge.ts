@@ -182,7 +182,7 @@ function execute(
   const { outcome, error } = own ?? entry;
   const isTaking = kind === "take" || kind === "open" || kind === "peek";
   if (isTaking && outcome === "done") bring(model, entry.queue, entry.number);
-  const told = expect(model, { ...entry, client: talk.id });
+  const told = expect(model, entry, talk.id);
   if (outcome === "failed") {
     if (error.startsWith("the database is damaged")) noteDamage(judge, entry, error);
     else if (!mayFail(judge, entry, error) && !faults.reads.includes(error)) {
@@ -303,7 +303,7 @@ function checkUnchanged({ model, talks }: Judge, entry: Entry, told: Told): void
   const { kind, queue, outcome, session } = entry;
   const isChange =
     outcome === "done" && !["check", "details", "list", "survey", "release"].includes(kind);
-  const before = expectBefore(model, { ...entry, client: talks.get(session)?.id ?? -1 });
+  const before = expectBefore(model, entry, talks.get(session)?.id ?? -1);
   const isSame =
     kind === "put" || kind === "list" || kind === "survey" || before.outcome === told.outcome;
   if (isSame && !isChange) return;

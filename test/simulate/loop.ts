@@ -18,7 +18,7 @@ const MAX_TURNS = 100_000;
 export async function turn(world: World): Promise<boolean> {
   let isBusy = false;
   world.time.now += TURN_MS;
-  for (const client of [...world.people.values()]) if (serve(world, client)) isBusy = true;
+  for (const client of world.people.values()) if (serve(world, client)) isBusy = true;
   if (runSoon(world.time)) isBusy = true;
   const { call } = world;
   if (call !== undefined) {

@@ -59,8 +59,7 @@ export interface Told {
   message?: Message;
 }
 
-/** `client` is the client that the operation is done for. */
-type Asked = Pick<Operation, "kind" | "queue" | "start" | "end"> & { client: number };
+type Asked = Pick<Operation, "kind" | "queue" | "start" | "end">;
 
 export function newModel(limits: { messages: number; bytes: number }): Model {
   return {
@@ -75,8 +74,9 @@ export function newModel(limits: { messages: number; bytes: number }): Model {
   };
 }
 
-/** What the operation tells now; it changes nothing. */
-export function expect(model: Model, { kind, queue: name, start, end, client }: Asked): Told {
+/** What the operation tells now that is done for the client; it changes nothing. */
+export function expect(model: Model, asked: Asked, client: number): Told {
+  const { kind, queue: name, start, end } = asked;
   const queue = model.queues.get(name);
   switch (kind) {
     case "put": {
@@ -127,12 +127,12 @@ export function bring(model: Model, name: string, number: number): boolean {
 }
 
 /** What the operation would have told before the group. */
-export function expectBefore(model: Model, asked: Asked): Told {
+export function expectBefore(model: Model, asked: Asked, client: number): Told {
   const { before, queues } = model;
   const { queue: name } = asked;
   const queue = before.has(name) ? before.get(name) : queues.get(name);
   const only = new Map(queue === undefined ? [] : [[name, queue]]);
-  return expect({ ...model, queues: only }, asked);
+  return expect({ ...model, queues: only }, asked, client);
 }
 
 function told(message: Message | undefined): Told {

@@ -1,4 +1,5 @@
 /** Quiet points: all goes on until nothing is left to do, and everything is compared. */
+import type { Ask } from "./ask.ts";
 import { connect, send } from "./client.ts";
 import { isAllSent } from "./expected.ts";
 import { noMoreFaults } from "./faults.ts";
@@ -63,13 +64,11 @@ async function drain(world: World): Promise<void> {
   // After a failed sync this is when the file is read anew.
   send(client, [{ kind: "list", dialect: "text" }], []);
   await settle(world);
-  for (const { name, available, delayed } of [...judge.model.queues.values()]) {
-    send(client, [{ kind: "resume", dialect: "text", queue: name }], []);
-    for (let n = 0; n <= available.length + delayed.length; n++) {
-      const keys = [name];
-      send(client, [{ kind: "get", dialect: "text", keys }], []);
-    }
-    send(client, [{ kind: "delete", dialect: "text", queue: name }], []);
+  for (const { name, available, delayed } of judge.model.queues.values()) {
+    const asks: Ask[] = [{ kind: "resume", dialect: "text", queue: name }];
+    const get: Ask = { kind: "get", dialect: "text", keys: [name] };
+    for (let n = 0; n <= available.length + delayed.length; n++) asks.push(get);
+    send(client, [...asks, { kind: "delete", dialect: "text", queue: name }], []);
   }
   await settle(world);
   if (judge.model.queues.size > 0) throw new Violation("queues are left");
