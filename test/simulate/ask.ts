@@ -128,8 +128,8 @@ function lineOf(ask: Ask): string {
   const { kind, dialect, quiet, keys = [], size = 0, flags = 0, tokens = [] } = ask;
   const queue = targetOf(ask);
   if (dialect === "meta") {
-    const words = quiet === true ? [...tokens, "q"] : tokens;
-    const rest = words.map((word) => ` ${word}`).join("");
+    let rest = quiet === true ? " q" : "";
+    for (let n = tokens.length - 1; n >= 0; n--) rest = ` ${tokens[n]}${rest}`;
     if (kind === "set") return `ms ${queue} ${size} F${flags}${rest}`;
     if (kind === "get") return `mg ${keys.join(" ")}${rest}`;
     if (kind === "delete") return `md ${queue}${rest}`;

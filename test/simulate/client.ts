@@ -200,22 +200,20 @@ function nextPiece(world: World, client: Client): Buffer | undefined {
 function write({ encoded, plan }: World, client: Client, asks: readonly Ask[]): Buffer {
   const { talk } = client;
   encoded.length = 0;
-  const all: Asked[] = [];
+  const first = talk.asks.length;
   for (const ask of asks) {
     const wrong = wrongOf(ask);
     if (wrong === undefined) writeAsk(encoded, ask);
     else writeText(encoded, wrong.bytes(plan.config.maxBody));
-    if (!talk.finished) all.push(newAsked(ask, encoded.length, undefined));
+    if (!talk.finished) talk.asks.push(newAsked(ask, client.sentBytes + encoded.length));
   }
-  const bytes = Buffer.from(encoded.buffer.subarray(0, encoded.length));
-  for (const asked of all) {
-    const { ask, end: length } = asked;
-    if (ask.kind === "set") {
-      const end = length - tailOf(ask);
-      asked.body = { bytes, start: end - (ask.size ?? 0), end };
-    }
-    asked.end += client.sentBytes;
-    talk.asks.push(asked);
+  const bytes = copyOf(encoded.buffer, 0, encoded.length);
+  for (let n = first; n < talk.asks.length; n++) {
+    const asked = talk.asks[n] as Asked;
+    const { kind, size = 0 } = asked.ask;
+    if (kind !== "set") continue;
+    const end = asked.end - client.sentBytes - tailOf(asked.ask);
+    asked.body = { bytes, start: end - size, end };
   }
   client.sentBytes += bytes.length;
   return bytes;
@@ -224,12 +222,18 @@ function write({ encoded, plan }: World, client: Client, asks: readonly Ask[]): 
 /** Each piece is a copy: it is the server's own from then on. */
 function cut(bytes: Buffer, pieces: readonly number[], outgoing: Buffer[]): void {
   let at = 0;
-  for (const piece of [...pieces, bytes.length]) {
-    if (at >= bytes.length) break;
+  for (const piece of pieces) {
     const end = Math.min(bytes.length, at + piece);
-    outgoing.push(Buffer.from(bytes.subarray(at, end)));
+    if (end > at) outgoing.push(copyOf(bytes, at, end));
     at = end;
   }
+  if (at < bytes.length) outgoing.push(copyOf(bytes, at, bytes.length));
+}
+
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
 }
 
 /** One turn of the loop for this client: a piece of what it sent arrives, and so on. @returns whether anything happened */

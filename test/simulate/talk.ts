@@ -97,11 +97,11 @@ export function newTalk(id: number): Talk {
   };
 }
 
-export function newAsked(ask: Ask, end: number, body: Body | undefined): Asked {
+export function newAsked(ask: Ask, end: number): Asked {
   return {
     ask,
     end,
-    body,
+    body: undefined,
     at: 0,
     steps: undefined,
     next: 0,
