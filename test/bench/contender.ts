@@ -1,7 +1,14 @@
 import type { DialectName } from "./job.ts";
 import type { Mode, Peer } from "./options.ts";
 import { findProgram } from "./program.ts";
-import { currentUser, type Kind, type Server, startAnswerer, startFresh } from "./server.ts";
+import {
+  currentUser,
+  type Kind,
+  type Server,
+  startAnswerer,
+  startFresh,
+  type Transport,
+} from "./server.ts";
 
 /** One that is measured: every measurement gets it from `start`, fresh or as it runs already. */
 export type Contender = { name: string; dialect: DialectName; start: () => Promise<Server> };
@@ -13,8 +20,8 @@ export const MODE_TITLES: Record<Mode, string> = { durable: "durable", nosync: "
 
 const NAMES: Record<Mode, string> = { durable: "memcacheq", nosync: "memcacheq -N" };
 
-/** The server of this repository, as its executable; with more flags, or on a Unix socket, if asked. */
-export function ours(mode: Mode, flags: string[] = [], overSocket = false): Product {
+/** The server of this repository, as its executable; with more flags, or over another transport, if asked. */
+export function ours(mode: Mode, flags: string[] = [], transport: Transport = "tcp"): Product {
   const program = findProgram();
   const user = currentUser();
   const command: Kind["command"] = ({ data, port, socket }) => [
@@ -24,7 +31,7 @@ export function ours(mode: Mode, flags: string[] = [], overSocket = false): Prod
     ...(mode === "nosync" ? ["-N"] : []),
     ...flags,
   ];
-  return { name: NAMES[mode], kind: { dialect: "memcached", command, env: {}, overSocket } };
+  return { name: NAMES[mode], kind: { dialect: "memcached", command, env: {}, transport } };
 }
 
 /** Started on an empty folder for each measurement. */

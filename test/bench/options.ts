@@ -13,6 +13,7 @@ export type Mode = (typeof MODES)[number];
 export const PARTS = [
   "load",
   "goals",
+  "ways",
   "flood",
   "packing",
   "disk",

@@ -87,7 +87,7 @@ function rabbitProduct(program: string): Product {
     `RABBITMQ_PID_FILE=${data}/pid`,
     program,
   ];
-  return { name: "RabbitMQ", kind: { dialect: "rabbitmq", command, env: {}, overSocket: false } };
+  return { name: "RabbitMQ", kind: { dialect: "rabbitmq", command, env: {}, transport: "tcp" } };
 }
 
 /** Debian's package tells it; the program itself would have to start. */
@@ -105,7 +105,7 @@ function product(
 ): Product | null {
   if (program === null) return null;
   const command: Kind["command"] = (place) => [program, ...flags(place)];
-  return { name, kind: { dialect, command, env: {}, overSocket: false } };
+  return { name, kind: { dialect, command, env: {}, transport: "tcp" } };
 }
 
 function versionOf(program: string | null, flag: string): string {

@@ -29,8 +29,10 @@ export type Kind = {
   command: (place: Place) => string[];
   /** Added to the environment. */
   env: Record<string, string>;
-  overSocket: boolean;
+  transport: Transport;
 };
+
+export type Transport = "tcp" | "unix" | "tls";
 
 /** One that was started here, on a folder that stays when it ends. */
 export type Started = Server & { end: (signal: NodeJS.Signals) => Promise<void> };
@@ -52,13 +54,10 @@ export async function startFresh(kind: Kind): Promise<Server> {
 }
 
 /** Starts the server on a folder as it is: `data` in it is the server's. Rejects like `startFresh`. */
-export async function startIn(
-  folder: string,
-  { command, env, overSocket }: Kind,
-): Promise<Started> {
+export async function startIn(folder: string, { command, env, transport }: Kind): Promise<Started> {
   const log = join(folder, "log");
   const port = freePort();
-  const socket = overSocket ? join(folder, "socket") : null;
+  const socket = transport === "unix" ? join(folder, "socket") : null;
   const data = join(folder, "data");
   mkdirSync(data, { recursive: true });
   const child = owned(
@@ -70,7 +69,10 @@ export async function startIn(
       stderr: Bun.file(log),
     }),
   );
-  const address = socket === null ? { hostname: "127.0.0.1", port } : { unix: socket };
+  const address =
+    socket === null
+      ? { hostname: "127.0.0.1", port, overTls: transport === "tls" }
+      : { unix: socket };
   const lastWords = (): string => readFileSync(log, "utf8").trim().split("\n").at(-1) ?? "";
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     child.kill(signal);

@@ -17,12 +17,14 @@ import { packing } from "./questions/packing.ts";
 import { slow } from "./questions/slow.ts";
 import { stalls } from "./questions/stalls.ts";
 import { start } from "./questions/start.ts";
+import { ways } from "./questions/ways.ts";
 import { goalTable, type Section } from "./section.ts";
 import { type Setting, settingOf } from "./setting.ts";
 
 const QUESTIONS: Record<Part, (setting: Setting) => Promise<Section>> = {
   load,
   goals,
+  ways,
   flood,
   packing,
   disk,

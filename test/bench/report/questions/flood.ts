@@ -154,7 +154,7 @@ async function overSocket(setting: Setting): Promise<string> {
       const rates: string[] = [];
       for (const operation of OPERATIONS) {
         const task = { ...BASE, depth, operation, seconds: setting.amounts.seconds };
-        const result = await run(setting, fresh(ours(mode, [], true)), task);
+        const result = await run(setting, fresh(ours(mode, [], "unix")), task);
         rates.push(result === null ? "-" : count(rate(result)));
       }
       rows.push([MODE_TITLES[mode], String(depth), ...rates]);
