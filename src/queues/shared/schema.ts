@@ -17,7 +17,7 @@ const OLDEST_POSTGRESQL = 14;
 /** Makes the schema if it is not there. @throws UnusableError */
 export async function prepareSchema(sql: SQL): Promise<void> {
   const [about] = await sql.unsafe(
-    "select current_setting('server_version_num')::int as version, to_regnamespace('memcacheq') is not null as is_there, current_user as name, current_database() as database",
+    "select current_setting('server_version_num')::int as version, exists (select from pg_namespace where nspname = 'memcacheq') as is_there, current_user as name, current_database() as database",
   );
   const version = Math.floor(about.version / 10_000);
   if (version < OLDEST_POSTGRESQL) {
@@ -44,7 +44,9 @@ export async function prepareSchema(sql: SQL): Promise<void> {
 async function makeSchema(sql: SQL): Promise<void> {
   await sql.begin(async (tx) => {
     await tx.unsafe("select pg_advisory_xact_lock(22203, 0)");
-    const [found] = await tx.unsafe("select to_regnamespace('memcacheq') is not null as is_there");
+    const [found] = await tx.unsafe(
+      "select exists (select from pg_namespace where nspname = 'memcacheq') as is_there",
+    );
     if (found.is_there === true) return;
     const parts = [tables, messages, delivery, operations, views, queues, turn, servers];
     await tx.unsafe(`create schema memcacheq;\n${parts.join("\n")}`).simple();

@@ -107,6 +107,8 @@ create table memcacheq.turn (
   primary key (server, no)
 );
 
+alter table memcacheq.turn alter kept set storage external;
+
 create table memcacheq.server (
   id int generated always as identity primary key,
   beat timestamptz not null,

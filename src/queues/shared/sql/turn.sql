@@ -82,17 +82,19 @@ declare
   v_kept memcacheq.result[] := '{}';
   v_took bigint[] := '{}';
   v_spent bigint[] := '{}';
+  v_flushed int[] := '{}';
   v_done int := 0;
 begin
   if current_setting('memcacheq.session', true) is distinct from p_session then
     raise exception using errcode = 'MQ003', message = 'another session';
   end if;
   perform pg_advisory_xact_lock(22202, p_server);
-  perform from memcacheq.server where id = p_server and not gone;
+  select t.* into v_last from memcacheq.server here
+    left join lateral (select * from memcacheq.turn where server = p_server order by no desc limit 1) t on true
+    where here.id = p_server and not here.gone;
   if not found then
     raise exception using errcode = 'MQ004', message = 'the server was given up';
   end if;
-  select * into v_last from memcacheq.turn where server = p_server order by no desc limit 1;
   if v_last.no >= p_no then
     if v_last.no > p_no then
       raise exception using errcode = 'MQ005', message = 'the turn is over';
@@ -105,12 +107,14 @@ begin
     perform pg_advisory_xact_lock(22201, v_queue);
   end loop;
   foreach v_queue in array p_queues loop
-    m := memcacheq.newest(v_queue);
+    select * into m from memcacheq.move where queue = v_queue order by n desc limit 1;
     if m.queue is null then
       raise exception using errcode = 'MQ002', message = v_queue::text;
     end if;
     v_segs := v_segs || m.seg;
   end loop;
+  -- The last one is at hand already.
+  v_queue := coalesce(m.queue, 0);
   -- What the turn before used up was told: nobody asks for it again.
   for i in 1..coalesce(array_length(v_last.spent, 1), 0) by 3 loop
     delete from memcacheq.segment where queue = v_last.spent[i] and first >= v_last.spent[i + 1] and first < v_last.spent[i + 2];
@@ -127,7 +131,7 @@ begin
       end if;
       if p_kinds[i] <> 3 then
         v_queue := p_of[i];
-        m := memcacheq.newest(v_queue);
+        select * into m from memcacheq.move where queue = v_queue order by n desc limit 1;
       else
         v_queue := 0;
       end if;
@@ -209,8 +213,17 @@ begin
               v_taken := p_most;
               exit;
             end if;
-            return next memcacheq.slice(i, s.first, s.ends, s.flags, s.body, v_from, v_to,
+            r := memcacheq.slice(i, s.first, s.ends, s.flags, s.body, v_from, v_to,
               case when v_end is not null then jsonb_build_object('ttl', floor((v_end - c.now) / 1000.0)) end);
+            return next r;
+            -- The server that takes the rest deletes the segment: it could not be read again.
+            if v_to < s.count then
+              v_kept := v_kept || r;
+              if s.first + v_from > v_head then
+                v_took := v_took || array[i, v_queue, v_head, s.first + v_from];
+              end if;
+              v_head := s.first + v_to;
+            end if;
             v_bytes := s.ends[v_to] - v_before_bytes;
             v_taken := v_taken + v_bytes;
             v_left := v_left - (v_to - v_from);
@@ -272,6 +285,10 @@ begin
           end if;
         end if;
       end if;
+      if v_op ->> 'k' = 'flush' then
+        -- Its segments are garbage, which may be very much.
+        v_flushed := v_flushed || (v_op ->> 'q')::int;
+      end if;
       v_before := r.outcome;
       v_kept := v_kept || r;
       return next r;
@@ -285,21 +302,21 @@ begin
     perform memcacheq.save(m);
   end if;
   for i in 1..coalesce(array_length(p_queues, 1), 0) loop
-    m := memcacheq.newest(p_queues[i]);
-    -- A flush leaves its segments to the garbage.
-    if m.seg > v_segs[i] and not exists (select from memcacheq.garbage where queue = m.queue and below = m.seg) then
+    if m.queue is distinct from p_queues[i] or v_queue = 0 then
+      select * into m from memcacheq.move where queue = p_queues[i] order by n desc limit 1;
+    end if;
+    if m.seg > v_segs[i] and m.queue <> all (v_flushed) then
       v_spent := v_spent || array[m.queue, v_segs[i], m.seg];
     end if;
   end loop;
   r := null;
   r.step := 0;
   r.number := v_done;
-  r.info := jsonb_build_object('now', c.now);
   if exists (select from memcacheq.waiting where queue = any (p_queues)) then
-    r.info := r.info || jsonb_build_object('woken', memcacheq.woken(p_queues, c.now));
+    r.info := jsonb_build_object('woken', memcacheq.woken(p_queues, c.now));
   end if;
   if array_length(p_awaited, 1) > 0 then
-    r.info := r.info || jsonb_build_object('available', (
+    r.info := coalesce(r.info, '{}') || jsonb_build_object('available', (
       select jsonb_agg(jsonb_build_array(queue, line + ready)) from unnest(p_awaited) a, memcacheq.newest(a) x
       where not memcacheq.is_paused(x, c.now) and line + ready > 0));
   end if;
