@@ -80,7 +80,8 @@ async function beatOnce(shared: Shared, link: Link, state: Listening): Promise<v
   }
   state.isWarned = rules > 1;
   if (due !== null && due !== undefined && due.length > 0) await ripenFound(shared, due, link);
-  if (Number.isFinite(shared.options.limits.bytes)) await countAll(shared, link);
+  if (Number.isFinite(shared.options.limits.bytes))
+    await inTurn(shared, () => countAll(shared, link));
   await lookAgain(shared);
 }
 
@@ -97,7 +98,7 @@ async function ripenFound(shared: Shared, ids: number[], link: Link): Promise<vo
 }
 
 /** The limit of the bytes in all queues holds as of the last second. */
-async function countAll(shared: Shared, link: Link): Promise<void> {
+export async function countAll(shared: Shared, link: Link): Promise<void> {
   const [found] = await link.asks.unsafe<{ totals: object }[]>(
     "select memcacheq.totals() as totals",
   );

@@ -49,16 +49,17 @@ async function executeSome(
   if (alone) return from + 1;
   // Names that turned out to be needed: queues of dead letters, of expired messages, of returned ones.
   const needed = new Set<string>();
-  let careful = false;
+  let careful = isNearLimit(shared, operations, from, to);
+  const errors = new Map<string, string>();
   const done = await runPlanned(shared, deadline, async (failure) => {
     if (failure === "limit") careful = true;
     else if (failure !== undefined) needed.add(failure);
-    const ids = await findIds(shared, operations, from, to, needed, deadline);
-    const plan = planOf({ shared, ids, careful }, operations, from, to);
+    const ids = await findIds(shared, operations, from, to, needed, errors, deadline);
+    const plan = planOf({ shared, ids, careful, errors }, operations, from, to);
     for (const name of needed) useQueue(shared, plan, ids.get(name) as number);
     return plan;
   });
-  return applyRows(shared, done.plan, done.rows, operations);
+  return applyRows(shared, done.plan, done.rows, operations, from);
 }
 
 /** The ids of the queues that the operations use; those that sets make are there then. */
@@ -68,6 +69,7 @@ async function findIds(
   from: number,
   to: number,
   needed: ReadonlySet<string>,
+  errors: Map<string, string>,
   deadline: number,
 ): Promise<Map<string, number>> {
   const wanted = new Set<string>();
@@ -85,7 +87,10 @@ async function findIds(
       for (const name of settingsFor(shared, queue).copyTo) made.add(name);
     } else wanted.add(queue);
     for (const name of relatedTo(shared, operation)) related.add(name);
-    if (TAKING.has(kind) && queue.includes("+")) await makeChild(shared, queue, deadline);
+    if (TAKING.has(kind) && queue.includes("+")) {
+      const error = await makeChild(shared, queue, deadline);
+      if (error !== undefined) errors.set(queue, error);
+    }
   }
   const ids = await makeNames(shared, made, deadline);
   for (const [name, id] of await findNames(shared, wanted, deadline)) ids.set(name, id);
@@ -98,6 +103,26 @@ async function findIds(
 
 const TAKING: ReadonlySet<string> = new Set(["take", "open", "lease", "move"]);
 
+/** Whether the limit of all queues may be reached by these operations: then messages are added one by one. */
+function isNearLimit(
+  { options, usage }: Shared,
+  operations: readonly Operation[],
+  from: number,
+  to: number,
+): boolean {
+  const { bytes } = options.limits;
+  if (bytes === Infinity) return false;
+  let sum = usage.bytes;
+  for (let at = from; at < to; at++) {
+    const { kind, start, end } = operations[at] as Operation;
+    if (kind === "put") sum += (end - start) * COPIES;
+  }
+  return sum > bytes;
+}
+
+/** A message may be copied to so many queues. */
+const COPIES = 64;
+
 /** Whether the message fits into an empty queue: otherwise none is made for it. */
 function isStorable(shared: Shared, { queue, start, end }: Operation): boolean {
   const { limits } = shared.options;
@@ -105,10 +130,17 @@ function isStorable(shared: Shared, { queue, start, end }: Operation): boolean {
   return end - start <= maxBytes && shared.usage.bytes + end - start <= limits.bytes;
 }
 
-/** A client asks for a message of a queue that may be a child: it is made, and gets copies from now on. */
-async function makeChild(shared: Shared, name: string, deadline: number): Promise<void> {
+/**
+ * A client asks for a message of a queue that may be a child: it is made, and gets copies from now on.
+ * @returns why it cannot be made
+ */
+async function makeChild(
+  shared: Shared,
+  name: string,
+  deadline: number,
+): Promise<string | undefined> {
   const parent = parentOf(name);
-  if (parent === undefined || shared.names.ids.has(name)) return;
+  if (parent === undefined || shared.names.ids.has(name)) return undefined;
   if (!shared.options.fanout) {
     if (!shared.isFanoutTold) {
       shared.options.warn(
@@ -116,7 +148,7 @@ async function makeChild(shared: Shared, name: string, deadline: number): Promis
       );
     }
     shared.isFanoutTold = true;
-    return;
+    return undefined;
   }
   const link = await connected(shared, deadline);
   const prefix = Buffer.from(`${parent}+`, "latin1");
@@ -125,7 +157,11 @@ async function makeChild(shared: Shared, name: string, deadline: number): Promis
     "select count(*)::int as count from memcacheq.queue where name > $1 and name < $2",
     [prefix, end],
   );
-  if ((found?.count ?? 0) < MAX_CHILDREN) await makeNames(shared, new Set([name]), deadline);
+  const known = await findNames(shared, new Set([name]), deadline);
+  if (known.size > 0) return undefined;
+  if ((found?.count ?? 0) >= MAX_CHILDREN) return `${parent} has ${MAX_CHILDREN} children already`;
+  await makeNames(shared, new Set([name]), deadline);
+  return undefined;
 }
 
 /** Nothing was executed, or it is unknown. What clients that are gone had open goes back later. */

@@ -1,4 +1,4 @@
-import type { Operation, Outcome } from "../operation.ts";
+import type { Operation, Outcome, Taker } from "../operation.ts";
 import { takesRoom } from "../room.ts";
 import type { SharedConsumer } from "./consumer.ts";
 import { nameOf } from "./names.ts";
@@ -18,6 +18,7 @@ export function applyRows(
   plan: Plan,
   rows: readonly Row[],
   operations: readonly Operation[],
+  from: number,
 ): number {
   for (const [operation, outcome] of plan.outcomes) setOutcome(operation, outcome);
   const taken = new Map<Step, number>();
@@ -30,6 +31,7 @@ export function applyRows(
     else
       applySingle(shared, step, row, plan.singles[plan.counts[row.step - 1] as number] as Single);
   }
+  shared.usage.bytes += Number(last?.info?.["bytes"] ?? 0);
   const cut = last?.number ?? 0;
   for (const [i, step] of plan.steps.entries()) {
     if (step.kind !== "take" || (cut > 0 && i + 1 > cut)) continue;
@@ -38,7 +40,27 @@ export function applyRows(
       setOutcome(operation, isCut ? "postponed" : "absent");
     }
   }
-  return cut === 0 ? plan.end : endOfCut(plan, cut, operations);
+  const end = cut === 0 ? plan.end : endOfCut(plan, cut, operations);
+  keepOrder(plan, operations, from, end);
+  return end;
+}
+
+/** Behind a postponed operation of a session all others of it are postponed: its replies keep their order. */
+function keepOrder(
+  { outcomes }: Plan,
+  operations: readonly Operation[],
+  from: number,
+  end: number,
+): void {
+  const postponed = new Set<Taker>();
+  for (let at = from; at < end; at++) {
+    const operation = operations[at] as Operation;
+    const { session, outcome } = operation;
+    if (outcome === "postponed") postponed.add(session);
+    else if (postponed.has(session) && outcomes.has(operation) && outcome !== "skipped") {
+      operation.outcome = "postponed";
+    }
+  }
 }
 
 /** Rows that were kept come before those that are read again. */

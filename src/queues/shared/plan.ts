@@ -61,6 +61,8 @@ export interface Making {
   ids: ReadonlyMap<string, number>;
   /** Limits are near: messages of queues with limits are added one by one. */
   careful: boolean;
+  /** Why queues cannot be made. */
+  errors: ReadonlyMap<string, string>;
 }
 
 export function newPlan(): Plan {
@@ -117,6 +119,10 @@ export function planOf(
     if (isAlone(operation, openers) || operation.kind === "delete") break;
   }
   closeBatch(making, plan, batch);
+  const { limits } = making.shared.options;
+  if (making.careful && limits.bytes !== Infinity) {
+    (plan.rules ??= {})["all"] = { left: Math.floor(limits.bytes - making.shared.usage.bytes) };
+  }
   plan.end = at;
   plan.most = MAX_TAKEN_EACH * Math.min(4, Math.max(1, takers.size));
   return plan;
@@ -137,7 +143,7 @@ export function isAlone(
 
 /** The outcome where that can be told without PostgreSQL. */
 function knownOutcome(
-  { ids }: Making,
+  { ids, errors }: Making,
   { outcomes }: Plan,
   operation: Operation,
   before: Operation | undefined,
@@ -156,6 +162,11 @@ function knownOutcome(
   // One that has messages open is alone.
   if (kind === "release" && operation.consumer?.open.size === 0) return "done";
   if (QUEUELESS.has(kind) || ids.has(operation.queue)) return undefined;
+  const error = errors.get(operation.queue);
+  if (error !== undefined) {
+    operation.error = error;
+    return "failed";
+  }
   if (kind === "put" && ids.has(operation.source)) return undefined;
   if (kind === "put") return operation.source === "" ? "full" : "unheld";
   return absentOutcome(kind);
@@ -198,7 +209,10 @@ function isPlainPut({ shared, careful }: Making, operation: Operation): boolean 
   if (delay > 0 || id !== "" || source !== "" || broughtDeliveries > 0) return false;
   const { copyTo, maxMessages, maxBytes } = settingsFor(shared, queue);
   if (copyTo.length > 0 || (shared.options.fanout && parentOf(queue) === undefined)) return false;
-  return !careful || (maxMessages === Infinity && maxBytes === Infinity);
+  if (!careful) return true;
+  return (
+    maxMessages === Infinity && maxBytes === Infinity && shared.options.limits.bytes === Infinity
+  );
 }
 
 function addToBatch(making: Making, plan: Plan, batch: Batch, operation: Operation): void {

@@ -20,6 +20,8 @@ export interface Rule {
   copyTo?: string[];
   /** Its children get copies. */
   children?: true;
+  /** Of all queues together: bytes that are left. */
+  left?: number;
 }
 
 /** Undefined where nothing holds but the defaults. */

@@ -1,6 +1,6 @@
 import { type Backend, BackendError, type Measure, type Watcher } from "../backend.ts";
 import { newQueueRules } from "../settings.ts";
-import { startBeats } from "./beat.ts";
+import { countAll, startBeats } from "./beat.ts";
 import { closeLink, openLink } from "./connection.ts";
 import { newConsumer } from "./consumer.ts";
 import { plainReason } from "./errors.ts";
@@ -13,6 +13,8 @@ import { heldNamed, previewsNamed, summariesOf, summaryNamed } from "./views.ts"
 
 export type { SharedOptions } from "./options.ts";
 
+/** Between two looks for what can be deleted, in milliseconds. */
+const CLEAN_MS = 5000;
 /** How long a connection may be away before it is told of, in milliseconds. */
 const AWAY_MS = 1000;
 
@@ -21,6 +23,7 @@ export async function openShared(options: SharedOptions, watcher: Watcher): Prom
   const shared = newShared(options, watcher);
   shared.link = await openLink(options.store);
   await join(shared, options.clock.monotonic() + options.graceMs);
+  await countAll(shared, shared.link);
   startBeats(shared);
   return {
     newConsumer: (client = () => "") => newConsumer(shared.nextConsumer++, client),
@@ -66,7 +69,8 @@ function shortageOf({ away, options }: Shared): string | undefined {
 /** Deletes a portion of what is of no use any more. */
 async function maintain(shared: Shared): Promise<boolean> {
   const { link, rules, options } = shared;
-  if (link === undefined) return false;
+  const now = options.clock.monotonic();
+  if (link === undefined || now < shared.cleanAt) return false;
   const onceMs = Math.max(rules.defaults.onceMs, ...rules.found.map((each) => each.onceMs));
   try {
     const ids = Number.isFinite(options.limits.ids) ? options.limits.ids : 2 ** 53;
@@ -74,7 +78,9 @@ async function maintain(shared: Shared): Promise<boolean> {
       "select memcacheq.clean($1, $2) as more",
       [onceMs, ids],
     );
-    return found?.more === true;
+    const hasMore = found?.more === true;
+    if (!hasMore) shared.cleanAt = now + CLEAN_MS;
+    return hasMore;
   } catch (error) {
     throw new BackendError(plainReason(error));
   }

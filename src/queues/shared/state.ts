@@ -40,6 +40,8 @@ export interface Shared {
   readonly measured: Measured;
   /** Pending timers. */
   readonly timers: Set<() => void>;
+  /** When to look next for what can be deleted, on the monotonic clock. */
+  cleanAt: number;
   closed: boolean;
   /** The operator was told that a child gets no copies without --fanout. */
   isFanoutTold: boolean;
@@ -95,6 +97,7 @@ export function newShared(options: SharedOptions, watcher: Watcher): Shared {
       beatLagMs: 0,
     },
     timers: new Set(),
+    cleanAt: 0,
     closed: false,
     isFanoutTold: false,
   };

@@ -134,6 +134,12 @@ begin
   return v_swept;
 end $$;
 
+-- Bytes that are left of the limit for all queues, where it is near: the turn began with so many, and what it did counts. Null: enough.
+create function memcacheq.left_in_all(c memcacheq.context) returns bigint language sql volatile as $$
+  select case when c.rules ? 'all' then (c.rules -> 'all' ->> 'left')::bigint + (c.rules -> 'all' ->> 'begun')::bigint
+    - (select coalesce(sum(m.bytes), 0)::bigint from unnest(c.queues) q, memcacheq.newest(q) m) end
+$$;
+
 -- Drops the oldest messages, as far as they can be taken, until there is room for so many bytes: 'made', 'partly' or 'none'.
 create function memcacheq.make_room(c memcacheq.context, p_queue int, p_length int) returns text language plpgsql as $$
 declare
@@ -141,16 +147,17 @@ declare
   m memcacheq.move := memcacheq.newest(p_queue);
   g memcacheq.message;
   v_kept bigint;
+  v_all bigint := memcacheq.left_in_all(c) + m.bytes;    -- what this queue may have, so that all have not too much
 begin
   if m.open + m.leased + m.delayed >= (v_rule ->> 'maxMessages')::bigint then
     return 'none';
   end if;
   select coalesce(sum(length(body)), 0) into v_kept from memcacheq.held where queue = p_queue and kind <> 'a';
-  if v_kept + p_length > (v_rule ->> 'maxBytes')::bigint then
+  if v_kept + p_length > least((v_rule ->> 'maxBytes')::bigint, v_all) then
     return 'none';
   end if;
   for n in 1..1000 loop
-    if memcacheq.has_room(m, v_rule, p_length) then
+    if memcacheq.has_room(m, v_rule, p_length) and coalesce(m.bytes + p_length <= v_all, true) then
       perform memcacheq.save(m);
       return 'made';
     end if;

@@ -131,7 +131,9 @@ begin
     delete from memcacheq.held where queue = v_queue and number = g.number;
     m := memcacheq.counted(m, 'd', -1);
   end if;
-  m.waited := greatest(c.now - g.arrived, 0);
+  if v_kind <> 'open' then
+    m.waited := greatest(c.now - g.arrived, 0);
+  end if;
   if v_kind in ('open', 'lease') then
     if g.deliveries > 0 then
       m := memcacheq.tallied(m, 4);
@@ -270,7 +272,7 @@ create function memcacheq.copy_to(c memcacheq.context, p_target int, o jsonb, p_
 declare
   v_rule jsonb := c.rules -> p_target::text;
 begin
-  if memcacheq.has_room(memcacheq.newest(p_target), v_rule, length(p_body))
+  if memcacheq.has_room(memcacheq.newest(p_target), v_rule, length(p_body)) and coalesce(memcacheq.left_in_all(c) >= length(p_body), true)
     or coalesce(v_rule ? 'dropOldest', false) and memcacheq.make_room(c, p_target, length(p_body)) = 'made' then
     perform memcacheq.add(c, p_target, o, p_body, (o ->> 'delay')::bigint, 0);
   else
@@ -315,8 +317,9 @@ begin
   if o ? 'source' and v_source.queue is null then
     return memcacheq.answer('unheld');
   end if;
-  if not memcacheq.has_room(memcacheq.newest(v_queue), v_rule, length(p_body)) then
-    v_room := case when v_rule ? 'dropOldest' then memcacheq.make_room(c, v_queue, length(p_body)) else 'none' end;
+  if not memcacheq.has_room(memcacheq.newest(v_queue), v_rule, length(p_body))
+    or coalesce(memcacheq.left_in_all(c) < length(p_body), false) then
+    v_room := case when coalesce(v_rule ? 'dropOldest', false) then memcacheq.make_room(c, v_queue, length(p_body)) else 'none' end;
     if v_room <> 'made' then
       return memcacheq.answer(case v_room when 'none' then 'full' else 'postponed' end);
     end if;

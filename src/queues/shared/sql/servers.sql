@@ -10,7 +10,9 @@ declare
   v_id int;
   v_woken jsonb := '[]';
 begin
-  for v_name in select distinct unnest(p_names) order by 1 loop
+  -- Queues are listed in the order in which they were made.
+  perform pg_advisory_xact_lock(22203, 2);
+  foreach v_name in array p_names loop
     v_id := null;
     insert into memcacheq.queue (name) values (v_name) on conflict (name) do nothing returning id into v_id;
     if v_id is not null then

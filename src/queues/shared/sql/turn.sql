@@ -83,6 +83,8 @@ declare
   v_took bigint[] := '{}';
   v_spent bigint[] := '{}';
   v_flushed int[] := '{}';
+  v_begun bigint := 0;            -- bytes in all queues of the turn before it, and behind it
+  v_bytes_now bigint := 0;
   v_done int := 0;
 begin
   if current_setting('memcacheq.session', true) is distinct from p_session then
@@ -112,6 +114,7 @@ begin
       raise exception using errcode = 'MQ002', message = v_queue::text;
     end if;
     v_segs := v_segs || m.seg;
+    v_begun := v_begun + m.bytes;
   end loop;
   -- The last one is at hand already.
   v_queue := coalesce(m.queue, 0);
@@ -123,6 +126,9 @@ begin
   c.now := memcacheq.now_ms();
   c.queues := p_queues;
   c.rules := p_rules;
+  if p_rules ? 'all' then
+    c.rules := jsonb_set(p_rules, '{all,begun}', to_jsonb(v_begun));
+  end if;
   for i in 1..coalesce(array_length(p_kinds, 1), 0) loop
     if p_kinds[i] = 3 or p_of[i] <> v_queue then
       if v_dirty then
@@ -305,6 +311,7 @@ begin
     if m.queue is distinct from p_queues[i] or v_queue = 0 then
       select * into m from memcacheq.move where queue = p_queues[i] order by n desc limit 1;
     end if;
+    v_bytes_now := v_bytes_now + coalesce(m.bytes, 0);
     if m.seg > v_segs[i] and m.queue <> all (v_flushed) then
       v_spent := v_spent || array[m.queue, v_segs[i], m.seg];
     end if;
@@ -312,8 +319,11 @@ begin
   r := null;
   r.step := 0;
   r.number := v_done;
+  if v_bytes_now <> v_begun then
+    r.info := jsonb_build_object('bytes', v_bytes_now - v_begun);
+  end if;
   if exists (select from memcacheq.waiting where queue = any (p_queues)) then
-    r.info := jsonb_build_object('woken', memcacheq.woken(p_queues, c.now));
+    r.info := coalesce(r.info, '{}') || jsonb_build_object('woken', memcacheq.woken(p_queues, c.now));
   end if;
   if array_length(p_awaited, 1) > 0 then
     r.info := coalesce(r.info, '{}') || jsonb_build_object('available', (
