@@ -25,13 +25,19 @@ export function dueMessages(
 const FIRST_STEP = 16;
 
 /** See {@link Store.firstFree}. A million delayed messages may stand in a row, so they are counted, not read. */
-export function firstFree({ delayedWithin }: Statements, queue: number, from: number): number {
+export function firstFree(
+  { delayedWithin }: Statements,
+  queue: number,
+  from: number,
+  most = Infinity,
+): number {
   const isFull = (first: number, end: number) =>
     (delayedWithin.get(queue, first, end)?.count ?? 0) === end - first;
   let low = from;
   let step = FIRST_STEP;
   while (low < NUMBER_MASK && isFull(low, low + step)) {
     low += step;
+    if (low - from >= most) return low;
     step *= 2;
   }
   // The first free number is at `low` or behind it, and before `low + step`.

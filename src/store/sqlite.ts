@@ -105,8 +105,8 @@ function storeOver(sqlite: Sqlite): Store {
       ),
     waitingFrom: (queue, from, most) =>
       withStoreError(() => sqlite.open.statements.waitingFrom.all(queue, from, most)),
-    firstFree: (queue, from) =>
-      withStoreError(() => firstFree(sqlite.open.statements, queue, from)),
+    firstFree: (queue, from, most) =>
+      withStoreError(() => firstFree(sqlite.open.statements, queue, from, most)),
     moved: (queue, number) =>
       withStoreError(() => movedFrom(sqlite.open.statements, queue, number)),
     arrived: (queue, number) =>

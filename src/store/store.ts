@@ -121,8 +121,11 @@ export interface Store {
   delayedFrom(queue: number, from: number, most: number): number[];
   /** The same, with what is known of them. */
   waitingFrom(queue: number, from: number, most: number): WaitingMessage[];
-  /** The first number from `from` on that is not a delayed message's. */
-  firstFree(queue: number, from: number): number;
+  /**
+   * The first number from `from` on that is not a delayed message's. When it is `most` numbers or more behind `from`, it may
+   * be any number up to which all are, and that is as far behind.
+   */
+  firstFree(queue: number, from: number, most?: number): number;
   /** Where the message came from, and why; undefined when it was set in this queue. */
   moved(queue: number, number: number): Moved | undefined;
   /** When the message was committed, in milliseconds since 1970; undefined when it is not in the store. */

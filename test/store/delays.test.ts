@@ -39,6 +39,8 @@ test.each(seeds)("free numbers and delayed ones are found: seed %d", (seed) => {
     let free = from;
     while (numbers.includes(free)) free++;
     expect(store.firstFree(first, from)).toBe(free);
+    const some = store.firstFree(first, from, 20);
+    expect(free - from < 20 ? some === free : some >= from + 20 && some <= free).toBe(true);
     expect(store.delayedFrom(first, from, 3)).toEqual(
       numbers.filter((number) => number >= from).slice(0, 3),
     );

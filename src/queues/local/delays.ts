@@ -22,15 +22,24 @@ export function delayNew(queue: Queue, number: number, due: number, deliveries: 
   if (delivery.clear > number) delivery.clear = number;
 }
 
-/** Moves the head past delayed messages. @returns whether there is a message from the head on that can be taken */
-export function skipDelayed(queue: Queue, cache: Cache, store: Store): boolean {
+/** The head is moved past so many delayed messages at a time, which takes milliseconds: there may be millions. */
+const MOST_SKIPPED = 30_000;
+
+/**
+ * Moves the head past delayed messages.
+ * @returns whether there is a message from the head on that can be taken; "unfinished": there is, but before it are so
+ *   many delayed ones that it is looked for from there on in the next group
+ */
+export function skipDelayed(queue: Queue, cache: Cache, store: Store): boolean | "unfinished" {
   if (countAhead(queue) === 0) return false;
   const { delivery } = queue;
   if (delivery === undefined || delivery.ahead === 0) return true;
+  const end = queue.head + MOST_SKIPPED;
   while (queue.head >= delivery.clear) {
     const next = nextDelayed(queue, store, queue.head);
     if (next > queue.head) delivery.clear = next;
-    else moveHead(queue, cache, firstFree(queue, store, next));
+    else moveHead(queue, cache, firstFree(queue, store, next, MOST_SKIPPED));
+    if (queue.head >= end) return "unfinished";
   }
   return true;
 }
@@ -69,11 +78,14 @@ function nextDelayed(queue: Queue, store: Store, from: number): number {
   return queue.delivery?.changes?.set.find((number) => number >= from) ?? Infinity;
 }
 
-/** The first number from `from` on that is no delayed message's. */
-export function firstFree(queue: Queue, store: Store, from: number): number {
+/**
+ * The first number from `from` on that is no delayed message's; of one that is `most` numbers or more behind it, any number
+ * up to which all are.
+ */
+export function firstFree(queue: Queue, store: Store, from: number, most = Infinity): number {
   const { stored, delivery } = queue;
-  let free = from < stored.tail ? store.firstFree(queue.id, from) : from;
-  if (free < stored.tail) return free;
+  let free = from < stored.tail ? store.firstFree(queue.id, from, most) : from;
+  if (free < stored.tail || free - from >= most) return Math.min(free, queue.tail);
   const set = delivery?.changes?.set ?? [];
   for (let at = set.indexOf(free); at >= 0 && set[at] === free; at++) free++;
   return free;

@@ -4,7 +4,7 @@ import { countWaiting, type Delivery } from "./delivery.ts";
 import { putBack } from "./held.ts";
 import { addNumber, hasNumber, removeNumber } from "./number_set.ts";
 import { findOpen } from "./open.ts";
-import { countAhead, type Queue } from "./queue.ts";
+import type { Queue } from "./queue.ts";
 import { type Local, now } from "./state.ts";
 
 /*
@@ -24,6 +24,7 @@ export function bringEarly(local: Local, queue: Queue): boolean {
   if (delivery === undefined || countWaiting(delivery) === 0) return true;
   local.changes.costly++;
   const end = oldestAvailable(local, queue);
+  if (end === undefined) return false;
   for (const [number, { now: row }] of delivery.changes?.rows ?? []) {
     if (row?.table === "delayed" && number < end) return false;
   }
@@ -37,10 +38,11 @@ export function bringEarly(local: Local, queue: Queue): boolean {
   return true;
 }
 
-/** The number of the oldest message that can be taken; Infinity when there is none. */
-function oldestAvailable({ cache, store }: Local, queue: Queue): number {
-  const ahead = countAhead(queue) > 0 && skipDelayed(queue, cache, store) ? queue.head : Infinity;
-  return Math.min(queue.returned?.[0] ?? Infinity, ahead);
+/** The number of the oldest message that can be taken; Infinity when there is none, undefined when it is unknown yet. */
+function oldestAvailable({ cache, store }: Local, queue: Queue): number | undefined {
+  const isAhead = skipDelayed(queue, cache, store);
+  if (isAhead === "unfinished") return undefined;
+  return Math.min(queue.returned?.[0] ?? Infinity, isAhead ? queue.head : Infinity);
 }
 
 /** The first message that waits, of those below number `end`. Those that are brought are open, or available. */

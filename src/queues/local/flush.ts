@@ -10,15 +10,19 @@ import { type Local, touch } from "./state.ts";
 const PORTION = 256;
 
 /**
- * How far the flush of a queue is that has many delayed messages. Those that fall due between two parts are delivered. The
- * first part drops messages that were not read: with more parts to come it is unknown how many bytes are left, and so they
- * are counted again.
+ * How far the flush of a queue is that has many delayed messages. The first part drops messages that were not read: with
+ * more parts to come it is unknown how many bytes are left, and so they are counted again.
  */
 export interface Flush {
   queue: Queue;
   /** Delayed messages below this number are dropped, from `next` on. */
   until: number;
   next: number;
+  /**
+   * Bytes that the queue still counts of messages which are dropped, or will be. It is about right: those that fall due
+   * between two parts are delivered.
+   */
+  rest: number;
 }
 
 /** Delayed messages that are dropped next. */
@@ -39,16 +43,22 @@ export function flushQueue(local: Local, queue: Queue, begun?: Flush): Flush | u
   if (begun !== undefined && begun.queue !== queue) return undefined;
   if (begun === undefined && countAvailable(queue) + countWaiting(queue.delivery) === 0)
     return undefined;
-  const flush = begun ?? { queue, until: queue.tail, next: 0 };
+  const flush = begun ?? { queue, until: queue.tail, next: 0, rest: 0 };
   // All is read before anything is dropped.
   const kept = begun === undefined ? keptBytes(local, queue) : 0;
   const portion = nextPortion(local, flush);
   const before = queue.bytes;
   touch(local, queue);
-  if (begun === undefined) empty(queue, local.cache);
+  if (begun === undefined) {
+    empty(queue, local.cache);
+    flush.rest = queue.bytes - kept;
+    if (!portion.isLast) local.changes.miscounted.push(queue);
+  }
   drop(flush, portion);
-  if (begun === undefined && portion.isLast) queue.bytes = kept;
-  else if (begun === undefined) local.changes.miscounted.push(queue);
+  if (portion.isLast && (begun === undefined || local.recounts.has(queue))) {
+    queue.bytes -= flush.rest;
+    queue.recount = undefined;
+  }
   local.bytes += queue.bytes - before;
   return portion.isLast ? undefined : flush;
 }
@@ -89,7 +99,9 @@ function nextPortion(local: Local, { queue, until, next }: Flush): Portion {
 
 function drop(flush: Flush, { numbers, lengths, next }: Portion): void {
   for (let n = 0; n < numbers.length; n++) {
-    noteGone(flush.queue, numbers[n] as number, lengths[n] as number, "delayed");
+    const length = lengths[n] as number;
+    noteGone(flush.queue, numbers[n] as number, length, "delayed");
+    flush.rest -= length;
   }
   flush.next = next;
 }

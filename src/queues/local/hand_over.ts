@@ -100,6 +100,7 @@ export function moveAll(local: Local, operation: Operation): void {
     touch(local, queue);
     operation.provisional = true;
     const gap = peekHead(queue, local.cache, local.store, message);
+    if (gap === "unfinished") break;
     if (gap !== undefined) return fail(operation, skipLost(local, queue, gap));
     const { number, start, end } = message;
     if (mayExpire(local, queue) && endOf(local, queue, number) <= now(local)) {

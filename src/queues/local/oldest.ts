@@ -19,6 +19,10 @@ export function findOldest(local: Local, queue: Queue, operation: Operation): bo
   }
   if (gap === undefined) return true;
   changes.costly++;
+  if (gap === "unfinished") {
+    postpone(operation);
+    return false;
+  }
   if (operation.kind === "peek") {
     if (findReadable(queue, store, operation)) return true;
     operation.outcome = "absent";

@@ -29,7 +29,8 @@ export interface Gap {
 /**
  * Finds the oldest message that can be taken, and leaves it there. There must be one. What `message` points to is good
  * until the next group.
- * @returns the messages in its place that are lost, if there are any; then `message` means nothing
+ * @returns the messages in its place that are lost, if there are any; "unfinished" when there are so many delayed ones
+ *   before it that the next group must look for it again; then `message` means nothing
  * @throws StoreError when the store cannot be read
  */
 export function peekHead(
@@ -37,13 +38,14 @@ export function peekHead(
   cache: Cache,
   store: Store,
   message: Message,
-): Gap | undefined {
+): Gap | "unfinished" | undefined {
   const returned = queue.returned?.[0];
-  if (returned !== undefined && comesFirst(queue, cache, store, returned)) {
+  const isAhead = queue.delivery !== undefined && comesAhead(queue, cache, store, returned);
+  if (isAhead === "unfinished") return "unfinished";
+  if (returned !== undefined && !isAhead) {
     const isFound = findHeld(queue, store, returned, message);
     return isFound ? undefined : { first: returned, end: returned + 1 };
   }
-  if (queue.delivery !== undefined) skipDelayed(queue, cache, store);
   if (queue.segments?.[0]?.end === queue.head) spendFront(cache, queue);
   if (queue.head >= queue.loaded) {
     const gap = load(queue, cache, store);
@@ -54,9 +56,19 @@ export function peekHead(
   return undefined;
 }
 
-/** Whether the returned message comes before all from the head on: one that was delayed may stand behind the head. */
-function comesFirst(queue: Queue, cache: Cache, store: Store, returned: number): boolean {
-  return returned < queue.head || !skipDelayed(queue, cache, store) || returned < queue.head;
+/**
+ * Moves the head past delayed messages, if need be. @returns whether the message at the head comes before the first returned
+ * one, which stands behind the head if it was delayed
+ */
+function comesAhead(
+  queue: Queue,
+  cache: Cache,
+  store: Store,
+  returned = Infinity,
+): boolean | "unfinished" {
+  if (returned < queue.head) return false;
+  const isFound = skipDelayed(queue, cache, store);
+  return returned < queue.head ? false : isFound;
 }
 
 /** The segment that the message at the head is in, once it was found. */

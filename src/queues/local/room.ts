@@ -60,17 +60,22 @@ export function dropOldest(local: Local, queue: Queue, length: number): Room {
       changes.crowdedOut = isTooMuch ? MOST_DROPPED : changes.crowdedOut + 1;
       if (hasDroppedMuch(local)) return "partly";
     }
-    dropOne(local, queue);
+    if (!isOneDropped(local, queue)) {
+      changes.crowdedOut = MOST_DROPPED;
+      return "partly";
+    }
   }
 }
 
-function dropOne(local: Local, queue: Queue): void {
+/** Drops the oldest message. @returns false when the next group must look for it again */
+function isOneDropped(local: Local, queue: Queue): boolean {
   const message = newMessage();
   const gap = peekHead(queue, local.cache, local.store, message);
   local.changes.costly++;
+  if (gap === "unfinished") return false;
   if (gap !== undefined) {
     skipLost(local, queue, gap);
-    return;
+    return true;
   }
   const { number, start, end } = message;
   consumeHead(queue, local.cache, message);
@@ -78,4 +83,5 @@ function dropOne(local: Local, queue: Queue): void {
   local.bytes -= end - start;
   local.changes.bytes += end - start;
   tally(local, queue, "dropped");
+  return true;
 }

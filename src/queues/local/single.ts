@@ -199,9 +199,10 @@ function putAside(
   const { cache, store, changes } = local;
   for (let bytes = 0; queue.head <= number && bytes < MOST_ASIDE_BYTES;) {
     // All from the head on are delayed ones.
-    if (!skipDelayed(queue, cache, store)) moveHead(queue, cache, number + 1);
+    if (skipDelayed(queue, cache, store) === false) moveHead(queue, cache, number + 1);
     if (queue.head > number) break;
     const gap = peekHead(queue, cache, store, message);
+    if (gap === "unfinished") continue;
     if (gap !== undefined) return gap;
     bytes += message.end - message.start;
     aside.push(message.number);

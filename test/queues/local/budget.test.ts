@@ -4,7 +4,18 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { executeGroup } from "../../../src/queues/local/execute.ts";
 import type { Operation } from "../../../src/queues/operation.ts";
 import { suite } from "../../store/scratch.ts";
-import { drain, execute, newShop, operation, put, restart, save, type Shop } from "./shop.ts";
+import {
+  details,
+  drain,
+  execute,
+  faults,
+  newShop,
+  operation,
+  put,
+  restart,
+  save,
+  type Shop,
+} from "./shop.ts";
 
 suite();
 
@@ -154,4 +165,27 @@ describe("a list, and a flush of all", () => {
     expect(parts).toBe(16);
     expect([shop.local.bytes, drain(shop, "q0"), drain(shop, "q999")]).toEqual([0, [], []]);
   });
+});
+
+test("very many delayed messages before the first that can be taken are skipped in parts", () => {
+  const many = 70_000;
+  execute(shop, operation("put", "q", { body: "first" }));
+  execute(shop, ...times(many, () => operation("put", "q", { body: "later", delay: 60_000 })));
+  execute(shop, operation("put", "q", { body: "last" }));
+  restart(shop);
+  const outcomes: string[] = [];
+  for (const kind of ["take", "peek", "take"] as const) {
+    const one = operation(kind, "q");
+    for (let n = 0; n < 10 && one.outcome !== "done"; n++) {
+      one.session.postponed = false;
+      one.outcome = "pending";
+      outcomes.push(...execute(shop, one));
+    }
+  }
+  expect(outcomes).toEqual(["first", "postponed", "postponed", "last", "last"]);
+  expect(faults(shop)).toEqual([]);
+  expect(details(shop, "q")).toMatchObject({ messages: many, delayed: many });
+  restart(shop);
+  expect(details(shop, "q")).toMatchObject({ messages: many, delayed: many });
+  expect(faults(shop)).toEqual([]);
 });
