@@ -502,14 +502,23 @@ try {
     await producer.put("many-900", "x");
     await see("document.querySelector('#filter').value = 'many-', keepAddress(), refresh()");
     await until("all of them", `${shown("#count")}.startsWith('1,200 of ')`);
-    assert.match(await see<string>(shown("#count")), /, the first 100 listed$/);
+    assert.match(await see<string>(shown("#count")), /, 1 to 100 listed$/);
     await until("the fullest", `${first} === 'many-900'`);
     await head("Size");
     await until("the largest", `${first} === 'many-700'`);
     await head("Oldest");
     await until("the oldest", `${first} === 'many-0'`);
-    await see("document.querySelector('#more button').click()");
-    await until("more of them", "document.querySelectorAll('#rows tr').length === 200");
+    await see("document.querySelector('#next').click()");
+    await until("the next ones", `${shown("#count")}.endsWith(', 101 to 200 listed')`);
+    assert.equal(await see("document.querySelectorAll('#rows tr').length"), 100);
+    for (let n = 0; n < 12; n++) {
+      await see("document.querySelector('#next').click()");
+      await until("its answer", `last.queues[0] && from === ${Math.min(1100, 200 + 100 * n)}`);
+    }
+    await until("the last ones", `${shown("#count")}.endsWith(', 1,101 to 1,200 listed')`);
+    assert.equal(await see("document.querySelector('#next').ariaDisabled"), "true");
+    await head("Queue");
+    await until("the first again", `${shown("#count")}.endsWith(', 1 to 100 listed')`);
   });
 
   child.kill("SIGTERM");

@@ -33,7 +33,7 @@ interface ClientList {
 }
 
 /** So many clients are listed, and so many queues of each. */
-const MAX_CLIENTS = 500;
+const MAX_CLIENTS = 200;
 const MAX_QUEUES = 10;
 
 /** @throws the signal's reason when the client has left */

@@ -48,22 +48,24 @@ export interface QueueTable {
   /** Queues that match, and names that match and are only waited for. */
   matching: number;
   awaited: number;
-  /** The first of them in the order asked for. */
+  /** As many of them as were asked for, in that order. */
   queues: QueueRow[];
 }
 
 const COLUMNS = ["shown", "messages", "in", "out", "age", "waiters", "open", "bytes"] as const;
 
-/** What the page asks for: a part of the names, in any case; a column to sort by, and how many rows. */
+/** What the page asks for: a part of the names, in any case; a column to sort by; how many rows, and how many are before them. */
 export interface TableQuery {
   filter: string;
   sort: (typeof COLUMNS)[number];
   descending: boolean;
   limit: number;
+  from: number;
 }
 
-/** No more rows than this are listed at once. */
+/** No more rows than this are listed at once, and none behind the first so many. */
 const MAX_ROWS = 1000;
+const MAX_SORTED = 5000;
 /** Characters of all rows, as they are sent. */
 const MAX_BYTES = 1024 * 1024;
 
@@ -80,8 +82,12 @@ export function readTableQuery(parameters: URLSearchParams): TableQuery | string
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_ROWS) {
     return `limit is a number from 1 to ${MAX_ROWS}`;
   }
+  const from = Number(parameters.get("from") ?? 0);
+  if (!Number.isInteger(from) || from < 0 || from + limit > MAX_SORTED) {
+    return `from is a number from 0 on, and with limit ${MAX_SORTED} at most`;
+  }
   const filter = (parameters.get("filter") ?? "").toLowerCase();
-  return { filter, sort, descending: order === "descending", limit };
+  return { filter, sort, descending: order === "descending", limit, from };
 }
 
 /** The first rows of all queues that match and may be seen, and of the names that match and are only waited for. */
@@ -116,6 +122,7 @@ export async function listQueues(
     addRow(table, absentRow(monitor, name, shown), query);
   }
   keepFirst(table, query);
+  table.queues = table.queues.slice(query.from);
   keepBytes(table);
   return table;
 }
@@ -204,11 +211,13 @@ function absentRow({ engine }: Monitor, name: string, shown: string): QueueRow {
 function addRow(table: QueueTable, row: QueueRow, query: TableQuery): void {
   table.matching++;
   table.queues.push(row);
-  if (table.queues.length >= 2 * MAX_ROWS) keepFirst(table, query);
+  if (table.queues.length >= 2 * MAX_SORTED) keepFirst(table, query);
 }
 
 function keepFirst(table: QueueTable, query: TableQuery): void {
-  table.queues = table.queues.sort((a, b) => compare(a, b, query)).slice(0, query.limit);
+  table.queues = table.queues
+    .sort((a, b) => compare(a, b, query))
+    .slice(0, query.from + query.limit);
 }
 
 /** Drops the last rows where the names are so long that all would be too many bytes. */

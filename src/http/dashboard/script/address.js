@@ -44,5 +44,6 @@ function followAddress() {
   $("span").value = span in SPANS ? span : "minutes";
   if (columns.some((column) => column.key === key))
     sort = { key, descending: query.get("order") !== "ascending" };
+  from = 0;
   showChosen(nameIn(location.hash.slice(1)));
 }

@@ -7,7 +7,8 @@ async function refresh() {
     filter: $("filter").value,
     sort: sort.key,
     order: sort.descending ? "descending" : "ascending",
-    limit: maxRows,
+    limit: ROWS,
+    from,
     span: $("span").value,
   });
   if (chosen !== undefined) query.set("queue", chosen);
@@ -16,6 +17,7 @@ async function refresh() {
     if (!response.ok) throw new Error(await response.text());
     const answer = await response.json();
     if (turn !== asked) return;
+    if (answer.queues.length === 0 && from > 0) return refreshFirst();
     show(answer);
     refreshClients();
     refreshEvents();
@@ -48,18 +50,13 @@ prepareClients();
 prepareEvents();
 const allCharts = twoCharts($("all"));
 const queueCharts = twoCharts($("course"));
-$("filter").oninput = () => {
-  keepAddress();
-  refresh();
-};
+$("filter").oninput = refreshFirst;
 $("span").onchange = () => {
   keepAddress();
   refresh();
 };
-$("more").firstElementChild.onclick = () => {
-  maxRows = Math.min(MOST_ROWS, maxRows + ROWS);
-  refresh();
-};
+$("previous").onclick = () => turnPage(-ROWS);
+$("next").onclick = () => turnPage(ROWS);
 $("close").onclick = () => choose(undefined);
 $("look").onclick = look;
 $("further").firstElementChild.onclick = lookFurther;

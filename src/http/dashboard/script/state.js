@@ -3,8 +3,8 @@
 "use strict";
 
 const INTERVAL = 2000; // milliseconds
-const ROWS = 100; // shown at once, and more when asked for
-const MOST_ROWS = 1000; // the server lists no more
+const ROWS = 100; // listed at once
+const MOST_ROWS = 5000; // the server lists none behind these
 const $ = (id) => document.getElementById(id);
 // Where there is little room the middling columns go, and the wide ones before them.
 const columns = [
@@ -29,7 +29,7 @@ const SPANS = {
 
 let last; // the server's last answer
 let sort = { key: "messages", descending: true };
-let maxRows = ROWS;
+let from = 0; // how many queues are before the listed ones
 let chosen; // the name of a queue, a character for each byte
 let previews = []; // its oldest messages
 const picked = new Set(); // the numbers of those that something is done to together

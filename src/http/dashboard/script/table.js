@@ -9,9 +9,8 @@ function showHeads() {
     button.onclick = () => {
       const descending = sort.key === key ? !sort.descending : key !== "shown";
       sort = { key, descending };
-      keepAddress();
       sortListed();
-      refresh();
+      refreshFirst();
     };
     head.append(button);
     $("heads").append(head);
@@ -54,21 +53,40 @@ function showCounts({ queues, matching, awaited, total }) {
   const isFiltered = $("filter").value !== "";
   const parts = [isFiltered ? `${count(matching - awaited)} of ${count(total)}` : count(total)];
   if (awaited > 0) parts.push(`${count(awaited)} more only waited for`);
-  const hasMore = queues.length < matching;
-  if (hasMore) parts.push(`the first ${count(queues.length)} listed`);
+  const end = from + queues.length;
+  if (queues.length < matching) parts.push(`${count(from + 1)} to ${count(end)} listed`);
   write($("count"), parts.join(", "));
-  $("more").hidden = !hasMore;
-  const isFull = hasMore && maxRows >= MOST_ROWS;
-  $("more").firstElementChild.hidden = isFull;
-  write(
-    $("more").lastElementChild,
-    isFull ? "Filter by name, or sort in another order, to see others." : "",
-  );
+  showPages(end, matching);
   $("empty").hidden = queues.length > 0;
   write(
     $("empty"),
     total === 0 ? "There is no queue yet: its first set makes it." : "No queue has such a name.",
   );
+}
+
+/** Pages are short, since all of a page is drawn anew when its rows change their places. */
+function showPages(end, matching) {
+  const hasMore = end < matching;
+  const isFull = hasMore && end >= MOST_ROWS;
+  $("pages").hidden = from === 0 && !hasMore;
+  // The button with the focus stays.
+  $("previous").setAttribute("aria-disabled", String(from === 0));
+  $("next").setAttribute("aria-disabled", String(!hasMore || isFull));
+  write($("full"), isFull ? "Filter by name, or sort in another order, to see others." : "");
+}
+
+function turnPage(by) {
+  const to = from + by;
+  if (to < 0 || to >= Math.min(MOST_ROWS, last.matching)) return;
+  from = to;
+  refresh();
+}
+
+/** Another filter or order begins at the first page. */
+function refreshFirst() {
+  from = 0;
+  keepAddress();
+  refresh();
 }
 
 function rowOf(queue) {
@@ -81,17 +99,23 @@ function rowOf(queue) {
     writeVisible(button, queue.shown, IN_NAMES);
     row.firstChild.append(button);
     row.onclick = () => choose(queue.name);
+    row.written = [];
     rows.set(queue.name, row);
   }
-  row.classList.toggle("chosen", queue.name === chosen);
-  columns.forEach(({ key, show }, i) => {
-    const cell = row.children[i];
-    if (i === 0) {
-      cell.firstChild.setAttribute("aria-pressed", String(queue.name === chosen));
-      return;
-    }
-    cell.classList.toggle("none", !queue[key]);
-    write(cell, show(queue[key]));
-  });
+  const isChosen = queue.name === chosen;
+  if (row.written[0] !== isChosen) {
+    row.written[0] = isChosen;
+    row.classList.toggle("chosen", isChosen);
+    row.firstChild.firstChild.setAttribute("aria-pressed", String(isChosen));
+  }
+  for (let i = 1; i < columns.length; i++) {
+    const { key, show } = columns[i];
+    const text = show(queue[key]);
+    // With a thousand rows even reading what is there takes long.
+    if (row.written[i] === text) continue;
+    row.written[i] = text;
+    row.children[i].textContent = text;
+    row.children[i].classList.toggle("none", !queue[key]);
+  }
   return row;
 }
