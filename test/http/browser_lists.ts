@@ -97,6 +97,74 @@ try {
     await see("choose(undefined)");
   });
 
+  await check("it works without a mouse", async () => {
+    const focus = async (what: string, isIt: string) => {
+      for (let n = 0; !(await see(isIt)); n++) {
+        assert.ok(n < 200, `Tab does not lead to ${what}`);
+        await view.press("Tab");
+      }
+    };
+    await see("choose('mail.dead'), document.activeElement.blur()");
+    await until("its messages", `${pres} === 20`);
+    await focus("a box", "document.activeElement.ariaLabel?.startsWith('Pick message')");
+    await view.press("Space");
+    await until("that one is picked", `${shown("#pickedCount")} === '1 picked'`);
+    await see("$('filter').focus()");
+    await focus("the button", "document.activeElement.id === 'deletePicked'");
+    await view.press("Enter");
+    await until("the question", "$('sure').open && document.activeElement.id === 'no'");
+    await view.press("Tab");
+    await view.press("Enter");
+    await until("it is gone", `${shown("#facts")}.startsWith('messages\\n21')`);
+    await until("a place for the focus", "document.activeElement.id === 'name'");
+    await focus("more messages", "document.activeElement.innerText === 'Show more'");
+    await view.press("Enter");
+    await until("all", `${pres} === 21`);
+    await focus("the events", "document.activeElement.innerText.startsWith('Events')");
+    await view.press("Enter");
+    await until("they are closed", "!$('events').open");
+    await view.press("Enter");
+    await until("they are open", "$('events').open");
+  });
+
+  await check("a screen reader is told what everything is", async () => {
+    interface Node {
+      ignored: boolean;
+      role?: { value: string };
+      name?: { value: string };
+    }
+    const { nodes } = await view.cdp<{ nodes: Node[] }>("Accessibility.getFullAXTree", {});
+    const seen = nodes
+      .filter(({ ignored }) => !ignored)
+      .map(({ role, name }) => [role?.value ?? "", name?.value ?? ""] as const);
+    const named = [
+      "button",
+      "checkbox",
+      "radio",
+      "combobox",
+      "searchbox",
+      "table",
+      "list",
+      "figure",
+    ];
+    named.push("region", "image", "heading", "columnheader", "DescriptionList");
+    assert.deepEqual(
+      seen.filter(([role, name]) => named.includes(role) && name === ""),
+      [],
+    );
+    const roles = new Set(seen.map(([role]) => role));
+    assert.deepEqual(
+      [...named, "banner", "main", "status", "row"].filter((role) => !roles.has(role)),
+      [],
+    );
+    const ofMessages = seen.flatMap(([role, name]) =>
+      role === "button" && name.includes(" message ") ? [name] : [],
+    );
+    assert.ok(ofMessages.length > 40);
+    assert.equal(new Set(ofMessages).size, ofMessages.length);
+    await see("choose(undefined)");
+  });
+
   await check("clients are listed with their rates", async () => {
     await see("document.querySelector('#clients summary').click()");
     await until("the one", "document.querySelectorAll('#trafficRows tr').length === 1");

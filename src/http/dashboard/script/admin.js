@@ -55,7 +55,7 @@ function heldActions({ number, told, client }) {
   }
   const worker = client === undefined ? "The one that leased it" : `The client ${client}`;
   actions.append(
-    action("Give back…", () =>
+    action("Give back…", number, () =>
       ask(
         [`Give back message ${count(number)}?`],
         `${worker} may still work on it. It can be delivered again then, and this counts as a delivery.`,
@@ -84,13 +84,14 @@ function messageActions(preview) {
   const { number } = preview;
   const actions = element("span", undefined, "actions");
   const queue = chosen;
-  if (isReturnable(preview)) actions.append(action("Return", () => act("return", queue, number)));
+  if (isReturnable(preview))
+    actions.append(action("Return", number, () => act("return", queue, number)));
   actions.append(deleteAction(queue, number));
   return actions;
 }
 
 function deleteAction(queue, number) {
-  const button = action("Delete…", () =>
+  const button = action("Delete…", number, () =>
     ask(
       [`Delete message ${count(number)}?`],
       "It is gone then.",
@@ -104,8 +105,9 @@ function deleteAction(queue, number) {
   return button;
 }
 
-function action(title, onclick) {
+function action(title, number, onclick) {
   const button = element("button", title, "small change");
+  button.setAttribute("aria-label", `${title.replace("…", "")} message ${count(number)}`);
   button.type = "button";
   button.onclick = onclick;
   return button;
@@ -165,7 +167,10 @@ async function act(command, name, ...numbers) {
   if (response?.ok) {
     $("sure").close();
     if (command === "delete") choose(undefined);
-    else look();
+    else await look();
+    // What had the focus may be gone.
+    if (document.activeElement === document.body && chosen !== undefined)
+      $("name").focus({ preventScroll: true });
     return refresh();
   }
   // What needed no question tells its failure in the same place.

@@ -2,6 +2,7 @@
 
 function chart(parent, title, series) {
   const figure = element("figure", undefined, parent.id === "all" ? "card" : undefined);
+  figure.setAttribute("aria-label", title);
   const caption = element("figcaption");
   caption.append(element("b", title));
   const values = series.map(({ label, name }) => {

@@ -91,11 +91,13 @@ function messageOf(preview, view) {
   const about = element("div", parts.join(" · "), "quiet small");
   if (preview.moved !== undefined) about.append(" · ", ...originOf(preview.moved));
   const actions = messageActions(preview);
-  actions.prepend(copyButton(text));
+  actions.prepend(copyButton(preview.number, text));
   line.append(pickOf(preview), about, actions);
   const pre = element("pre", undefined, view);
   writeVisible(pre, text, IN_BODIES);
   pre.tabIndex = 0;
+  pre.role = "group";
+  pre.setAttribute("aria-label", `Body of message ${count(preview.number)}`);
   item.append(line, pre);
   return item;
 }
@@ -145,12 +147,17 @@ function pickAll() {
 }
 
 /** Copies what is shown of a body, without the marks for what cannot be seen. */
-function copyButton(text) {
+function copyButton(number, text) {
   const button = element("button", "Copy", "small");
+  const label = (done) => {
+    write(button, done);
+    button.setAttribute("aria-label", `${done} message ${count(number)}`);
+  };
+  label("Copy");
   button.type = "button";
   button.onclick = async () => {
-    write(button, (await copy(text)) ? "Copied" : "Cannot copy");
-    setTimeout(() => write(button, "Copy"), 2000);
+    label((await copy(text)) ? "Copied" : "Cannot copy");
+    setTimeout(() => label("Copy"), 2000);
   };
   return button;
 }
