@@ -24,6 +24,8 @@ export async function executeGroup(
 ): Promise<number> {
   const { clock } = shared.options;
   const begun = clock.monotonic();
+  const idle = countIdle(operations, from, to);
+  if (idle > 0) return idle;
   const deadline = begun + shared.options.graceMs;
   try {
     const end = await inTurn(shared, () => executeSome(shared, operations, from, to, deadline));
@@ -34,6 +36,17 @@ export async function executeGroup(
     failAll(shared, operations, from, to, error);
     return to - from;
   }
+}
+
+/** Operations at the beginning that need no PostgreSQL are answered also while it is away. @returns how many */
+function countIdle(operations: readonly Operation[], from: number, to: number): number {
+  let at = from;
+  for (; at < to; at++) {
+    const { kind, outcome, chained, session } = operations[at] as Operation;
+    if (kind !== "none" || outcome !== "pending" || chained || session.postponed) break;
+    (operations[at] as Operation).outcome = "done";
+  }
+  return at - from;
 }
 
 async function executeSome(
@@ -177,6 +190,8 @@ function failAll(
   for (let at = from; at < to; at++) {
     const operation = operations[at] as Operation;
     if (operation.outcome === "skipped") continue;
+    if (operation.kind === "none") operation.outcome = "done";
+    if (operation.kind === "none") continue;
     if (operation.kind === "release") keepForLater(shared, operation);
     operation.outcome = "failed";
     operation.error = reason;

@@ -1,7 +1,7 @@
 import { BackendError } from "../backend.ts";
 import type { HeldMessages, MessagePreview, QueueSummary } from "../summary.ts";
 import { plainReason } from "./errors.ts";
-import { connected } from "./grace.ts";
+import { AwayError, connected } from "./grace.ts";
 import { bytesOf, nameOf } from "./names.ts";
 import type { Shared } from "./state.ts";
 import { type Summary, summaryOf } from "./summary.ts";
@@ -16,7 +16,7 @@ async function ask<T>(shared: Shared, text: string, values: unknown[]): Promise<
     const link = await connected(shared, deadlineOf(shared));
     return await link.asks.unsafe<T[]>(text, values);
   } catch (error) {
-    throw new BackendError(plainReason(error));
+    throw new BackendError(reasonForPeople(error));
   }
 }
 
@@ -26,6 +26,11 @@ async function idNow(shared: Shared, name: string): Promise<number | undefined> 
     [bytesOf(name)],
   ]);
   return found?.id ?? undefined;
+}
+
+function reasonForPeople(error: unknown): string {
+  if (error instanceof AwayError) return `PostgreSQL is away (${error.message})`;
+  return plainReason(error);
 }
 
 function deadlineOf({ options }: Shared): number {
