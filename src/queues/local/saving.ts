@@ -2,8 +2,9 @@ import type { Batch, Delays, NewSegment, Position } from "../../store/batch.ts";
 import type { Store } from "../../store/store.ts";
 import { type Cache, dropBack, dropSpent } from "./cache.ts";
 import type { Delivery, DeliveryChanges } from "./delivery.ts";
-import { addHeld, oldestNumber } from "./held.ts";
+import { addHeld, isReturned, oldestNumber } from "./held.ts";
 import { hasNumber } from "./number_set.ts";
+import { findOpen } from "./open.ts";
 import type { Expiry, Queue } from "./queue.ts";
 import { inMemory } from "./reading.ts";
 import { bodyAt, flagsAt, lengthAt, part, placeOf, resetSegment, type Segment } from "./segment.ts";
@@ -86,7 +87,8 @@ function addMoved(queue: Queue, { moved, rows }: DeliveryChanges, batch: Batch):
   if (moved.size === 0) return;
   const into = (batch.moved ??= []);
   for (const [number, { origin, number: originNumber, reason }] of moved) {
-    if (number < queue.head && rows.get(number)?.now === undefined) continue;
+    const isHeld = findOpen(queue, number) !== undefined || isReturned(queue, number);
+    if (number < queue.head && !isHeld && rows.get(number)?.now === undefined) continue;
     into.push({ queue: queue.id, number, origin, originNumber, reason });
   }
 }

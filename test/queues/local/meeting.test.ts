@@ -48,6 +48,24 @@ function failReads(shop: Shop, what: "read" | "arrived", times = 1): void {
   Object.assign(store, { [what]: failing });
 }
 
+describe("a dead letter that is opened in the group in which it arrives", () => {
+  test.each(["abort", "bury", "release"] as const)("is not made one again: %s", (how) => {
+    const shop = shopWith("*:deliveries=1");
+    const [consumer, other] = [newConsumer(), newConsumer()];
+    setAll(shop, "q", "a");
+    openFor(shop, consumer, "q");
+    const bury = operation("bury", "q", { consumer });
+    const open = operation("open", "q.dead", { consumer: other });
+    expect(execute(shop, bury, open)).toEqual(["done", "a"]);
+    expect(execute(shop, operation(how, "q.dead", { consumer: other, inVain: true }))).toEqual([
+      "done",
+    ]);
+    restart(shop);
+    expect(details(shop, "q.dead.dead")).toBeUndefined();
+    expect([drain(shop, "q.dead"), faults(shop)]).toEqual([["a"], []]);
+  });
+});
+
 describe("a repeat of an id that closes another message", () => {
   test("fails with its commit, and the message is back", () => {
     const shop = shopWith();
