@@ -1,13 +1,17 @@
+import type { OperationKind } from "../../src/queues/operation.ts";
 /** What the contract says that a client is sent, byte for byte, in each dialect. */
 import { type Ask, number32, opaqueOf, opcodeOf, targetOf } from "./ask.ts";
 import { sizeOf } from "./body.ts";
-import type { Message } from "./model.ts";
+import { toldNumber } from "./model.ts";
+import type { Message } from "./queue.ts";
 
 /** The word or the status of a result: text, meta, binary. */
 const RESULTS = {
   stored: ["STORED", "HD", 0x00, ""],
   "not stored": ["NOT_STORED", "NS", 0x05, "Not stored"],
   deleted: ["DELETED", "HD", 0x00, ""],
+  touched: ["TOUCHED", "", 0x00, ""],
+  "no lease": ["NOT_FOUND", "NF", 0x01, "Not found"],
   "not found": ["NOT_FOUND", "NF", 0x01, "Not found"],
   flushed: ["END", "", 0x00, ""],
   reset: ["RESET", "", 0x00, ""],
@@ -38,10 +42,16 @@ export function resultAnswer(ask: Ask, result: Result, number = 0): string {
 export function messageAnswer(
   ask: Ask,
   index: number,
+  kind: OperationKind,
   message: Message,
 ): { head: string; tail: string } {
-  const { dialect, tokens = [], numbered } = ask;
-  const { flags, number, body } = message;
+  const { dialect, numbered } = ask;
+  const { flags, body } = message;
+  const isLease = kind === "lease";
+  const number = isLease ? toldNumber(message) : message.number;
+  const deliveries = message.deliveries + (isLease || kind === "open" ? 1 : 0);
+  // Without its number a lease is of no use.
+  const tokens = withNumber(ask, isLease);
   const key = ask.keys?.[index] ?? "";
   const size = sizeOf(body);
   if (dialect === "text") {
@@ -49,12 +59,16 @@ export function messageAnswer(
     return { head: `VALUE ${key} ${flags} ${size}${last}\r\n`, tail: "\r\n" };
   }
   if (dialect === "meta") {
-    const told = tokensOf(tokens, { flags, size, number }, key);
+    const told = tokensOf(tokens, { flags, size, number, deliveries }, key);
     if (!tokens.includes("v")) return { head: `HD${told}\r\n`, tail: "" };
     return { head: `VA ${size}${told}\r\n`, tail: "\r\n" };
   }
   const name = tokens.includes("k") ? key : "";
   return { head: packet(ask, 0, number32(flags), "", number, size, name), tail: "" };
+}
+
+function withNumber({ tokens = [], dialect }: Ask, isLease: boolean): readonly string[] {
+  return isLease && dialect === "meta" && !tokens.includes("c") ? [...tokens, "c"] : tokens;
 }
 
 /** The end of a get whose last key only closes, say. @param closed whether there was an open message */
@@ -111,6 +125,7 @@ interface Facts {
   flags: number;
   size: number;
   number: number;
+  deliveries?: number;
 }
 
 function tokensOf(tokens: readonly string[], facts: Facts | undefined, key = ""): string {
@@ -122,6 +137,7 @@ function tokensOf(tokens: readonly string[], facts: Facts | undefined, key = "")
     else if (token === "f") told += ` f${facts.flags}`;
     else if (token === "s") told += ` s${facts.size}`;
     else if (token === "c") told += ` c${facts.number}`;
+    else if (token === "h") told += ` h${facts.deliveries ?? 0}`;
     else if (token === "t") told += " t-1";
   }
   return told;

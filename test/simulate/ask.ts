@@ -11,6 +11,8 @@ export interface Ask {
     | "set"
     | "get"
     | "delete"
+    | "acknowledge"
+    | "touch"
     | "flush"
     | "flush_all"
     | "pause"
@@ -32,9 +34,17 @@ export interface Ask {
   queue?: string;
   /** As they are written: `q`, `q/open/t=500`. */
   keys?: string[];
-  /** set: milliseconds; pause: seconds. */
+  /** set: milliseconds; pause, touch: seconds. */
   delay?: number;
   seconds?: number;
+  /** set: the message is set once; and the queue of a message that is closed with it. */
+  id?: string;
+  closes?: string;
+  /** get: leases for so many seconds, in all of its keys. */
+  leaseSeconds?: number;
+  /** acknowledge, touch, a set that closes a lease: one of those that were told lately, and then its number. */
+  lease?: number;
+  number?: number;
   /** The name of the command is in capitals. */
   isLoud?: boolean;
   /** set: the body has so many bytes, which depend on `fill`. */
@@ -52,8 +62,10 @@ export interface Ask {
 /** What a key says. */
 export interface Meaning {
   queue: string;
-  before: "close" | "abort" | "pause" | "resume" | undefined;
-  action: "take" | "open" | "peek" | "none";
+  /** or=: the message may come from these as well. */
+  others: string[];
+  before: "close" | "abort" | "bury" | "pass" | "pause" | "resume" | undefined;
+  action: "take" | "open" | "lease" | "move" | "move all" | "peek" | "none";
   waitMs: number;
 }
 
@@ -64,14 +76,20 @@ export function meaningOf(key: string): Meaning {
   if (known !== undefined) return known;
   const [queue = "", ...options] = key.split("/");
   const has = (option: string) => options.includes(option);
-  const isPausing = options.some((option) => option.startsWith("pause="));
+  const begins = (name: string) => options.some((option) => option.startsWith(name));
   const lonely = (["close", "abort", "resume"] as const).find(has);
-  const before = lonely ?? (isPausing ? "pause" : undefined);
+  let before: Meaning["before"] = lonely ?? (begins("pause=") ? "pause" : undefined);
+  if (has("dead")) before = "bury";
+  if (has("close") && begins("to=")) before = "pass";
+  let action: Meaning["action"] = before === undefined ? "take" : "none";
+  if (action === "take" && begins("to=")) action = has("all") ? "move all" : "move";
+  if (has("open")) action = "open";
+  else if (has("peek")) action = "peek";
+  else if (begins("lease=")) action = "lease";
   const wait = options.find((option) => option.startsWith("t="));
-  const only = before === undefined ? "take" : "none";
-  const action = has("open") ? "open" : has("peek") ? "peek" : only;
-  const waitMs = wait === undefined ? -1 : Number(wait.slice(2));
-  const meaning: Meaning = { queue, before, action, waitMs };
+  const waitMs = wait === undefined || action === "none" ? -1 : Number(wait.slice(2));
+  const others = options.filter((option) => option.startsWith("or=")).map((or) => or.slice(3));
+  const meaning: Meaning = { queue, others, before, action, waitMs };
   meanings.set(key, meaning);
   return meaning;
 }
@@ -80,7 +98,11 @@ const OPCODES = {
   set: [0x01, 0x11],
   get: [0x00, 0x09],
   getk: [0x0c, 0x0d],
+  gat: [0x1d, 0x1e],
+  gatk: [0x23, 0x24],
+  touch: [0x1c, 0x1c],
   delete: [0x04, 0x14],
+  acknowledge: [0x04, 0x14],
   flush_all: [0x08, 0x18],
   noop: [0x0a, 0x0a],
   version: [0x0b, 0x0b],
@@ -89,10 +111,10 @@ const OPCODES = {
   quit: [0x07, 0x17],
 } as const;
 
-export function opcodeOf({ kind, quiet, tokens }: Ask): number {
+export function opcodeOf({ kind, quiet, tokens, leaseSeconds = 0 }: Ask): number {
   const name =
-    kind === "get" && tokens?.includes("k") === true
-      ? "getk"
+    kind === "get"
+      ? `${leaseSeconds > 0 ? "gat" : "get"}${tokens?.includes("k") === true ? "k" : ""}`
       : kind === "stats" || kind === "details" || kind === "list" || kind === "reset"
         ? "stat"
         : kind;
@@ -131,8 +153,8 @@ function lineOf(ask: Ask): string {
     let rest = quiet === true ? " q" : "";
     for (let n = tokens.length - 1; n >= 0; n--) rest = ` ${tokens[n]}${rest}`;
     if (kind === "set") return `ms ${queue} ${size} F${flags}${rest}`;
-    if (kind === "get") return `mg ${keys.join(" ")}${rest}`;
-    if (kind === "delete") return `md ${queue}${rest}`;
+    if (kind === "get") return `mg ${keys.join(" ")}${rest}${timeOf(ask)}`;
+    if (kind === "delete" || kind === "acknowledge") return `md ${queue}${rest}`;
     if (kind === "details") return `me ${queue}`;
     return "mn";
   }
@@ -141,7 +163,11 @@ function lineOf(ask: Ask): string {
     case "set":
       return `set ${queue} ${flags} 0 ${size}${noreply}`;
     case "get":
-      return `${ask.numbered === true ? "gets" : "get"} ${keys.join(" ")}`;
+      return `${nameOf(ask)} ${keys.join(" ")}`;
+    case "acknowledge":
+      return `delete ${queue}${noreply}`;
+    case "touch":
+      return `touch ${queue} ${ask.seconds ?? 0}${noreply}`;
     case "delete":
     case "flush":
       return `${kind} ${queue}${noreply}`;
@@ -168,8 +194,22 @@ function lineOf(ask: Ask): string {
   }
 }
 
-export function targetOf({ queue = "", delay = 0 }: Ask): string {
-  return delay > 0 ? `${queue}/delay=${delay}` : queue;
+function nameOf({ numbered, leaseSeconds = 0 }: Ask): string {
+  if (leaseSeconds > 0) return `${numbered === true ? "gats" : "gat"} ${leaseSeconds}`;
+  return numbered === true ? "gets" : "get";
+}
+
+function timeOf({ leaseSeconds = 0 }: Ask): string {
+  return leaseSeconds > 0 ? ` T${leaseSeconds}` : "";
+}
+
+export function targetOf({ kind, queue = "", delay = 0, id, closes, number }: Ask): string {
+  if (kind === "acknowledge" || kind === "touch") return `${queue}/${number}`;
+  let target = queue;
+  if (delay > 0) target += `/delay=${delay}`;
+  if (id !== undefined) target += `/id=${id}`;
+  if (closes === undefined) return target;
+  return `${target}/${number === undefined ? `close=${closes}` : `done=${closes}:${number}`}`;
 }
 
 /** Without the body of a `set`. */
@@ -181,12 +221,14 @@ function binaryBytes(ask: Ask): string {
     return packet(opcode, opaque, `${number32(flags)}\0\0\0\0`, queue, "", ask.size);
   }
   if (kind === "verbosity") return packet(opcode, opaque, "\0\0\0\0", "", "");
+  if (kind === "touch") return packet(opcode, opaque, number32(ask.seconds ?? 0), queue, "");
   let key = queue;
   if (kind === "get") key = keys.join("");
   else if (kind === "details") key = `queue ${queue}`;
   else if (kind === "list") key = "queue";
   else if (kind === "reset") key = "reset";
-  return packet(opcode, opaque, "", key, "");
+  const { leaseSeconds = 0 } = ask;
+  return packet(opcode, opaque, leaseSeconds > 0 ? number32(leaseSeconds) : "", key, "");
 }
 
 /** @param more bytes that follow it as a part of its value */

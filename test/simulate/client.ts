@@ -8,6 +8,7 @@ import type { Habits } from "./plan.ts";
 import { leaveLine } from "./state.ts";
 import { countOne } from "./statistics.ts";
 import { type Asked, newAsked, newTalk, type Talk, wrongOf } from "./talk.ts";
+import { withLease } from "./told.ts";
 import { Violation } from "./violation.ts";
 import { guard, type World } from "./world.ts";
 
@@ -197,11 +198,12 @@ function nextPiece(world: World, client: Client): Buffer | undefined {
 }
 
 /** Writes the requests, and remembers them. @returns their bytes, which stay as they are */
-function write({ encoded, plan }: World, client: Client, asks: readonly Ask[]): Buffer {
+function write({ encoded, plan, judge }: World, client: Client, asks: readonly Ask[]): Buffer {
   const { talk } = client;
   encoded.length = 0;
   const first = talk.asks.length;
-  for (const ask of asks) {
+  for (const each of asks) {
+    const ask = withLease(judge, each);
     const wrong = wrongOf(ask);
     if (wrong === undefined) writeAsk(encoded, ask);
     else writeText(encoded, wrong.bytes(plan.config.maxBody));

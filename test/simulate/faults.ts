@@ -11,7 +11,7 @@ export type Event =
   | { what: "failed"; reason: string }
   | { what: "in doubt"; reason: string; kept: boolean }
   | { what: "not recovered"; reason: string }
-  | { what: "recovered" };
+  | { what: "recovered"; leased: ReadonlyMap<string, ReadonlySet<number>> };
 
 /** What an operation had come to by itself, before the commit of its group failed. */
 export interface Own {
@@ -30,6 +30,8 @@ export interface Faults {
   /** Reasons of reads that failed meanwhile, and of checkpoints. */
   reads: string[];
   checkpoints: string[];
+  /** The judge reads what is there, and no read fails for it. */
+  isLooking: boolean;
   /** A sync failed: the change is in the file, or not. */
   doubt: { kept: boolean } | undefined;
   /** So many faults have happened: each has a reason of its own. */
@@ -46,6 +48,7 @@ export function newFaults(): Faults {
     own: undefined,
     reads: [],
     checkpoints: [],
+    isLooking: false,
     doubt: undefined,
     count: 0,
     commits: 0,
@@ -72,7 +75,10 @@ export function withFaults(store: Store, faults: Faults, time: Time, commitMs: n
       const queues = store.queues();
       if (faults.doubt !== undefined) {
         faults.doubt = undefined;
-        events.push({ what: "recovered" });
+        const leased = queues.map(({ name, delivery }) => {
+          return [name, new Set(delivery?.leases.map(({ number }) => number))] as const;
+        });
+        events.push({ what: "recovered", leased: new Map(leased) });
       }
       return queues;
     },
@@ -102,7 +108,7 @@ export function withFaults(store: Store, faults: Faults, time: Time, commitMs: n
       throw new StoreError(reason);
     },
     read(queue, from, bytes) {
-      if (!strikes("read")) return store.read(queue, from, bytes);
+      if (faults.isLooking || !strikes("read")) return store.read(queue, from, bytes);
       const reason = reasonOf("cannot read");
       faults.reads.push(reason);
       throw new StoreError(reason);

@@ -1,82 +1,24 @@
 /** Makes a plan from a seed: what kind of run it is, who the clients are, and what they do. */
 import { newRandom, type Random } from "../protocol/random.ts";
 import type { Ask } from "./ask.ts";
+import { DELIVERY_TASTES, type Making, newAsk, type Taste, TASTES } from "./generate_asks.ts";
+import { newRules } from "./generate_delivery.ts";
 import type { Config, Fault, Habits, Plan, Step } from "./plan.ts";
-import { WRONG } from "./wrong.ts";
 
-type Kind = Ask["kind"] | "open" | "abort" | "wait" | "peek" | "many";
-
-/** What a client mostly does: of a hundred requests, how many of each kind. */
-const SHARES: readonly Partial<Record<Kind, number>>[] = [
-  { set: 50, get: 50 },
-  { set: 100 },
-  { get: 70, wait: 30 },
-  { set: 30, open: 70 },
-  { set: 20, open: 40, abort: 40 },
-  { set: 10, wait: 90 },
-  { set: 30, peek: 70 },
-  { set: 50, get: 30, flush: 14, flush_all: 6 },
-  { set: 50, get: 20, delete: 30 },
-  { set: 40, details: 30, list: 20, stats: 10 },
-  { set: 40, many: 60 },
-  // A little of everything.
-  {
-    set: 30,
-    get: 12,
-    open: 10,
-    abort: 4,
-    wait: 6,
-    peek: 4,
-    many: 6,
-    delete: 3,
-    flush: 3,
-    flush_all: 1,
-    pause: 2,
-    resume: 3,
-    stats: 2,
-    details: 4,
-    list: 2,
-    reset: 1,
-    version: 2,
-    verbosity: 1,
-    noop: 2,
-    checkpoint: 1,
-    archive: 1,
-    wrong: 5,
-  },
-];
-
-/** Each kind as often as its share says: one is picked. */
-type Taste = readonly Kind[];
-
-const TASTES: readonly Taste[] = SHARES.map((shares) =>
-  Object.entries(shares).flatMap(([kind, share]) => new Array<Kind>(share).fill(kind as Kind)),
-);
-
-interface Making {
-  random: Random;
-  config: Config;
-  queues: string[];
-  /** So many requests were made: each has a number of its own. */
-  made: number;
-  /** Largest bodies that are usual here. */
-  usual: number;
-  tastes: Map<number, Taste>;
-  habits: Map<number, Habits>;
-  faults: Fault[];
-  loses: boolean;
-  delays: boolean;
-  isCrowd: boolean;
-  nextClient: number;
-}
+/**
+ * Which plan a seed stands for. What changes plans makes another edition, so that seeds that failed once go on being the
+ * same runs.
+ */
+export type Edition = 1 | 2;
 
 /** @param store undefined: the seed says it */
-export function newPlan(seed: number, store?: Config["store"]): Plan {
+export function newPlan(seed: number, store?: Config["store"], edition: Edition = 2): Plan {
   const random = newRandom(seed);
   const usual = newConfig(random, store ?? (seed % 10 === 0 ? "sqlite" : "memory"));
   const isCrowd = random.below(12) === 0;
   const config = isCrowd ? { ...usual, ...CROWD } : usual;
-  const making = newMaking(random, config, isCrowd);
+  const making = newMaking(random, config, isCrowd, edition);
+  if (edition > 1) addDeliveries(making, newRandom(seed + DELIVERY_STREAM));
   const steps: Step[] = [];
   const population = isCrowd ? 6 : random.pick([1, 2, 3, 5, 5, 8, 8, 20, 60]);
   const rounds = isCrowd ? 3 : random.pick([4, 8, 15, 15, 30, 80]);
@@ -95,6 +37,7 @@ function newConfig(random: Random, store: Config["store"]): Config {
     lateOperations: random.pick([1, 3, 40, 10_000]),
     maxBody: random.pick([100, 70_000, 300_000]),
     cacheLimit: random.pick([0, 20_000, 1024 * 1024]),
+    rules: [],
     maxMessages: oneIn(3) ? random.pick([1, 2, 5, 20]) : 0,
     maxBytes: oneIn(4) ? random.pick([50, 1000, 100_000]) : 0,
     maxInput: isTight ? random.pick([0, 300_000]) : 0,
@@ -116,7 +59,23 @@ const CROWD: Partial<Config> = {
   commitMicros: 4_000_000,
 };
 
-function newMaking(random: Random, config: Config, isCrowd: boolean): Making {
+/** Of a random number, so that plans without deliveries are those that they would be without it. */
+const DELIVERY_STREAM = 1_000_003;
+
+/** Half of the plans are about deliveries, too. */
+function addDeliveries(making: Making, random: Random): void {
+  const { config, loses, isCrowd } = making;
+  if (loses || isCrowd || random.below(2) === 0) return;
+  making.delivers = true;
+  making.delays = random.below(2) === 0;
+  making.queues = making.queues.slice(0, 3);
+  // Whether a delivery was counted that ended while reads failed, nobody is told.
+  const isSafe = making.faults.includes("read") && random.below(2) === 0;
+  config.rules = newRules(random, making.queues, isSafe);
+  if (!isSafe) making.faults = making.faults.filter((fault) => fault !== "read");
+}
+
+function newMaking(random: Random, config: Config, isCrowd: boolean, edition: Edition): Making {
   const count = random.pick([1, 1, 2, 3, 6, 20]);
   const names = ["q", "r", "s", "queue:a", "\xe9\x01"];
   const queues = Array.from(
@@ -139,19 +98,19 @@ function newMaking(random: Random, config: Config, isCrowd: boolean): Making {
     isCrowd,
     tastes: new Map(),
     habits: new Map(),
-    // A flush whose read fails has dropped some messages; a delayed one that was taken by a group in doubt is not known here.
     faults: faults.filter((fault) =>
       fault === "read" || fault === "sync kept"
-        ? !isVague && !delays
+        ? !isVague && (!delays || edition > 1)
         : !isVague || fault === "commit",
     ),
     loses,
     delays,
+    delivers: false,
     nextClient: 0,
   };
 }
 
-function newClient({ random, tastes, habits, nextClient, ...rest }: Making): Step {
+function newClient({ random, tastes, habits, nextClient, delivers, ...rest }: Making): Step {
   const client = nextClient;
   const habit: Habits = {
     binary: random.below(3) === 0,
@@ -159,7 +118,8 @@ function newClient({ random, tastes, habits, nextClient, ...rest }: Making): Ste
     window: random.pick([100, 5000, 200_000, 200_000]),
   };
   void rest;
-  tastes.set(client, random.pick(TASTES));
+  const isPlain = !delivers || random.below(4) === 0;
+  tastes.set(client, random.pick(isPlain ? TASTES : DELIVERY_TASTES));
   habits.set(client, habit);
   return { do: "connect", client, habits: habit };
 }
@@ -241,144 +201,4 @@ function newSend(making: Making, client: number): Step {
   const cuts = random.pick([0, 0, 0, 1, 3]);
   for (let n = 0; n < cuts; n++) pieces.push(random.pick([1, 7, 40, 500, 20_000]));
   return { do: "send", client, asks, pieces };
-}
-
-function newAsk(making: Making, taste: Taste, isBinary: boolean): Ask {
-  const { random } = making;
-  const kind = random.pick(taste);
-  const isMeta = !isBinary && random.below(4) === 0;
-  const dialect = isBinary ? "binary" : isMeta ? "meta" : "text";
-  const fill = ++making.made;
-  const quiet = random.below(8) === 0;
-  const queue = random.pick(making.queues);
-  switch (kind) {
-    case "set":
-      return {
-        kind,
-        dialect,
-        quiet,
-        queue,
-        size: newSize(making),
-        fill,
-        flags: random.pick([0, 1, 2 ** 32 - 1]),
-        ...(making.delays && random.below(3) === 0 ? { delay: random.pick(DELAYS_MS) } : {}),
-        isLoud: dialect === "text" && random.below(20) === 0,
-        tokens: isMeta ? tokens(random, "csk") : [],
-      };
-    case "get":
-    case "open":
-    case "abort":
-    case "wait":
-    case "peek":
-    case "many":
-      return newGet(making, kind, dialect, quiet, fill);
-    case "wrong":
-      return newWrong(making, isBinary);
-    case "delete":
-      return { kind, dialect, quiet, queue, fill, tokens: isMeta ? tokens(random, "k") : [] };
-    case "flush":
-      return isBinary ? noop(fill) : { kind, dialect: "text", queue, quiet };
-    case "pause":
-      if (isBinary) return noop(fill);
-      return { kind, dialect: "text", queue, quiet, seconds: newPause(making) };
-    case "resume":
-      return isBinary ? noop(fill) : { kind, dialect: "text", queue, quiet };
-    case "details":
-      return { kind, dialect, queue, fill };
-    case "noop":
-      return { kind, dialect: isBinary ? "binary" : "meta", fill };
-    case "flush_all":
-    case "verbosity":
-      return {
-        kind,
-        dialect: isBinary ? "binary" : "text",
-        quiet: quiet && (kind === "flush_all" || !isBinary),
-        fill,
-      };
-    case "list":
-    case "reset":
-    case "version":
-      return { kind, dialect: isBinary ? "binary" : "text", fill };
-    default:
-      return isBinary ? noop(fill) : { kind, dialect: "text" };
-  }
-}
-
-const DELAYS_MS = [1, 50, 1000, 20_000];
-
-/** Seconds. When exactly a pause ends is known only where looks at the clock take no time. */
-function newPause({ random, config }: Making): number {
-  const { lookMicros, commitMicros, late } = config;
-  const isExact = lookMicros === 0 && commitMicros === 0 && late === "no";
-  return isExact ? random.pick([0, 1, 10]) : 0;
-}
-
-/** Where binary has no such command, its client asks for something else. */
-function noop(fill: number): Ask {
-  return { kind: "noop", dialect: "binary", fill };
-}
-
-function newGet(
-  making: Making,
-  kind: "get" | "open" | "abort" | "wait" | "peek" | "many",
-  dialect: Ask["dialect"],
-  quiet: boolean,
-  fill: number,
-): Ask {
-  const { random } = making;
-  const isMany = kind === "many" && dialect === "text";
-  const count = isMany ? random.pick([2, 2, 3, 3, 10, 40, random.pick([10, 70, 150])]) : 1;
-  const isMixed = random.below(2) === 0;
-  const keys: string[] = [];
-  const each = isMany ? (isMixed ? "any" : "get") : kind;
-  for (let n = 0; n < count; n++) keys.push(newKey(making, each));
-  const isQuiet = quiet && dialect !== "text";
-  const numbered = dialect === "text" && random.below(2) === 0;
-  const extra =
-    dialect === "meta"
-      ? tokens(random, "vfsctk")
-      : dialect === "binary" && random.below(3) === 0
-        ? ["k"]
-        : [];
-  return { kind: "get", dialect, quiet: isQuiet, keys, fill, numbered, tokens: extra };
-}
-
-/** The options of keys of each kind, from which one is chosen. */
-const OPTIONS = {
-  get: [""],
-  many: [""],
-  open: ["/open", "/open", "/close/open", "/close", "/close/t=/open"],
-  abort: ["/open", "/abort", "/abort", "/close"],
-  wait: ["/t=", "/t=", "/t=/open", "/peek/t="],
-  peek: ["/peek"],
-  any: ["", "/open", "/close", "/close/open", "/abort", "/peek", "/resume"],
-} satisfies Record<string, string[]>;
-
-function newKey({ random, queues }: Making, kind: keyof typeof OPTIONS): string {
-  const wait = random.pick([0, 1, 20, 500, 500, 3000, 100_000]);
-  return `${random.pick(queues)}${random.pick(OPTIONS[kind]).replace("t=", `t=${wait}`)}`;
-}
-
-function newWrong({ random, config, made }: Making, isBinary: boolean): Ask {
-  const isTight = config.maxInput > 0 || config.maxOutput > 0;
-  const fitting = [...WRONG.keys()].filter((which) => {
-    const wrong = WRONG[which];
-    if (wrong?.binary !== isBinary) return false;
-    return wrong.isFatal !== true || (!isTight && random.below(20) === 0);
-  });
-  const dialect = isBinary ? "binary" : "text";
-  void made;
-  return { kind: "wrong", dialect, which: random.pick(fitting) };
-}
-
-function newSize({ random, usual, config }: Making): number {
-  const size = random.below(200) === 0 ? random.below(config.maxBody + 1) : random.below(usual);
-  return Math.min(size, config.maxBody);
-}
-
-function tokens(random: Random, letters: string): string[] {
-  const chosen: string[] = [];
-  for (const letter of letters) if (random.below(2) === 0) chosen.push(letter);
-  if (random.below(4) === 0) chosen.push("Oabc");
-  return chosen;
 }

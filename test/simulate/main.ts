@@ -1,6 +1,6 @@
 /** `bun run simulate`: a server in simulated time, with clients, faults and crashes that follow from a seed. See --help. */
 import { openLog } from "../../src/util/log.ts";
-import { newPlan } from "./generate.ts";
+import { type Edition, newPlan } from "./generate.ts";
 import { HELP, type Options, readOptions } from "./options.ts";
 import { replay } from "./replay.ts";
 import { FAILED } from "./seeds.ts";
@@ -18,8 +18,13 @@ interface Tally {
 }
 
 /** @returns whether the run was as it must be */
-async function run(seed: number, store: Options["store"], tally: Tally): Promise<boolean> {
-  const plan = newPlan(seed, store);
+async function run(
+  seed: number,
+  store: Options["store"],
+  tally: Tally,
+  edition?: Edition,
+): Promise<boolean> {
+  const plan = newPlan(seed, store, edition);
   const { failure, requests, operations, digest } = await replay(plan);
   tally.seeds++;
   tally.requests += requests;
@@ -44,7 +49,9 @@ async function main(): Promise<number> {
   const { seed: first, seeds, seconds, store } = options;
   const since = performance.now();
   const tally: Tally = { seeds: 0, requests: 0, operations: 0, digest: 0 };
-  if (seeds > 1) for (const seed of FAILED) if (!(await run(seed, store, tally))) return 1;
+  for (const { seed, edition } of seeds > 1 ? FAILED : []) {
+    if (!(await run(seed, store, tally, edition))) return 1;
+  }
   for (let n = 0; n < seeds && performance.now() - since < seconds * 1000; n++) {
     if (!(await run((first + n) % MAX_SEED, store, tally))) return 1;
   }

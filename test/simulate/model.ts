@@ -2,46 +2,37 @@
  * What the queues do, as plain lists. It is asked of each operation that the engine had executed, before the operation
  * is answered: whether its outcome is right.
  *
+ *     queue.ts    a queue and its messages      holding.ts  open and leased messages, and how they come back
+ *     rules.ts    settings of single queues     putting.ts  what a set does: ids, limits, copies
+ *     undo.ts     commits, and what undoes them doubt.ts    messages that a flush in parts may have dropped
+ *
  * To add an operation: say in `expect` what it tells, and in `apply` what it does. A message that cannot be delivered
- * for some other reason than that a client has it open is in a list of its own, as the delayed ones are, which `copyOf`,
- * `messagesOf`, `count`, `flush` and `restart` must know, too.
+ * for some other reason than that it is open, leased or delayed is in a list of its own, which queue.ts, `flush` and
+ * `restart` must know, too.
  */
 import type { Operation, Outcome } from "../../src/queues/operation.ts";
 import { beginOf, type Body, isBody, sizeOf } from "./body.ts";
+import {
+  acknowledge,
+  addLease,
+  endOpen,
+  extend,
+  findLease,
+  NUMBERS,
+  passOpen,
+  releaseAll,
+} from "./holding.ts";
+import { expectPut, put } from "./putting.ts";
+import { count, insert, type Message, newQueue, type Queue } from "./queue.ts";
+import { type QueueSettings, type Rule, settingsFor } from "./rules.ts";
+import { touch } from "./undo.ts";
 import { Violation } from "./violation.ts";
-
-export interface Message {
-  number: number;
-  flags: number;
-  body: Body;
-  /** The disk has lost it; it may still be in memory. */
-  lost: boolean;
-  /** Delayed: it can be delivered from one of these moments on, on the monotonic clock. */
-  due: { first: number; last: number } | undefined;
-}
-
-export interface Queue {
-  /** No other queue has it, also not one of the same name before or after. */
-  serial: number;
-  name: string;
-  sets: number;
-  bytes: number;
-  /** By their numbers. */
-  available: Message[];
-  /** By the clients that have them open. */
-  open: Map<number, Message>;
-  /** Not delivered before they are due; when exactly that is noticed is not known here. */
-  delayed: Message[];
-  /** Delivers nothing until then, in milliseconds since 1970; 0: until it is resumed. */
-  paused: number | undefined;
-  /** Messages of it were lost: its bytes are right only after they were counted anew. */
-  damaged: boolean;
-}
 
 export interface Model {
   queues: Map<string, Queue>;
   bytes: number;
   limits: { messages: number; bytes: number };
+  rules: readonly Rule[];
   serials: number;
   /** Between which moments the group is executed, on the monotonic clock; and the calendar at its end. */
   time: { first: number; last: number; calendar: number };
@@ -50,22 +41,30 @@ export interface Model {
   /** Open messages that the group closed or put back: they are available when it fails. */
   settled: Set<Message>;
   /** A sync failed: the queues with all that its group did, when that is in the file; and why all is refused. */
-  doubt: { kept: Map<string, Queue> | undefined; reason: string } | undefined;
+  doubt: { kept: Map<string, Queue> | undefined; reason: string; since: number } | undefined;
 }
 
 /** What an operation tells. */
 export interface Told {
   outcome: Outcome;
   message?: Message;
+  /** failed: why. */
+  error?: string;
+  /** It may have come to this as well: what decides it is not known here. */
+  or?: Outcome;
 }
 
-type Asked = Pick<Operation, "kind" | "queue" | "start" | "end">;
+type Asked = Pick<
+  Operation,
+  "kind" | "queue" | "start" | "end" | "id" | "source" | "sourceNumber" | "target" | "number"
+>;
 
-export function newModel(limits: { messages: number; bytes: number }): Model {
+export function newModel(limits: { messages: number; bytes: number }, rules: Rule[]): Model {
   return {
     queues: new Map(),
     bytes: 0,
     limits,
+    rules,
     serials: 0,
     time: { first: 0, last: 0, calendar: 0 },
     before: new Map(),
@@ -74,39 +73,80 @@ export function newModel(limits: { messages: number; bytes: number }): Model {
   };
 }
 
-/** What the operation tells now that is done for the client; it changes nothing. */
+export function settingsOf({ rules, limits }: Model, name: string): QueueSettings {
+  return settingsFor(rules, name, limits.messages);
+}
+
+/** What the operation tells now; it changes nothing. @param client the client that it is done for */
 export function expect(model: Model, asked: Asked, client: number): Told {
-  const { kind, queue: name, start, end } = asked;
+  const { kind, queue: name } = asked;
   const queue = model.queues.get(name);
+  const has = (isThere: boolean | undefined): Told => ({
+    outcome: isThere === true ? "done" : "absent",
+  });
   switch (kind) {
-    case "put": {
-      const isFull =
-        model.bytes + end - start > model.limits.bytes ||
-        (queue !== undefined && count(queue) >= model.limits.messages);
-      return { outcome: isFull ? "full" : "done" };
-    }
+    case "put":
+      return expectPut(model, asked, client);
     case "open":
       if (queue?.open.has(client) === true) return { outcome: "held" };
-      return told(isPaused(model, queue) ? undefined : queue?.available[0]);
+      return told(deliverable(model, queue));
     case "take":
-      return told(isPaused(model, queue) ? undefined : queue?.available[0]);
+    case "lease":
+      return told(deliverable(model, queue));
+    case "move":
+      return movable(model, asked, deliverable(model, queue));
     case "peek":
       return told(queue?.available[0]);
     case "check":
       return { outcome: queue?.open.has(client) === true ? "held" : "done" };
     case "clash":
       return { outcome: "held" };
+    case "pass":
+      return movable(model, asked, queue?.open.get(client));
     case "close":
     case "abort":
-      return { outcome: queue?.open.has(client) === true ? "done" : "absent" };
+    case "bury":
+      return has(queue?.open.has(client));
+    case "acknowledge":
+    case "extend":
+      return has(findLease(queue, asked.number) !== undefined);
     case "delete":
     case "details":
     case "pause":
     case "resume":
-      return { outcome: queue === undefined ? "absent" : "done" };
+      return has(queue !== undefined);
     default:
       return { outcome: "done" };
   }
+}
+
+function told(message: Message | undefined): Told {
+  return message === undefined ? { outcome: "absent" } : { outcome: "done", message };
+}
+
+function deliverable(model: Model, queue: Queue | undefined): Message | undefined {
+  return isPaused(model, queue) ? undefined : queue?.available[0];
+}
+
+/** A message goes to another queue, unless that is at a limit. */
+function movable(model: Model, { queue, target }: Asked, message: Message | undefined): Told {
+  if (message === undefined || takesMoved(model, queue, target, message)) return told(message);
+  return {
+    outcome: "failed",
+    error: `a limit of queue ${target} is reached, and nothing was moved`,
+  };
+}
+
+export function takesMoved(model: Model, from: string, to: string, { body }: Message): boolean {
+  return from === to || hasRoom(model, to, sizeOf(body));
+}
+
+/** Whether a message of so many bytes is within the limits of its queue. */
+export function hasRoom(model: Model, name: string, bytes: number): boolean {
+  const queue = model.queues.get(name);
+  const { maxMessages, maxBytes } = settingsOf(model, name);
+  if ((queue?.bytes ?? 0) + bytes > maxBytes) return false;
+  return queue === undefined || count(queue) < maxMessages;
 }
 
 export function isPaused({ time }: Model, queue: Queue | undefined): boolean {
@@ -114,16 +154,16 @@ export function isPaused({ time }: Model, queue: Queue | undefined): boolean {
   return paused !== undefined && (paused === 0 || paused > time.calendar);
 }
 
-/** A delayed message is delivered: it is due. @returns whether that may be */
-export function bring(model: Model, name: string, number: number): boolean {
+/** A delayed message is delivered: it is due. */
+export function bring(model: Model, name: string, told: number): void {
+  const number = told % NUMBERS;
   const queue = model.queues.get(name);
   const at = queue?.delayed.findIndex((message) => message.number === number) ?? -1;
   const message = queue?.delayed[at];
-  if (queue === undefined || message?.due === undefined) return false;
-  if (message.due.first > model.time.last) return false;
+  if (queue === undefined || message?.due === undefined) return;
+  if (message.due.first > model.time.last) return;
   queue.delayed.splice(at, 1);
   insert(queue, message);
-  return true;
 }
 
 /** What the operation would have told before the group. */
@@ -135,10 +175,6 @@ export function expectBefore(model: Model, asked: Asked, client: number): Told {
   return expect({ ...model, queues: only }, asked, client);
 }
 
-function told(message: Message | undefined): Told {
-  return message === undefined ? { outcome: "absent" } : { outcome: "done", message };
-}
-
 /**
  * The operation is done, and tells what {@link expect} said.
  * @param body put: what its client asked to store
@@ -147,43 +183,37 @@ export function apply(
   model: Model,
   operation: Operation,
   client: number,
-  told: Told,
+  outcome: Outcome,
   body?: Body,
 ): void {
   const { kind, queue: name } = operation;
-  if (told.outcome !== "done") return;
+  if (outcome !== "done" && outcome !== "repeated") return;
   switch (kind) {
     case "put":
-      return put(model, operation, body as Body);
+      return put(model, operation, client, outcome === "repeated" ? undefined : body);
     case "take":
-    case "open": {
-      const queue = touch(model, name) as Queue;
-      const message = queue.available.shift() as Message;
-      if (kind === "open") queue.open.set(client, message);
-      else remove(model, queue, message);
-      return;
-    }
+    case "open":
+    case "lease":
+    case "move":
+      return take(model, operation, client);
     case "close":
     case "abort":
-      return settle(model, name, client, kind === "close");
+    case "bury":
+      return endOpen(model, name, client, kind, operation.delay);
+    case "pass":
+      return passOpen(model, name, client, operation.target);
+    case "acknowledge":
+      return acknowledge(model, name, operation.number);
+    case "extend":
+      return extend(model, name, operation.number, operation.lease);
     case "release":
-      for (const each of [...model.queues.values()]) {
-        if (each.open.has(client)) settle(model, each.name, client, false);
-      }
-      // Also in a queue that the group deletes, should that be undone.
-      for (const each of model.before.values()) {
-        const message = each?.open.get(client);
-        if (message !== undefined) model.settled.add(message);
-      }
-      return;
+      return releaseAll(model, client, operation.inVain);
     case "delete": {
       const queue = touch(model, name) as Queue;
       model.queues.delete(name);
       model.bytes -= queue.bytes;
       return;
     }
-    case "flush":
-      return flush(model, name);
     case "pause":
     case "resume":
       (touch(model, name) as Queue).paused = kind === "pause" ? operation.until : undefined;
@@ -192,36 +222,64 @@ export function apply(
   }
 }
 
-function put(model: Model, operation: Operation, body: Body): void {
-  const { queue: name, flags, delay } = operation;
-  let queue = touch(model, name);
-  if (queue === undefined) {
-    const serial = ++model.serials;
-    queue = newQueue(serial, name);
-    model.queues.set(name, queue);
+function take(model: Model, operation: Operation, client: number): void {
+  const queue = touch(model, operation.queue) as Queue;
+  const message = queue.available.shift() as Message;
+  const { kind, target, lease } = operation;
+  if (kind === "open" || kind === "lease") {
+    if (message.deliveries > 0) queue.tally.redelivered++;
+    if (kind === "open") queue.open.set(client, message);
+    else addLease(model, queue, message, lease);
+    return;
   }
-  const { first, last } = model.time;
-  // The queues count whole milliseconds.
-  const due = delay > 0 ? { first: first + delay - 1, last: last + delay + 1 } : undefined;
-  const message = { number: ++queue.sets, flags, body, lost: false, due };
-  if (due === undefined) return add(model, queue, message);
-  queue.delayed.push(message);
-  queue.bytes += sizeOf(body);
-  model.bytes += sizeOf(body);
+  if (kind === "move") addMoved(model, target, message, false);
+  remove(model, queue, message);
 }
 
-function newQueue(serial: number, name: string): Queue {
-  return {
-    serial,
-    name,
-    sets: 0,
-    bytes: 0,
-    available: [],
-    open: new Map(),
-    delayed: [],
-    paused: undefined,
-    damaged: false,
-  };
+/** Moves so many messages, oldest first. */
+export function moveAll(model: Model, name: string, target: string, messages: number): void {
+  const queue = touch(model, name) as Queue;
+  for (const message of queue.available.splice(0, messages)) {
+    addMoved(model, target, message, false);
+    remove(model, queue, message);
+  }
+}
+
+/** The message goes to another queue, too: a new one there, which was never delivered. */
+export function addMoved(model: Model, name: string, message: Message, isDead: boolean): void {
+  const queue = touchOrMake(model, name);
+  const { flags, body } = message;
+  const number = ++queue.sets;
+  add(model, queue, {
+    number,
+    flags,
+    body,
+    deliveries: 0,
+    isDead,
+    due: undefined,
+    lost: false,
+    doubtful: false,
+  });
+}
+
+export function touchOrMake(model: Model, name: string): Queue {
+  const known = touch(model, name);
+  if (known !== undefined) return known;
+  const queue = newQueue(++model.serials, name);
+  model.queues.set(name, queue);
+  return queue;
+}
+
+export function add(model: Model, queue: Queue, message: Message): void {
+  if (message.due === undefined) insert(queue, message);
+  else queue.delayed.push(message);
+  queue.bytes += sizeOf(message.body);
+  model.bytes += sizeOf(message.body);
+}
+
+export function remove(model: Model, queue: Queue, { body }: Message): void {
+  queue.bytes -= sizeOf(body);
+  model.bytes -= sizeOf(body);
 }
 
 export function flush(model: Model, name: string): void {
@@ -236,8 +294,10 @@ export function flush(model: Model, name: string): void {
 export function putBack(model: Model, serial: number, name: string, message: Message): void {
   if (model.queues.get(name)?.serial !== serial) return;
   const queue = touch(model, name) as Queue;
-  if (messagesOf(queue).some(({ number }) => number === message.number)) return;
-  add(model, queue, message);
+  const { available, open, leased, delayed } = queue;
+  const { number } = message;
+  if ([...available, ...open.values(), ...delayed].some((each) => each.number === number)) return;
+  if (!leased.has(number)) add(model, queue, { ...message, due: undefined });
 }
 
 /** The first messages, up to number `last`, are lost for good. */
@@ -249,152 +309,21 @@ export function lose(model: Model, name: string, last: number): void {
   }
 }
 
-/** The client's open message is gone, or available again. */
-export function settle(model: Model, name: string, client: number, isClosed: boolean): void {
-  const queue = touch(model, name);
-  const message = queue?.open.get(client);
-  if (queue === undefined || message === undefined) return;
-  queue.open.delete(client);
-  model.settled.add(message);
-  if (isClosed) remove(model, queue, message);
-  else insert(queue, message);
-}
-
-/** The queue, which the group uses from now on. */
-function touch(model: Model, name: string): Queue | undefined {
-  const queue = model.queues.get(name);
-  if (!model.before.has(name)) model.before.set(name, queue && copyOf(queue));
-  return queue;
-}
-
-function add(model: Model, queue: Queue, message: Message): void {
-  insert(queue, message);
-  queue.bytes += sizeOf(message.body);
-  model.bytes += sizeOf(message.body);
-}
-
-function remove(model: Model, queue: Queue, { body }: Message): void {
-  queue.bytes -= sizeOf(body);
-  model.bytes -= sizeOf(body);
-}
-
-function insert({ available }: Queue, message: Message): void {
-  let at = available.length;
-  while (at > 0 && (available[at - 1] as Message).number > message.number) at--;
-  if (at === available.length) available.push(message);
-  else available.splice(at, 0, message);
-}
-
-/** The group is committed. */
-export function commit(model: Model): void {
-  model.before.clear();
-  model.settled.clear();
-}
-
-/** The group failed: what was open before, and was not closed or put back, is open still. */
-export function rollBack(model: Model): void {
-  for (const [name, before] of model.before) {
-    if (before === undefined) model.queues.delete(name);
-    else
-      model.queues.set(
-        name,
-        giveBack(before, (message) => model.settled.has(message)),
-      );
-  }
-  model.bytes = bytesOf(model.queues);
-  commit(model);
-}
-
-/** The sync of the group failed: until the file was read anew all is refused. */
-export function doubt(model: Model, reason: string, isKept: boolean): void {
-  const kept = isKept ? copyAll(model.queues) : undefined;
-  rollBack(model);
-  model.doubt = { kept, reason };
-}
-
-/** The queues are what the file has; who has a message open that is in it keeps it. */
-export function recover(model: Model): void {
-  const { queues } = model;
-  const kept = model.doubt?.kept;
-  model.doubt = undefined;
-  for (const queue of (kept ?? queues).values()) bringAnew(queue);
-  if (kept === undefined) return;
-  for (const queue of kept.values()) {
-    const now = queues.get(queue.name);
-    giveBack(queue, () => true);
-    if (now?.serial !== queue.serial) continue;
-    for (const [client, { number }] of now.open) {
-      const at = queue.available.findIndex((message) => message.number === number);
-      if (at >= 0) queue.open.set(client, ...(queue.available.splice(at, 1) as [Message]));
-    }
-  }
-  model.queues = kept;
-  model.bytes = bytesOf(kept);
-}
-
-/**
- * The process has ended: the queues are what is on the disk, and no message is open.
- * @param shift milliseconds by which what is delayed is due later
- */
-export function restart(model: Model, shift: number): void {
-  rollBack(model);
-  recover(model);
-  for (const queue of model.queues.values()) {
-    giveBack(queue, () => true);
-    bringAnew(queue);
-    for (const message of queue.delayed) {
-      const { first, last } = message.due ?? { first: 0, last: 0 };
-      message.due = { first: first + shift - 1, last: last + shift + 1 };
-    }
-  }
-}
-
-/** What was delayed and is due is brought once more. */
-function bringAnew(queue: Queue): void {
-  queue.delayed.push(...queue.available.filter(({ due }) => due !== undefined));
-  queue.available = queue.available.filter(({ due }) => due === undefined);
-}
-
-function giveBack(queue: Queue, which: (message: Message) => boolean): Queue {
-  for (const [client, message] of [...queue.open]) {
-    if (!which(message)) continue;
-    queue.open.delete(client);
-    insert(queue, message);
-  }
-  return queue;
-}
-
-function copyAll(queues: Map<string, Queue>): Map<string, Queue> {
-  return new Map([...queues].map(([name, queue]) => [name, copyOf(queue)]));
-}
-
-function copyOf(queue: Queue): Queue {
-  const { available, open, delayed } = queue;
-  return { ...queue, available: [...available], open: new Map(open), delayed: [...delayed] };
-}
-
-function bytesOf(queues: Map<string, Queue>): number {
-  let bytes = 0;
-  for (const queue of queues.values()) bytes += queue.bytes;
-  return bytes;
-}
-
-export function messagesOf({ available, open, delayed }: Queue): Message[] {
-  return [...available, ...open.values(), ...delayed];
-}
-
-export function count({ available, open, delayed }: Queue): number {
-  return available.length + open.size + delayed.length;
-}
-
 /** @throws Violation when the operation told another message than this one */
 export function compareMessage(operation: Operation, message: Message): void {
-  const { number, flags, body, start, end, queue } = operation;
-  const isSame = number === message.number && flags === message.flags;
+  const { kind, number, flags, body, start, end, queue, deliveries } = operation;
+  const right = kind === "lease" ? toldNumber(message) : message.number;
+  const times = message.deliveries + (kind === "open" || kind === "lease" ? 1 : 0);
+  const isSame = number === right && flags === message.flags && deliveries === times;
   if (isSame && isBody(message.body, body, start, end)) return;
-  const wrong = `number ${number}, ${beginOf({ bytes: body, start, end })}`;
+  const wrong = `number ${number}, delivery ${deliveries}, ${beginOf({ bytes: body, start, end })}`;
   throw new Violation(
-    `${operation.kind} of ${queue} got ${wrong}; the oldest is number ${message.number}, ` +
+    `${kind} of ${queue} got ${wrong}; the oldest is number ${right}, delivery ${times}, ` +
       beginOf(message.body),
   );
+}
+
+/** The number of the next lease of the message. */
+export function toldNumber({ number, deliveries }: Message): number {
+  return number + NUMBERS * (deliveries % 1024);
 }

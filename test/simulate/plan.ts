@@ -3,6 +3,7 @@
  * plan, too. A step that names a client who is not there does nothing, so that any step can be left out.
  */
 import type { Ask } from "./ask.ts";
+import type { Rule } from "./rules.ts";
 
 export interface Plan {
   seed: number;
@@ -24,6 +25,8 @@ export interface Config {
   /** The limits of one queue in messages, and of all in bytes; 0 is none. */
   maxMessages: number;
   maxBytes: number;
+  /** Settings of single queues. */
+  rules: Rule[];
   /** Bounds of what is held of requests and of replies, in bytes; 0 are the server's own. */
   maxInput: number;
   maxOutput: number;

@@ -1,8 +1,8 @@
 /** Does the steps of a plan. */
 import { type Client, connect, hangUp, isSending, send } from "./client.ts";
 import { maintain, pass, turn } from "./loop.ts";
-import { messagesOf } from "./model.ts";
 import type { Plan, Step } from "./plan.ts";
+import { messagesOf } from "./queue.ts";
 import { end, rest } from "./rest.ts";
 import { loseRows } from "./stand_in.ts";
 import { Violation } from "./violation.ts";

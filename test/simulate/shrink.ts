@@ -108,6 +108,7 @@ function simplerThan(config: Config): Partial<Config>[] {
   const zeros = ["maxMessages", "maxBytes", "maxInput", "maxOutput", "lookMicros", "commitMicros"];
   return [
     { late: "no" },
+    { rules: [] },
     ...zeros.filter((name) => config[name as keyof Config] !== 0).map((name) => ({ [name]: 0 })),
     { waitsForDisk: false },
     { cacheLimit: 1024 * 1024 },

@@ -343,8 +343,9 @@ function read(id: number, rows: readonly Row[], from: number, bytes: number): St
   for (let n = firstEndingBehind(rows, from); n < rows.length; n++) {
     const { first, end, flags, body } = rows[n] as Row;
     if (found.length > 0 && (left <= 0 || first !== next)) break;
-    // The caller may keep the body, but not change it.
-    found.push({ queue: id, first, count: end - first, flags, body });
+    // The caller may keep the body, and use the buffer of several messages again.
+    const bytes = end - first > 1 ? body.slice() : body;
+    found.push({ queue: id, first, count: end - first, flags, body: bytes });
     left -= body.length + ROW_BYTES;
     next = end;
   }

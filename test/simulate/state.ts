@@ -2,7 +2,8 @@
 import type { Entry, Session } from "../../src/engine/engine.ts";
 import { meaningOf } from "./ask.ts";
 import type { Faults } from "./faults.ts";
-import type { Message, Model } from "./model.ts";
+import type { Model } from "./model.ts";
+import type { Message } from "./queue.ts";
 import type { Counters } from "./statistics.ts";
 import { type Asked, finish, promiseFailure, type Talk } from "./talk.ts";
 
@@ -14,8 +15,21 @@ export interface Owed {
   client: number;
 }
 
+/** What can be seen of the queues themselves. */
+export interface Look {
+  idOf: (name: string) => number;
+  /** By the numbers of their messages: when the leases end, on the monotonic clock. */
+  leases: (name: string) => ReadonlyMap<number, number>;
+  /** The numbers of all messages, and of those that wait for their time. */
+  numbers: (name: string) => ReadonlySet<number>;
+  waiting: (name: string) => ReadonlySet<number>;
+}
+
 export interface Judge {
   model: Model;
+  look: Look;
+  /** Leases that were told to clients lately. */
+  told: { queue: string; told: number }[];
   talks: Map<Session, Talk>;
   /** Clients that wait for a message of a queue, in the order in which they came. */
   lines: Map<string, Talk[]>;
@@ -33,6 +47,8 @@ export interface Judge {
   requests: number;
   operations: number;
   version: string;
+  /** When the queues were last hindered in what they do by the clock: they started, or a commit failed. */
+  hinderedAt: number;
   /** When the last group was judged, on the monotonic clock. */
   judgedAt: number;
   now: () => number;
@@ -50,22 +66,21 @@ export function endRequest(talk: Talk, entry: Entry): void {
   if (!entry.last) talk.failed = entry.request;
 }
 
-/** Leaves the line of those who wait. */
+/** Leaves the lines of those that wait. */
 export function leaveLine({ lines }: Judge, talk: Talk): void {
   const { wait } = talk;
-  if (wait === undefined) return;
   talk.wait = undefined;
-  const line = lines.get(wait.queue);
-  const at = line?.indexOf(talk) ?? -1;
-  if (line === undefined || at < 0) return;
-  line.splice(at, 1);
-  if (line.length === 0) lines.delete(wait.queue);
+  for (const queue of wait?.queues ?? []) {
+    const line = lines.get(queue);
+    const at = line?.indexOf(talk) ?? -1;
+    if (line === undefined || at < 0) continue;
+    line.splice(at, 1);
+    if (line.length === 0) lines.delete(queue);
+  }
 }
 
 /** The key of the operation, and what it means. */
 export function keyOf({ ask }: Asked, { keyIndex }: Entry): ReturnType<typeof meaningOf> {
   const key = ask.keys?.[keyIndex];
-  return key === undefined
-    ? { queue: "", before: undefined, action: "none", waitMs: -1 }
-    : meaningOf(key);
+  return key === undefined ? meaningOf("") : meaningOf(key);
 }

@@ -20,7 +20,7 @@ import {
 import { type Ask, meaningOf } from "./ask.ts";
 import { type Body, sizeOf } from "./body.ts";
 import { expectBody, expectCheck, type Expected, expectText, newExpected } from "./expected.ts";
-import type { Message } from "./model.ts";
+import type { Message } from "./queue.ts";
 import { checkOf, type Counters } from "./statistics.ts";
 import { Violation } from "./violation.ts";
 import { WRONG, type Wrong } from "./wrong.ts";
@@ -42,7 +42,7 @@ export interface Talk {
   /** No more of it is read: its last request is there. */
   finished: boolean;
   /** It waits for a message since the request was executed first; it has its place in the line of those who wait. */
-  wait: { queue: string; until: number; isPeek: boolean } | undefined;
+  wait: { queues: string[]; until: number; isPeek: boolean } | undefined;
   /** A request failed in the middle: the rest of its operations in the group mean nothing. */
   failed: Entry["request"] | undefined;
 }
@@ -62,6 +62,9 @@ export interface Asked {
   again: boolean;
   /** It is a get that counted already. */
   counted: boolean;
+  /** A flush in parts: what it found at its beginning. All that is moved: how many are left to move. */
+  doomed: Set<Message> | undefined;
+  left: number | undefined;
   /** A list or a flush in parts: queues that were seen, and the epoch in which it began. */
   seen: Set<string> | undefined;
   epoch: number;
@@ -75,11 +78,25 @@ interface Step {
   key: number;
 }
 
+/** Of these only one is done that brings a message. */
+export function isEither({ keys = [] }: Ask): boolean {
+  const [key] = keys;
+  if (key === undefined) return false;
+  const { waitMs, others } = meaningOf(key);
+  return keys.length > 1 ? waitMs >= 0 : others.length > 0;
+}
+
 export const NO_ROOM = "out of memory storing object";
 export const NO_ROOM_FOR_LINE = "out of memory reading request";
 
-/** Operations that a client that is gone has no use for. */
-const TAKING: ReadonlySet<OperationKind> = new Set(["take", "open", "peek"]);
+/** Operations that bring a message: a client that is gone has no use for them. */
+export const TAKING: ReadonlySet<OperationKind> = new Set([
+  "take",
+  "open",
+  "lease",
+  "move",
+  "peek",
+]);
 
 export function newTalk(id: number): Talk {
   return {
@@ -108,6 +125,8 @@ export function newAsked(ask: Ask, end: number): Asked {
     found: false,
     again: false,
     counted: false,
+    doomed: undefined,
+    left: undefined,
     seen: undefined,
     epoch: 0,
     isBegun: false,
@@ -117,6 +136,8 @@ export function newAsked(ask: Ask, end: number): Asked {
 const OPERATIONS: Record<Exclude<Ask["kind"], "get">, OperationKind> = {
   set: "put",
   delete: "delete",
+  acknowledge: "acknowledge",
+  touch: "extend",
   flush: "flush",
   pause: "pause",
   resume: "resume",
@@ -135,15 +156,20 @@ const OPERATIONS: Record<Exclude<Ask["kind"], "get">, OperationKind> = {
 };
 
 /** The operations of a request, in order. */
-function stepsOf({ kind, queue = "", keys = [] }: Ask): Step[] {
+function stepsOf(ask: Ask): Step[] {
+  const { kind, queue = "", keys = [], leaseSeconds = 0 } = ask;
   if (kind !== "get") return [{ kind: OPERATIONS[kind], queue, key: 0 }];
   const steps = keys.length > 1 ? checksOf(keys) : [];
+  const taking: Step[] = [];
   for (const [key, each] of keys.entries()) {
-    const { queue, before, action } = meaningOf(each);
+    const { queue, before, action: wanted, others } = meaningOf(each);
+    const action = leaseSeconds > 0 ? "lease" : wanted;
     if (before !== undefined) steps.push({ kind: before, queue, key });
-    if (action !== "none") steps.push({ kind: action, queue, key });
+    const into = isEither(ask) ? taking : steps;
+    if (action === "none") continue;
+    for (const name of [queue, ...others]) into.push({ kind: action, queue: name, key });
   }
-  return steps;
+  return [...steps, ...taking];
 }
 
 /** A get of several keys is refused before it does anything when it would open a second message of a queue. */
@@ -172,6 +198,9 @@ export function attend(talk: Talk, entry: Entry): Asked {
       throw new Violation(`${shown(talk, entry)}, before all of the request was there`);
     }
     asked.steps ??= stepsOf(asked.ask);
+    // A message came for one of the queues that it waits for.
+    const offered = talk.wait === undefined ? -1 : offeredStep(asked, entry);
+    if (offered >= 0) asked.next = offered;
     if (isAt(asked, talk, entry, asked.next)) return asked;
     if (asked.again && rewind(asked, talk, entry)) return asked;
     if (!talk.gone) {
@@ -180,6 +209,10 @@ export function attend(talk: Talk, entry: Entry): Asked {
     }
     skipStep(talk, asked);
   }
+}
+
+function offeredStep({ steps = [] }: Asked, { kind, queue }: Entry): number {
+  return steps.findIndex((step) => TAKING.has(kind) && step.kind === kind && step.queue === queue);
 }
 
 function isAt({ steps = [] }: Asked, talk: Talk, entry: Entry, index: number): boolean {
@@ -207,7 +240,7 @@ function rewind(asked: Asked, talk: Talk, entry: Entry): boolean {
   const key = steps[next]?.key;
   for (let i = next - 1; i >= 0; i--) {
     const isCheck = steps[i]?.kind === "check" || steps[i]?.kind === "clash";
-    if (steps[i]?.key !== key && !isCheck) continue;
+    if (steps[i]?.key !== key && !isCheck && !isEither(asked.ask)) continue;
     if (!isAt(asked, talk, entry, i)) continue;
     asked.next = i;
     return true;
@@ -215,11 +248,19 @@ function rewind(asked: Asked, talk: Talk, entry: Entry): boolean {
   return false;
 }
 
+const MUST_BE_DONE: ReadonlySet<OperationKind> = new Set([
+  "put",
+  "delete",
+  "flush",
+  "acknowledge",
+  "extend",
+]);
+
 /** A client that is gone takes nothing any more; all else that was in a group is done. */
 function skipStep(talk: Talk, asked: Asked): void {
   const step = asked.steps?.[asked.next];
   const mustBeDone = step !== undefined && !TAKING.has(step.kind) && asked.isBegun;
-  if (mustBeDone && (step.kind === "put" || step.kind === "delete" || step.kind === "flush")) {
+  if (mustBeDone && MUST_BE_DONE.has(step.kind)) {
     throw new Violation(
       `client ${talk.id} is gone, and its ${step.kind} of ${step.queue} is not done`,
     );
@@ -261,8 +302,14 @@ export function promise(talk: Talk, text: string): void {
   expectText(talk.expected, text);
 }
 
-export function promiseMessage(talk: Talk, ask: Ask, key: number, message: Message): void {
-  const { head, tail } = messageAnswer(ask, key, message);
+export function promiseMessage(
+  talk: Talk,
+  ask: Ask,
+  key: number,
+  kind: OperationKind,
+  message: Message,
+): void {
+  const { head, tail } = messageAnswer(ask, key, kind, message);
   promise(talk, head);
   if (ask.dialect !== "meta" || ask.tokens?.includes("v") === true) {
     talk.promised += sizeOf(message.body);
@@ -286,6 +333,13 @@ export function promiseFailure(talk: Talk, ask: Ask, reason: string): void {
 
 export function promiseHeld(talk: Talk, ask: Ask, queue: string): void {
   promise(talk, refusalAnswer(ask, `a message of ${queue} is open already`));
+}
+
+/** A set that would close a message which the client does not hold. */
+export function promiseUnheld(talk: Talk, ask: Ask): void {
+  if (ask.quiet === true && ask.dialect === "text") return;
+  const how = ask.number === undefined ? "is open" : "has that lease";
+  promise(talk, refusalAnswer(ask, `no message of ${ask.closes} ${how}, nothing is stored`));
 }
 
 export function promiseRows(

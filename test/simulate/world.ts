@@ -1,3 +1,5 @@
+import { parseQueueRule } from "../../src/config/queue_rules.ts";
+import type { QueueRule } from "../../src/config/queue_settings.ts";
 import type { Engine } from "../../src/engine/engine.ts";
 /** A server in simulated time, its clients, and what judges it. */
 import { newEngine } from "../../src/engine/open.ts";
@@ -8,15 +10,25 @@ import type { Backend } from "../../src/queues/backend.ts";
 import { type LocalBackend, openLocal } from "../../src/queues/local/local.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Client } from "./client.ts";
-import { answeringLater, type Call, newFaults, watched, withFaults } from "./faults.ts";
-import { judge as judgeGroup } from "./judge.ts";
-import { newModel, restart } from "./model.ts";
+import { endLeases } from "./due.ts";
+import {
+  answeringLater,
+  type Call,
+  type Faults,
+  newFaults,
+  watched,
+  withFaults,
+} from "./faults.ts";
+import { judge as judgeGroup, judgeDue } from "./judge.ts";
+import { newModel } from "./model.ts";
 import type { Config, Plan } from "./plan.ts";
+import { textOf } from "./rules.ts";
 import { newScratch, type Scratch } from "./scratch.ts";
 import { type Disk, newDisk, openStandIn } from "./stand_in.ts";
-import type { Judge } from "./state.ts";
+import type { Judge, Look } from "./state.ts";
 import { newCounters } from "./statistics.ts";
 import { newTime, runtimeOf, type Time } from "./time.ts";
+import { capLeases, restart } from "./undo.ts";
 import { Violation } from "./violation.ts";
 
 export interface World {
@@ -57,7 +69,9 @@ export function newWorld(plan: Plan): World {
     bytes: config.maxBytes || Infinity,
   };
   const judge: Judge = {
-    model: newModel(limits),
+    model: newModel(limits, config.rules),
+    look: NOTHING_TO_SEE,
+    told: [],
     talks: new Map(),
     lines: new Map(),
     owed: [],
@@ -70,6 +84,7 @@ export function newWorld(plan: Plan): World {
     requests: 0,
     operations: 0,
     version: VERSION,
+    hinderedAt: 0,
     judgedAt: 0,
     now: () => time.now,
     calendar: () => Math.floor(time.now + time.offset),
@@ -115,11 +130,13 @@ function start(world: World): Pick<World, "engine" | "backend" | "clients"> {
     backend = openLocal(store, watcher, {
       cacheLimit: config.cacheLimit,
       limits: judge.model.limits,
+      rules: plan.config.rules.map((rule) => parseQueueRule(textOf(rule)) as QueueRule),
       tricklePercent: 50,
       clock: runtime,
       warn: () => {},
     });
-    const seen = watched(backend, judge.faults);
+    const seen = judgedDue(world, watched(backend, judge.faults));
+    judge.look = lookAt(backend, store, judge.faults);
     return config.late === "no" ? judged(world, seen) : late(world, seen, config);
   });
   const bounds =
@@ -135,6 +152,64 @@ function start(world: World): Pick<World, "engine" | "backend" | "clients"> {
 
 function openDisk({ disk, scratch, time }: World): Store {
   return scratch === undefined ? openStandIn(disk, runtimeOf(time)) : scratch.open(runtimeOf(time));
+}
+
+/** What the queues do by the clock is judged at once. */
+function judgedDue(world: World, backend: LocalBackend): LocalBackend {
+  return {
+    ...backend,
+    doDue() {
+      const since = world.time.now;
+      try {
+        backend.doDue();
+      } finally {
+        guard(world, () => judgeDue(world.judge, since));
+      }
+    },
+  };
+}
+
+/** More messages than there are. */
+const ALL = 1_000_000;
+const NOTHING_TO_SEE: Look = {
+  idOf: () => 0,
+  leases: () => new Map(),
+  numbers: () => new Set(),
+  waiting: () => new Set(),
+};
+
+function lookAt(backend: LocalBackend, store: Store, faults: Faults): Look {
+  const idOf = (name: string) => backend.summary(name)?.id ?? 0;
+  /** Of messages that are held or available. */
+  const present = (name: string) => {
+    const numbers = new Set<number>();
+    faults.isLooking = true;
+    for (let after = 0; ;) {
+      const found = backend.previews(name, { messages: 1000, bytes: 0 }, after) ?? [];
+      for (const { number } of found) numbers.add(number);
+      const last = found.at(-1)?.number;
+      if (last === undefined) break;
+      after = last;
+    }
+    faults.isLooking = false;
+    return numbers;
+  };
+  const delayed = (name: string) => store.delayedFrom(idOf(name), 0, ALL);
+  return {
+    idOf,
+    leases(name) {
+      const { leased } = backend.heldMessages(name, ALL);
+      return new Map(leased.map(({ number, until }) => [number, until]));
+    },
+    numbers: (name) => new Set([...delayed(name), ...present(name)]),
+    waiting(name) {
+      // In the order in which they are due: so they come into memory, where they wait no longer.
+      const rows = store.waitingFrom(idOf(name), 0, ALL);
+      rows.sort((one, other) => one.due - other.due || one.number - other.number);
+      const left = rows.slice(rows.length - (backend.summary(name)?.delayed ?? 0));
+      return new Set(left.map(({ number }) => number));
+    },
+  };
 }
 
 function judged(world: World, backend: LocalBackend): Backend {
@@ -181,7 +256,7 @@ export function crash(world: World): void {
   for (const talk of judge.talks.values()) talk.gone = true;
   if (call?.executed !== undefined) judgeGroup(judge, call.operations, call.from, call.executed);
   // The store keeps times of the calendar.
-  restart(judge.model, world.startOffset - time.offset);
+  restart(judge.model, world.startOffset - time.offset, time.lookMs);
   judge.faults.doubt = undefined;
   judge.faults.events = judge.faults.events.splice(0, 0);
   judge.owed = [];
@@ -194,5 +269,11 @@ export function crash(world: World): void {
   time.soon = [];
   time.timers.clear();
   scratch?.crash();
+  const first = time.now;
   Object.assign(world, start(world));
+  capLeases(judge.model, { first, last: time.now });
+  judge.hinderedAt = time.now;
+  // They may have ended in a commit that nobody knew of.
+  judge.model.time = { first: judge.judgedAt, last: time.now, calendar: judge.calendar() };
+  endLeases(judge, (name) => new Set(judge.look.leases(name).keys()));
 }
