@@ -37,11 +37,15 @@ const NUMBERED: ReadonlySet<string> = new Set([
 ]);
 
 /** What an operation brings where there is no such queue. */
-export function absentOutcome(kind: string): "done" | "absent" {
+export function absentOutcome(kind: string): "done" | "absent" | "held" {
+  if (kind === "clash") return "held";
   return DONE_ANYWAY.has(kind) ? "done" : "absent";
 }
 
 const DONE_ANYWAY: ReadonlySet<string> = new Set([
+  "none",
+  "checkpoint",
+  "archive",
   "check",
   "move all",
   "return all",
@@ -81,5 +85,5 @@ function addRestored({ flags, deliveries, queueId }: Operation, single: Single):
 /** Milliseconds from now; 0: until it is resumed, null: it is not paused. No two clocks are compared. */
 function pauseOf({ options }: Shared, { kind, until }: Operation): number | null {
   if (kind === "resume") return null;
-  return until === 0 ? 0 : Math.max(1, Math.round(until - options.clock.calendar()));
+  return until === 0 ? 0 : Math.round(until - options.clock.calendar()) || -1;
 }

@@ -52,6 +52,8 @@ interface Batch {
   takes: Map<number, Operation[]>;
   /** The queue that each session takes from. */
   takers: Map<Taker, number>;
+  /** The operation that was added last. */
+  last: Operation | undefined;
 }
 
 /** What a plan is made with. */
@@ -93,7 +95,7 @@ export function planOf(
   to: number,
 ): Plan {
   const plan = newPlan();
-  const batch: Batch = { puts: new Map(), takes: new Map(), takers: new Map() };
+  const batch: Batch = { puts: new Map(), takes: new Map(), takers: new Map(), last: undefined };
   const takers = new Set<Taker>();
   const openers = new Set<Consumer | undefined>();
   let at = from;
@@ -110,7 +112,8 @@ export function planOf(
     }
     if (operation.outcome !== "pending") continue;
     if (DELIVERING.has(operation.kind)) takers.add(operation.session);
-    if (isPlain(making, operation, before, next, plan)) addToBatch(making, plan, batch, operation);
+    if (isPlain(making, operation, before, next, batch, plan))
+      addToBatch(making, plan, batch, operation);
     else {
       closeBatch(making, plan, batch);
       addSingle(making, plan, operation, before, at - 1 > from);
@@ -154,6 +157,9 @@ function knownOutcome(
     const known = isPlanned ? outcomes.get(before) : before.outcome;
     if (known !== undefined && isSkipped(operation, known)) return "skipped";
     if (isPlanned && before.outcome === "skipped") return "skipped";
+    // The turn decides.
+    if (isPlanned && known === undefined && outcome === "pending" && !session.postponed)
+      return undefined;
   }
   if (outcome !== "pending") return undefined;
   if (session.postponed && kind !== "release" && kind !== "restore") return "postponed";
@@ -186,22 +192,22 @@ function isSkipped({ alternative }: Operation, before: Outcome): boolean {
   return before === "failed" || before === "skipped" || before === "held" || before === "too large";
 }
 
-/** Whether the operation can be put together with others. */
+/** Whether the operation can be put together with others. @param batch has the one before it last, where that can, too */
 function isPlain(
   making: Making,
   operation: Operation,
   before: Operation | undefined,
   next: Operation | undefined,
-  { steps, outcomes }: Plan,
+  { last }: Batch,
+  { outcomes }: Plan,
 ): boolean {
-  const { kind, chained, alternative } = operation;
-  if (kind === "put") return isPlainPut(making, operation);
-  if (kind !== "take" || alternative || operation.room !== undefined) return false;
+  const { kind, chained, alternative, room } = operation;
   // What follows depends on its outcome.
-  if (next?.chained === true && next.alternative) return false;
-  if (!chained || before === undefined || outcomes.has(before)) return true;
-  const isFirst = steps.length === 0 || before.outcome !== "pending";
-  return isFirst || before.kind === "take" || before.kind === "put";
+  if (alternative || room !== undefined || (next?.chained === true && next.alternative))
+    return false;
+  const isFree = !chained || before === undefined || before === last || outcomes.has(before);
+  if (!isFree && before.outcome === "pending") return false;
+  return kind === "take" || (kind === "put" && isPlainPut(making, operation));
 }
 
 function isPlainPut({ shared, careful }: Making, operation: Operation): boolean {
@@ -217,6 +223,7 @@ function isPlainPut({ shared, careful }: Making, operation: Operation): boolean 
 
 function addToBatch(making: Making, plan: Plan, batch: Batch, operation: Operation): void {
   const { kind, session } = operation;
+  batch.last = operation;
   const queue = making.ids.get(operation.queue) as number;
   const taken = batch.takers.get(session);
   const keepsOrder = taken === undefined || (kind === "take" && taken === queue);
@@ -290,7 +297,7 @@ function addSingle(
 ): void {
   const { shared, ids } = making;
   const { kind, queue, source, target, chained, alternative, body, start, end } = operation;
-  const id = ids.get(queue) ?? null;
+  const id = QUEUELESS.has(kind) ? null : (ids.get(queue) ?? null);
   const sourceId = source === "" ? null : (ids.get(source) ?? null);
   const single = singleOf(shared, operation, id, sourceId);
   if (kind === "survey" || kind === "list") Object.assign(single, listing(operation));

@@ -226,7 +226,36 @@ async function totalsOf(backend: Backend): Promise<Totals> {
   return all;
 }
 
-test.each(Array.from({ length: 8 }, (_, seed) => seed + 1))("seed %i", async (seed) => {
+/** Operations of one request, which depend on those before them. */
+const OF_GETS: ReadonlySet<OperationKind> = new Set([
+  ...BRINGING,
+  ...(["check", "close", "abort", "bury", "pass"] as const),
+]);
+
+/** Has operations in a group depend on each other, as those of one get do. */
+function chain(random: Random, group: readonly (readonly Operation[])[]): void {
+  for (const [i, pair] of group.entries()) {
+    const kind = pair[0]?.kind as OperationKind;
+    const before = group[i - 1]?.[0]?.kind;
+    const chained =
+      before !== undefined && OF_GETS.has(before) && OF_GETS.has(kind) && random(100) < 70;
+    const alternative = chained && BRINGING.has(kind) && BRINGING.has(before) && random(100) < 50;
+    for (const one of pair) Object.assign(one, { chained, alternative });
+  }
+}
+
+/** Executes a group of one session, and goes on until all of it is done. */
+async function executeAll(backend: Backend, group: readonly Operation[]): Promise<string[]> {
+  const session = { taken: 0, postponed: false };
+  for (const one of group) Object.assign(one, { session, outcome: "pending" });
+  for (let done = 0; done < group.length;) {
+    done += await backend.execute(group, done, group.length);
+    Object.assign(session, { taken: 0 });
+  }
+  return group.map((one) => (one.outcome === "more" ? "done" : tellOf(one)));
+}
+
+test.each(Array.from({ length: 8 }, (_, seed) => seed + 1))("one by one, seed %i", async (seed) => {
   const { local, shared } = await newPair();
   const random = randomFrom(seed);
   const consumers = Array.from(
@@ -235,26 +264,71 @@ test.each(Array.from({ length: 8 }, (_, seed) => seed + 1))("seed %i", async (se
   );
   const told = [1, 2];
   const history: string[] = [];
-  for (let n = 0; n < 200; n++) {
-    const { kind, queue, consumer, fields } = randomSaid(random, told);
-    const pair = consumers[consumer] as (typeof consumers)[number];
-    const [mine, its] = pair.map((each) =>
-      operation(kind, queue, { ...fields, consumer: each }),
-    ) as [Operation, Operation];
-    if (kind === "restore") Object.assign(mine, { queueId: -1 });
-    if (kind === "restore") Object.assign(its, { queueId: -1 });
+  for (let n = 0; n < 150; n++) {
+    const [mine, its] = pairOf(randomSaid(random, told), consumers);
     const expected = await execute(local, mine);
-    const { body: _body, ...shown } = fields ?? {};
-    history.push(`${kind} ${queue} of ${consumer} ${JSON.stringify(shown)}: ${expected}`);
-    expect(await execute(shared.backend, its), history.slice(-40).join("\n")).toEqual(expected);
+    history.push(lineOf(mine, expected));
+    const about = history.slice(-40).join("\n");
+    expect(await execute(shared.backend, its), about).toEqual(expected);
     if (mine.outcome === "done" && mine.number > 0) told.push(mine.number);
-    expect(await shownOf(shared.backend, queue), history.slice(-40).join("\n")).toEqual(
-      await shownOf(local, queue),
-    );
-    if (n % 4 > 0) continue;
-    expect(await totalsOf(shared.backend), history.slice(-40).join("\n")).toEqual(
-      await totalsOf(local),
-    );
+    const { queue } = mine;
+    expect(await shownOf(shared.backend, queue), about).toEqual(await shownOf(local, queue));
+    if (n % 4 === 0) expect(await totalsOf(shared.backend), about).toEqual(await totalsOf(local));
   }
   await shared.backend.close();
 });
+
+test.each(Array.from({ length: 8 }, (_, seed) => seed + 101))(
+  "in groups, seed %i",
+  async (seed) => {
+    const { local, shared } = await newPair();
+    const random = randomFrom(seed);
+    const consumers = Array.from(
+      { length: 3 },
+      () => [newConsumer(), shared.backend.newConsumer()] as const,
+    );
+    const told = [1, 2];
+    const history: string[] = [];
+    for (let n = 0; n < 60; n++) {
+      const group = Array.from({ length: 1 + random(10) }, () =>
+        pairOf(randomSaid(random, told), consumers),
+      );
+      chain(random, group);
+      const mine = group.map(([one]) => one);
+      const expected = await executeAll(local, mine);
+      history.push("--", ...mine.map((one, i) => lineOf(one, expected[i] as string)));
+      const about = history.slice(-60).join("\n");
+      expect(
+        await executeAll(
+          shared.backend,
+          group.map(([, one]) => one),
+        ),
+        about,
+      ).toEqual(expected);
+      for (const one of mine) if (one.outcome === "done" && one.number > 0) told.push(one.number);
+      expect(await totalsOf(shared.backend), about).toEqual(await totalsOf(local));
+    }
+    await shared.backend.close();
+  },
+);
+
+type Consumers = readonly (readonly [Operation["consumer"], Operation["consumer"]])[];
+
+/** The same operation for both backends. */
+function pairOf(
+  { kind, queue, consumer, fields }: Said,
+  consumers: Consumers,
+): [Operation, Operation] {
+  const [a, b] = (consumers[consumer] ?? []).map((each) => {
+    const one = operation(kind, queue, { ...fields, consumer: each });
+    return kind === "restore" ? Object.assign(one, { queueId: -1 }) : one;
+  });
+  return [a as Operation, b as Operation];
+}
+
+function lineOf(
+  { kind, queue, chained, alternative, number, target, source, delay, lease, scope }: Operation,
+  outcome: string,
+): string {
+  return `${kind} ${queue} ${JSON.stringify({ chained, alternative, number, target, source, delay, lease, scope })}: ${outcome}`;
+}
