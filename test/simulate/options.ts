@@ -1,6 +1,8 @@
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 
 import type { Config } from "./plan.ts";
+import { MAX_SEED } from "./runs.ts";
 
 export interface Options {
   help: boolean;
@@ -10,23 +12,26 @@ export interface Options {
   seeds: number;
   /** No seed is begun after so many seconds. */
   seconds: number;
+  /** Processes that run seeds at a time. */
+  jobs: number;
   /** Undefined: the seed says it. */
   store: Config["store"] | undefined;
 }
 
-const MAX_SEED = 2 ** 32;
+const MAX_JOBS = 1000;
 const DEFAULT_SECONDS = 60;
 
 export const HELP = `usage: bun run simulate [flags]
 
   --seed <n>      the first seed, and the only one without --seeds and --seconds (a new one each time; it is printed)
-  --seeds <n>     how many seeds, one after the other
+  --seeds <n>     how many seeds, from the first one on
   --seconds <n>   begins no seed after so many seconds (${DEFAULT_SECONDS}, when nothing else is said)
+  --jobs <n>      processes that share the seeds (as many as the machine has processors)
   --store <name>  memory or sqlite (what the seed says: SQLite for one in ten)
   --help          print this
 
 The same seed gives the same run, byte for byte, on any machine: the digest that is printed is of all bytes that clients
-were sent. A run that fails is shortened, and printed as a test.
+were sent. A run that fails is shortened, and printed as a test; it is the last.
 `;
 
 /** Reads the command line. Throws an Error whose message tells the user what is wrong. */
@@ -37,10 +42,11 @@ export function readOptions(args: string[]): Options {
     seed: text,
     seeds: text,
     seconds: text,
+    jobs: text,
     store: text,
   } as const;
   const { values } = parseArgs({ args, options });
-  const { help = false, seed, seeds, seconds, store } = values;
+  const { help = false, seed, seeds, seconds, jobs, store } = values;
   if (store !== undefined && store !== "memory" && store !== "sqlite") {
     throw new Error(`--store wants memory or sqlite, not "${store}"`);
   }
@@ -56,6 +62,7 @@ export function readOptions(args: string[]): Options {
     seconds: isTimed
       ? numberIn("--seconds", seconds ?? `${DEFAULT_SECONDS}`, 1, 1_000_000)
       : Infinity,
+    jobs: numberIn("--jobs", jobs ?? `${availableParallelism()}`, 1, MAX_JOBS),
     store,
   };
 }

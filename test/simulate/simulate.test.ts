@@ -4,10 +4,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { openLog } from "../../src/util/log.ts";
 import type { Ask } from "./ask.ts";
 import { newPlan } from "./generate.ts";
+import { runInJobs } from "./jobs.ts";
 import { readOptions } from "./options.ts";
 import type { Config, Plan, Step } from "./plan.ts";
 import { replay } from "./replay.ts";
-import { FAILED } from "./seeds.ts";
+import { runAll } from "./runs.ts";
+import { FAILED, type Known } from "./seeds.ts";
 import { shrink } from "./shrink.ts";
 
 setDefaultTimeout(60_000);
@@ -37,6 +39,37 @@ test("another seed is another run", async () => {
 
 test.each(FAILED)("seed $seed of edition $edition", async ({ seed, edition }) => {
   expect((await replay(newPlan(seed, undefined, edition))).failure).toBeUndefined();
+});
+
+test("seeds that processes share are run once each, as by one process", async () => {
+  const range = {
+    first: 60,
+    seeds: 7,
+    step: 1,
+    seconds: Infinity,
+    store: undefined,
+    known: [
+      { seed: 5, edition: 1 },
+      { seed: 20, edition: 1 },
+    ] satisfies Known[],
+  };
+  const [alone, shared] = [await runAll(range), await runInJobs(range, 3)];
+  expect(alone.failure).toBeUndefined();
+  expect(alone.tallies).toMatchObject({ memory: { seeds: 7 }, sqlite: { seeds: 2 } });
+  for (const { tallies } of [alone, shared]) {
+    tallies.memory.cpuMs = 0;
+    tallies.sqlite.cpuMs = 0;
+  }
+  expect(shared).toEqual(alone);
+});
+
+test("what goes wrong in one of the processes is told, and ends the others", async () => {
+  const known: Known[] = [
+    { seed: 1, edition: 1 },
+    { seed: 5n as never, edition: 1 },
+  ];
+  const range = { first: 1, seeds: Infinity, step: 1, seconds: Infinity, store: undefined, known };
+  expect((await runInJobs(range, 2)).failure).toContain("TypeError");
 });
 
 /** A plan that always fails: the client of its last steps asks for what nobody knows the answer to. */
@@ -109,6 +142,7 @@ describe("the command line", () => {
   test("one seed, many of them, or as many as there is time for", () => {
     expect(readOptions(["--seed", "5"])).toMatchObject({ seed: 5, seeds: 1, seconds: Infinity });
     expect(readOptions(["--seeds", "9"])).toMatchObject({ seeds: 9, seconds: Infinity });
+    expect(readOptions(["--seeds", "9", "--jobs", "3"])).toMatchObject({ seeds: 9, jobs: 3 });
     expect(readOptions(["--seconds", "2"])).toMatchObject({ seeds: Infinity, seconds: 2 });
     expect(readOptions([])).toMatchObject({ seeds: Infinity, seconds: 60, store: undefined });
   });
@@ -116,6 +150,7 @@ describe("the command line", () => {
   test.each([
     [["--seed", "x"], "--seed wants a whole number from 0 to 4294967295"],
     [["--seeds", "0"], "--seeds wants"],
+    [["--jobs", "0"], "--jobs wants"],
     [["--store", "disk"], '--store wants memory or sqlite, not "disk"'],
     [["--nothing"], "--nothing"],
   ])("%p is refused", (args, why) => {
