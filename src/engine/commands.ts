@@ -60,7 +60,7 @@ export const commands: Record<RequestKind, Command> = {
   "return all": { add: addReturnAll, reply: replyFlushAll },
   flush: { add: addFlush, reply: replyFlush },
   pause: { add: addPause, reply: finishing(replyPause) },
-  resume: { add: addResume, reply: finishing(replyPause) },
+  resume: { add: adding("resume", LOOK, true), reply: finishing(replyPause) },
   flush_all: { add: addFlushAll, reply: replyFlushAll },
   stats: { add: addStats, reply: replyStats },
   "stats queue": { add: adding("details", LOOK, false), reply: finishing(replyDetails) },
@@ -250,12 +250,6 @@ function addPause(engine: Engine, session: Session, request: Request): void {
   const entry = addEntry(engine, "pause", session, request, LOOK);
   entry.queue = request.name;
   entry.until = pauseEnd(engine, request.seconds);
-  engine.gathering.changes++;
-}
-
-function addResume(engine: Engine, session: Session, request: Request): void {
-  addEntry(engine, "resume", session, request, LOOK).queue = request.name;
-  engine.gathering.resumed.add(request.name);
   engine.gathering.changes++;
 }
 

@@ -229,8 +229,6 @@ export interface Group {
   changes: number;
   /** Queues of its gets that wait when there is no message: messages may come behind them in the group. */
   sought: Set<string>;
-  /** Queues that are resumed in it: what it offered before that may have brought nothing to sessions that wait. */
-  resumed: Set<string>;
   /** Received bytes that its bodies lie in, which are released when it is done. */
   spent: Buffer[];
 }

@@ -183,7 +183,6 @@ function addBefore(
   if (before === undefined) return;
   const entry = addOperation(engine, before, session, request, key, index);
   if (before === "pause") entry.until = pauseEnd(engine, key.seconds);
-  if (before === "resume") engine.gathering.resumed.add(key.queue);
   entry.delay = key.delay;
 }
 

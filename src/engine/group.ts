@@ -7,16 +7,7 @@ import type { Engine, Entry, Group, Session } from "./engine.ts";
 const MAX_KEPT = 4096;
 
 export function newGroup(): Group {
-  return {
-    entries: [],
-    count: 0,
-    done: 0,
-    bytes: 0,
-    changes: 0,
-    sought: new Set(),
-    resumed: new Set(),
-    spent: [],
-  };
+  return { entries: [], count: 0, done: 0, bytes: 0, changes: 0, sought: new Set(), spent: [] };
 }
 
 /** Adds an operation for a request of the session. The caller fills in what the kind needs. */
@@ -41,6 +32,7 @@ export function addEntry(
   entry.last = true;
   entry.chained = false;
   entry.alternative = false;
+  entry.offered = false;
   entry.outcome = "pending";
   session.load += weight;
   session.pending++;
@@ -55,6 +47,7 @@ function newEntry(session: Session, request: Request): Entry {
     provisional: false,
     chained: false,
     alternative: false,
+    offered: false,
     alone: false,
     last: true,
     weight: 0,
@@ -113,7 +106,6 @@ export function clearGroup(group: Group): void {
   group.bytes = 0;
   group.changes = 0;
   if (group.sought.size > 0) group.sought.clear();
-  if (group.resumed.size > 0) group.resumed.clear();
   for (const buffer of group.spent) release(buffer);
   group.spent.length = 0;
 }

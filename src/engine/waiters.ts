@@ -67,9 +67,7 @@ export function endWait(engine: Engine, session: Session): void {
 /** So many messages of the queue have come: each is offered to one session, behind the operation that brought it. */
 export function offer(engine: Engine, queue: string, messages: number): void {
   const line = engine.waiters.get(queue);
-  // Behind a resume the sessions in front may have had an offer already, that came to nothing: the queues tell of their
-  // messages once the group is committed, and then they are first again.
-  if (line === undefined || engine.gathering.resumed.has(queue)) return;
+  if (line === undefined) return;
   for (let left = messages; left > 0;) {
     const session = nextUnoffered(line);
     if (session === undefined) return;
@@ -85,7 +83,9 @@ function offerTo(engine: Engine, session: Session, queue: string): Target["actio
   }
   const { action, keyIndex } = target;
   const entry = addEntry(engine, action, session, current, 0);
+  entry.offered = true;
   entry.queue = queue;
+  entry.scope = keyOf(current, keyIndex).scope;
   if (action === "lease") entry.lease = leaseOf(current, keyOf(current, keyIndex));
   if (action === "move") entry.target = keyOf(current, keyIndex).target;
   entry.consumer = session.consumer;

@@ -77,6 +77,49 @@ describe("messages that come", () => {
     expect(countOf("q")).toBe(0);
   });
 
+  test("behind a set that is not stored serve the session that has waited longest", () => {
+    send(producer, "set q/id=x 0 0 1", "1", "get q");
+    settle(rig);
+    // A repeat, and an abort of nothing, bring no message.
+    for (const lines of [["set q/id=x 0 0 1", "1"], ["get q/abort"]]) {
+      const [a, b] = [waiting(), waiting()];
+      send(producer, ...lines);
+      put(producer, "q", "2");
+      settle(rig);
+      expect(got(a, b)).toEqual([["2"], []]);
+      put(producer, "q", "3");
+      settle(rig);
+      expect(got(a, b)).toEqual([[], ["3"]]);
+    }
+  });
+
+  test("serve a session as it asked, whatever others asked for before", () => {
+    send(producer, "set q/delay=100000 0 0 1", "1", "get q/lease=100000");
+    put(producer, "q", "2");
+    settle(rig);
+    for (let n = 0; n < 4; n++) {
+      send(
+        producer,
+        ...Array<string>(10).fill("get x/open/early"),
+        ...Array<string>(10).fill("get x/peek/leased"),
+      );
+      settle(rig);
+    }
+    producer.received();
+    send(producer, "get q");
+    settle(rig);
+    expect(got(producer)).toEqual([["2"]]);
+    for (const options of ["open/t=1000", "peek/t=1000"]) {
+      const a = waiting(options);
+      put(producer, "q", options);
+      settle(rig);
+      expect(got(a)).toEqual([[options]]);
+      disconnect(a);
+      send(producer, "get q");
+      settle(rig);
+    }
+  });
+
   test("of another queue serve no session", () => {
     const a = waiting();
     put(producer, "r", "1");

@@ -35,6 +35,7 @@ export function judge(
   for (const talk of judge.talks.values()) if (talk.taken.length > 0) talk.taken = [];
   const leased = new Set<string>();
   judge.lost = 0;
+  if (from === 0) judge.passedOver.clear();
   judge.operations += executed;
   const { own } = faults;
   faults.own = undefined;
@@ -197,6 +198,7 @@ function execute(
   const { kind } = entry;
   if (model.doubt !== undefined) return refuse(judge, talk, entry);
   const { outcome, error } = own ?? entry;
+  if (entry.offered && outcome === "absent" && isPassedOver(judge, entry)) return { outcome };
   if (TAKING.has(kind) && outcome === "done") {
     bring(model, entry.queue, entry.number);
     learn(model, entry.queue, entry.number % NUMBERS);
@@ -221,6 +223,13 @@ function execute(
   compare(judge, talk, entry, outcome, told);
   apply(model, entry, talk.id, outcome, asked?.body);
   return { ...told, outcome };
+}
+
+/** Whether an earlier offer had found no message in the queue. */
+function isPassedOver({ passedOver }: Judge, { queue }: Entry): boolean {
+  const isBehind = passedOver.has(queue);
+  passedOver.add(queue);
+  return isBehind;
 }
 
 /** What is stored is what the client sent. */

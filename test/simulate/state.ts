@@ -42,6 +42,8 @@ export interface Judge {
   isLoose: boolean;
   /** The bound of what is held of requests, in bytes; 0 is none. */
   maxInput: number;
+  /** Queues in which an offer of the group has found no message: later ones find none either. */
+  passedOver: Set<string>;
   /** Messages that were lost in the group. */
   lost: number;
   requests: number;

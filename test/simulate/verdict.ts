@@ -64,9 +64,10 @@ function answerGet(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: T
   const isTaking = TAKING.has(kind);
   const isLast = asked.next + 1 >= steps.length;
   // What else the message could have come from has no part in the answer.
-  const isOther = isTaking && isEither(ask) && outcome === "absent" && !isLast;
+  const isFirst = talk.wait === undefined;
+  const isOther = isTaking && isFirst && isEither(ask) && outcome === "absent" && !isLast;
   const counts = (isTaking || action === "none") && outcome !== "held" && outcome !== "too large";
-  if (counts && !isOther && kind !== "move all" && talk.wait === undefined) {
+  if (counts && !isOther && kind !== "move all" && isFirst) {
     countOne(judge.counters, "get_cmds");
   }
   switch (outcome) {
@@ -92,10 +93,8 @@ function answerGet(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: T
       if (kind === "none") checkEnd(judge, talk, entry);
       if (isTaking && outcome === "done") deliver(judge, talk, asked, entry, told);
   }
-  const isServed = isTaking && outcome === "done" && isEither(ask);
-  const isOver = kind === "none" && talk.wait !== undefined;
-  // Of several queues the ones behind are skipped, but for an offer, which stands alone.
-  if (!isOver && !(isServed && talk.wait !== undefined) && ++asked.next < steps.length) return;
+  // While a client waits an offer stands alone.
+  if (isFirst && ++asked.next < steps.length) return;
   endGet(judge, talk, asked, entry);
 }
 

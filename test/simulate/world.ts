@@ -80,6 +80,7 @@ export function newWorld(plan: Plan): World {
     epoch: 0,
     isLoose: config.late !== "no" || config.maxOutput > 0 || config.maxInput > 0,
     maxInput: config.maxInput,
+    passedOver: new Set(),
     lost: 0,
     requests: 0,
     operations: 0,

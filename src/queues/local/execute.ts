@@ -46,6 +46,7 @@ function executeWithinBudget(
   changes.bytes = 0;
   changes.costly = 0;
   changes.crowdedOut = 0;
+  if (from === 0 && changes.passedOver.size > 0) changes.passedOver.clear();
   const known = isKnown(local);
   const deadline = clock.monotonic() + BUDGET_MS;
   let at = from;

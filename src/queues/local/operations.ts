@@ -52,11 +52,10 @@ export function executeKind(local: Local, operation: Operation): void {
     case "take":
     case "lease":
     case "move":
-      return take(local, operation);
+      return operation.offered ? takeOffered(local, operation) : take(local, operation);
     case "open":
-      return operation.scope === "early" ? openEarly(local, operation) : take(local, operation);
     case "peek":
-      return operation.scope === "leased" ? peekLeased(local, operation) : take(local, operation);
+      return operation.offered ? takeOffered(local, operation) : bring(local, operation);
     case "move all":
       return moveAll(local, operation);
     case "pass":
@@ -183,6 +182,24 @@ function isRoomMade(local: Local, queue: Queue, operation: Operation): boolean {
   if (room === "partly") postpone(operation);
   else if (room === "none") operation.outcome = "full";
   return room === "made";
+}
+
+/** In the order of the offers: none is served before one that came to nothing. */
+function takeOffered(local: Local, operation: Operation): void {
+  const { passedOver } = local.changes;
+  if (passedOver.has(operation.queue)) {
+    operation.outcome = "absent";
+    return;
+  }
+  bring(local, operation);
+  if (operation.outcome === "absent") passedOver.add(operation.queue);
+}
+
+function bring(local: Local, operation: Operation): void {
+  const { kind, scope } = operation;
+  if (kind === "open" && scope === "early") return openEarly(local, operation);
+  if (kind === "peek" && scope === "leased") return peekLeased(local, operation);
+  take(local, operation);
 }
 
 function take(local: Local, operation: Operation): void {

@@ -121,6 +121,8 @@ export interface Changes {
   costly: number;
   /** Messages that went at a limit, beside one for each set. */
   crowdedOut: number;
+  /** Queues in which an offer of the group found no message; also of parts of it that were committed before. */
+  passedOver: Set<string>;
 }
 
 /** Something that the group counted, so that it can be taken back. */
@@ -235,6 +237,7 @@ function newChanges(): Changes {
     bytes: 0,
     costly: 0,
     crowdedOut: 0,
+    passedOver: new Set(),
   };
 }
 
