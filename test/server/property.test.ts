@@ -5,6 +5,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { suite } from "./harness.ts";
+import { runDeliveries } from "./property/deliveries.ts";
 import { runTrial } from "./property/trial.ts";
 
 suite();
@@ -32,3 +33,11 @@ describe.each([
     rounds * 5000,
   );
 });
+
+test.each(seeds)(
+  `leases, retries, dead letters, delays, ids and hand-over, in all dialects, ${seedName}=%d`,
+  async (seed) => {
+    expect(await runDeliveries(seed, rounds * 20)).toBeGreaterThan(rounds * 10);
+  },
+  rounds * 5000,
+);
