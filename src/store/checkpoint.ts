@@ -1,5 +1,13 @@
 import { SQLiteError } from "bun:sqlite";
 
+import {
+  type CheckpointThread,
+  endThread,
+  newCheckpointThread,
+  startWork,
+  stateOf,
+  yieldTo,
+} from "./checkpoint_thread.ts";
 import type { Home } from "./directory.ts";
 import type { LogState, Statements } from "./statements.ts";
 import { type Checkpoint, StoreError } from "./store.ts";
@@ -9,13 +17,16 @@ import { lacksFrames } from "./wal.ts";
 export interface LogKeeper {
   statements: Statements;
   home: Home;
-  /** A log of so many pages is brought into the database, and one of so many by a thread of its own. */
+  thread: CheckpointThread;
+  /** A log of so many pages is brought into the database, and one of so many on the loop. */
   longLog: number;
-  hugeLog: number;
+  shortLog: number;
+  /** Bytes. */
+  pageSize: number;
   /** Length of the log when that was last tried, in pages. */
   tried: number;
-  /** What the thread does (see {@link PHASES}), when one was started. */
-  phase: Int32Array | undefined;
+  /** Its length at the last look, in pages. */
+  seen: number;
   /** A checkpoint's sync failed: see {@link checkpoint}. */
   mustRewrite: boolean;
   /** The inode of the log. */
@@ -24,26 +35,19 @@ export interface LogKeeper {
   isEmptied: boolean;
 }
 
-/** What a thread of a checkpoint is started with. */
-export interface CheckpointerInput {
-  /** One thread does the checkpoint; the other has the disk begin early with the pages that it has written. */
-  role: "checkpoint" | "writer";
-  /** The database file, and a descriptor of it that stays open. */
-  file: string;
-  descriptor: number;
-  /** Pages of log that may be left when it ends. */
-  enough: number;
-  /** One number, a {@link Phase}: both threads see it. */
-  phase: SharedArrayBuffer;
-}
-
-/** `stopping`: it ends after its current step. `failed`: it ended because a sync failed. */
-export const PHASES = { starting: 0, running: 1, stopping: 2, ended: 3, failed: 4 } as const;
-
-/** A log of so many bytes is brought into the database: a long log makes reading slower, and its file grows. */
-const LONG_LOG = 4 * 1024 * 1024;
-/** To bring in so many bytes of log takes so long that other clients would notice. */
-const HUGE_LOG = 16 * 1024 * 1024;
+/** A log of so many bytes is brought into the database: its file grows, and a kill makes the next start read it. */
+const LONG_LOG = 8 * 1024 * 1024;
+/** So many bytes of log are brought in on the loop: other clients hardly notice. The thread leaves less, if it can. */
+const SHORT_LOG = 4 * 1024 * 1024;
+const LITTLE_LOG = 1024 * 1024;
+/**
+ * A log that is so many times {@link LONG_LOG} would become longer and longer if commits were faster than the thread. So
+ * they wait a millisecond for so many bytes that they write, and longer the longer the log is, up to so many times.
+ */
+const FAR_BEHIND = 8;
+const BYTES_PER_MS = 32 * 1024;
+const MAX_SLOWDOWN = 4;
+const MAX_WAIT_MS = 20;
 
 /** @param pageSize bytes */
 export function newLogKeeper(
@@ -52,13 +56,17 @@ export function newLogKeeper(
   pageSize: number,
   inode: number | undefined,
 ): LogKeeper {
+  const longLog = Math.ceil(LONG_LOG / pageSize);
+  const shortLog = Math.ceil(SHORT_LOG / pageSize);
   return {
     statements,
     home,
-    longLog: Math.ceil(LONG_LOG / pageSize),
-    hugeLog: Math.ceil(HUGE_LOG / pageSize),
+    thread: newCheckpointThread(home, Math.ceil(LITTLE_LOG / pageSize), shortLog),
+    longLog,
+    shortLog,
+    pageSize,
     tried: 0,
-    phase: undefined,
+    seen: 0,
     mustRewrite: false,
     inode,
     isEmptied: false,
@@ -84,24 +92,38 @@ function isCut(keeper: LogKeeper): boolean {
 
 /** See {@link Store.autoCheckpoint}. */
 export function autoCheckpoint(keeper: LogKeeper): void {
-  if (isThreadRunning(keeper)) return;
+  const state = lookAtThread(keeper);
+  if (state === "waiting" || state === "just failed") return;
   const { log, checkpointed } = logState(keeper);
+  if (state === "running") return giveWay(keeper, log);
   // A long read of another process, such as a backup, keeps pages in the log: then it is not tried at each commit.
   if (log < keeper.tried) keeper.tried = 0;
-  if (log - Math.max(checkpointed, keeper.tried) < keeper.longLog) return;
+  const pages = log - Math.max(checkpointed, keeper.tried);
+  if (state !== "just ended" && pages < keeper.longLog) return;
   keeper.tried = log;
-  bringIn(keeper, log - checkpointed);
+  bringIn(keeper, pages);
+}
+
+/** Waits a little where the log is so long that the thread must become faster than the commits. */
+function giveWay(keeper: LogKeeper, log: number): void {
+  const { longLog, pageSize, thread, seen } = keeper;
+  keeper.seen = log;
+  const behind = log / (FAR_BEHIND * longLog);
+  if (behind < 1 || log < seen) return;
+  const milliseconds = ((log - seen) * pageSize * Math.min(behind, MAX_SLOWDOWN)) / BYTES_PER_MS;
+  yieldTo(thread, Math.min(milliseconds, MAX_WAIT_MS));
 }
 
 /** See {@link Store.checkpoint}. */
 export function checkpoint(keeper: LogKeeper, how: Checkpoint): void {
   if (how === "passive") {
-    if (isThreadRunning(keeper)) return;
+    const state = lookAtThread(keeper);
+    if (state === "running" || state === "waiting") return;
     const { log, checkpointed } = logState(keeper);
     bringIn(keeper, log - checkpointed);
     return;
   }
-  endThread(keeper);
+  endWork(keeper);
   const busy = runCheckpoint(keeper, how)?.busy ?? 0;
   if (busy !== 0) {
     throw new StoreError("another process uses the database, the log could not be brought in");
@@ -119,23 +141,15 @@ export function logFrames(keeper: LogKeeper): number {
   return Math.max(0, logState(keeper).log);
 }
 
-/** Waits until the thread, if there is one, has closed its connection. It is in the middle of a checkpoint at most. */
-export function endThread(keeper: LogKeeper): void {
-  const { phase } = keeper;
-  if (phase === undefined) return;
-  const { starting, running, stopping, ended } = PHASES;
-  keeper.phase = undefined;
-  if (Atomics.compareExchange(phase, 0, starting, ended) === starting) return;
-  Atomics.compareExchange(phase, 0, running, stopping);
-  Atomics.notify(phase, 0);
-  Atomics.wait(phase, 0, stopping);
-  if (Atomics.load(phase, 0) === PHASES.failed) keeper.mustRewrite = true;
+/** Ends the thread, if there is one, and what it does. */
+export function endWork(keeper: LogKeeper): void {
+  if (endThread(keeper.thread)) keeper.mustRewrite = true;
 }
 
 function bringIn(keeper: LogKeeper, pages: number): void {
   failIfEmptied(keeper);
-  if (pages >= keeper.hugeLog) startThread(keeper);
-  else runCheckpoint(keeper, "passive");
+  if (pages < keeper.shortLog || keeper.thread.isImpossible) runCheckpoint(keeper, "passive");
+  else startWork(keeper.thread);
 }
 
 /**
@@ -154,37 +168,11 @@ function runCheckpoint(keeper: LogKeeper, how: Checkpoint): LogState | null {
   }
 }
 
-function startThread(keeper: LogKeeper): void {
-  const { home, longLog } = keeper;
-  const phase = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
-  const input = { file: home.file, descriptor: home.fileLock, enough: longLog, phase };
-  const shared = new Int32Array(phase);
-  keeper.phase = shared;
-  for (const role of ["checkpoint", "writer"] as const) {
-    // The Worker of node:worker_threads would take 7 MB from the start, even when it is never used.
-    const worker = new Worker(new URL("./checkpointer.ts", import.meta.url));
-    worker.unref();
-    worker.addEventListener("error", () => {
-      if (role === "checkpoint") disableThread(keeper, shared);
-    });
-    worker.postMessage({ ...input, role });
-  }
-}
-
-/** Where no thread can be started, checkpoints are done here: an endless log would be worse than a wait. */
-function disableThread(keeper: LogKeeper, phase: Int32Array): void {
-  const { starting, ended } = PHASES;
-  if (Atomics.compareExchange(phase, 0, starting, ended) === starting) keeper.hugeLog = Infinity;
-}
-
-function isThreadRunning(keeper: LogKeeper): boolean {
-  if (keeper.phase === undefined) return false;
-  const phase = Atomics.load(keeper.phase, 0);
-  if (phase !== PHASES.ended && phase !== PHASES.failed) return true;
-  if (phase === PHASES.failed) keeper.mustRewrite = true;
-  keeper.phase = undefined;
-  keeper.tried = 0;
-  return false;
+function lookAtThread(keeper: LogKeeper) {
+  const state = stateOf(keeper.thread);
+  if (state === "just ended" || state === "just failed") keeper.tried = 0;
+  if (state === "just failed") keeper.mustRewrite = true;
+  return state;
 }
 
 function logState({ statements }: LogKeeper): LogState {

@@ -77,7 +77,7 @@ export function openingOf(database: Database, home: Home, options: StoreOptions)
     const alone = isAlone(database);
     if (alone) {
       // The thread of a checkpoint would be another connection.
-      log.hugeLog = Infinity;
+      log.thread.isImpossible = true;
       warn?.(`${home.file} is open for this process alone: the disk is full`);
     }
     return {

@@ -8,7 +8,7 @@ import {
   autoCheckpoint,
   checkpoint,
   checkpointed,
-  endThread,
+  endWork,
   failIfEmptied,
   logFrames,
   type LogKeeper,
@@ -246,7 +246,7 @@ function recover(sqlite: Sqlite): void {
 function reopen(sqlite: Sqlite): void {
   const { home, options } = sqlite;
   failIfMoved(sqlite);
-  endThread(sqlite.open.log);
+  endWork(sqlite.open.log);
   const wasInDoubt = sqlite.mustRecover;
   // Without an open database nothing can be committed either.
   sqlite.mustRecover = true;
@@ -336,7 +336,7 @@ function removeGone(sqlite: Sqlite): boolean {
 }
 
 function close({ open, home, isClosed }: Sqlite): void {
-  endThread(open.log);
+  endWork(open.log);
   if (!isClosed && !hasLostLog(open.log)) {
     try {
       open.statements.checkpoints.truncate.get();

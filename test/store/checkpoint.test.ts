@@ -1,4 +1,4 @@
-/** A log that grew long behind a reader is brought in beside the commits, not between two of them. */
+/** A long log is brought in beside the commits, not between two of them. */
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -105,13 +105,61 @@ describe("after a reader held 150 MB of log back", () => {
 
 test("while a reader goes on reading, one thread is enough", async () => {
   const { all, reader } = await grown(40 * MEGABYTE);
-  const threads = () => Number(/Threads:\s+(\d+)/.exec(statusOf(process.pid))?.[1]);
   const before = threads();
   for (let n = 0; n < 400; n++) await step(all, 2);
   expect(threads()).toBeLessThanOrEqual(before + 4);
   reader.close();
   await untilShort(all);
 });
+
+describe("a flood of large messages", () => {
+  test("has a log that stays short, although commits don't wait for the thread", async () => {
+    const directory = newHome();
+    const store = open(directory, { sync: false });
+    const all: Opened = { directory, store, queue: make(store, "q"), next: 1 };
+    let longest = 0;
+    for (let n = 0; n < 400; n++) {
+      all.next = put(
+        all.store,
+        all.queue,
+        all.next,
+        ...Array.from({ length: 20 }, () => [sent(BODY)]),
+      );
+      store.autoCheckpoint();
+      // The thread begins with a message that it gets from a turn of the loop.
+      if (n % 10 === 0) await Bun.sleep(0);
+      longest = Math.max(longest, statSync(logIn(directory)).size);
+    }
+    // Of 480 MB.
+    expect(longest).toBeLessThan(240 * MEGABYTE);
+    await untilShort(all);
+    store.close();
+    const later = open(directory);
+    expect(later.measure(all.queue, 1, all.next).bytes).toBe((all.next - 1) * BODY.length);
+    later.close();
+  });
+
+  test("uses the same threads again, which are gone when the store is closed", async () => {
+    const before = threads();
+    const directory = newHome();
+    const store = open(directory);
+    const all: Opened = { directory, store, queue: make(store, "q"), next: 1 };
+    for (let n = 0; n < 8; n++) {
+      for (let m = 0; m < 10; m++) await step(all, 20);
+      await untilShort(all);
+      expect(threads()).toBeLessThanOrEqual(before + 4);
+    }
+    store.close();
+    expect(existsSync(logIn(directory))).toBe(false);
+    const end = performance.now() + 30_000;
+    while (threads() > before + 2 && performance.now() < end) await Bun.sleep(10);
+    expect(threads()).toBeLessThanOrEqual(before + 2);
+  });
+});
+
+function threads(): number {
+  return Number(/Threads:\s+(\d+)/.exec(statusOf(process.pid))?.[1]);
+}
 
 function statusOf(pid: number): string {
   return process.platform === "linux"
