@@ -5,7 +5,7 @@
 import { mkdir, rm } from "node:fs/promises";
 
 import { makeArchive } from "./src/app/packaging/archive.ts";
-import { makeDebianPackage } from "./src/app/packaging/debian.ts";
+import { maintainerOf, makeDebianPackage } from "./src/app/packaging/debian.ts";
 import { sbom } from "./src/app/packaging/sbom.ts";
 import { completions } from "./src/config/completions.ts";
 import { manual } from "./src/config/manual.ts";
@@ -105,7 +105,8 @@ async function packAll(executables: readonly string[]): Promise<string[]> {
   for (const name of executables) names.push(await makeArchive(folder, name, seconds));
   for (const [architecture, suffix] of debianArchitectures) {
     const executable = `${folder}/${program}-${version}${suffix}`;
-    const made = { version, architecture, executable, seconds };
+    const maintainer = maintainerOf(process.env);
+    const made = { version, architecture, executable, seconds, maintainer };
     names.push(await makeDebianPackage(folder, made));
   }
   const list = `${program}-${version}.cdx.json`;

@@ -18,7 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { makeDebianPackage } from "../../src/app/packaging/debian.ts";
+import { maintainerOf, makeDebianPackage } from "../../src/app/packaging/debian.ts";
 import { program, version } from "../../src/util/version.ts";
 import { connect } from "../server/client.ts";
 import { insertOld, newOld } from "../store/upgrade.old.ts";
@@ -148,6 +148,7 @@ const before = await makeDebianPackage(folder, {
   architecture: "amd64",
   executable: join(dist, `${program}-${version}-linux-x64`),
   seconds: 1_700_000_000,
+  maintainer: maintainerOf({ DEBFULLNAME: "shop", DEBEMAIL: "shop@users.noreply.github.com" }),
 });
 install(join(folder, before));
 assert.match(inRoot("getent", "passwd", program), /:\/var\/lib\/memcacheq:\/usr\/sbin\/nologin$/);

@@ -21,10 +21,19 @@ export interface DebianPackage {
   executable: string;
   /** The time of its files, since 1970. */
   seconds: number;
+  /** The name and the address of the one that makes it. */
+  maintainer: string;
 }
 
-const MAINTAINER = "the memcacheq authors <memcacheq@packages.invalid>";
 const CONFFILE = `/etc/default/${program}`;
+
+/**
+ * From the variables that Debian's own tools read. Without them the address is one that is plainly none
+ * (https://www.rfc-editor.org/rfc/rfc2606#section-2): where users can write to depends on where the package is published.
+ */
+export function maintainerOf({ DEBFULLNAME: name, DEBEMAIL: address }: typeof process.env): string {
+  return `${name || `${program} authors`} <${address || `${program}@packages.invalid`}>`;
+}
 
 /** Makes a package in the folder, with dpkg-deb. @returns its name */
 export async function makeDebianPackage(folder: string, made: DebianPackage): Promise<string> {
@@ -38,18 +47,18 @@ export async function makeDebianPackage(folder: string, made: DebianPackage): Pr
   return name;
 }
 
-function filesOf({ version, executable, seconds }: DebianPackage): PackedFile[] {
+function filesOf(made: DebianPackage): PackedFile[] {
   const text = (path: string, content: PackedFile["content"]) => ({ path, content, mode: 0o644 });
   const [bash, zsh, fish] = completions();
   const documents = `usr/share/doc/${program}`;
   return [
-    { path: `usr/bin/${program}`, content: { copyOf: executable }, mode: 0o755 },
+    { path: `usr/bin/${program}`, content: { copyOf: made.executable }, mode: 0o755 },
     text(`lib/systemd/system/${program}.service`, unitWithUser()),
     text(CONFFILE.slice(1), settings),
     text(`usr/share/man/man1/${program}.1.gz`, gzip(manual())),
     text(`${documents}/copyright`, copyright()),
     text(`${documents}/changelog.gz`, gzip(changelog)),
-    text(`${documents}/changelog.Debian.gz`, gzip(debianChangelog(version, seconds))),
+    text(`${documents}/changelog.Debian.gz`, gzip(debianChangelog(made))),
     text(`usr/share/lintian/overrides/${program}`, overrides),
     text(`usr/share/bash-completion/completions/${program}`, bash?.text ?? ""),
     text(`usr/share/zsh/vendor-completions/_${program}`, zsh?.text ?? ""),
@@ -63,12 +72,15 @@ function unitWithUser(): string {
 }
 
 /** @param size of all files, in bytes */
-function controlOf({ version, architecture }: DebianPackage, size: number): PackedFile[] {
+function controlOf(
+  { version, architecture, maintainer }: DebianPackage,
+  size: number,
+): PackedFile[] {
   const control = [
     `Package: ${program}`,
     `Version: ${version}`,
     `Architecture: ${architecture}`,
-    `Maintainer: ${MAINTAINER}`,
+    `Maintainer: ${maintainer}`,
     `Installed-Size: ${Math.ceil(size / 1024)}`,
     "Depends: adduser, libc6 (>= 2.17)",
     "Section: net",
@@ -111,10 +123,10 @@ function copyright(): string {
   ].join("\n");
 }
 
-function debianChangelog(version: string, seconds: number): string {
+function debianChangelog({ version, seconds, maintainer }: DebianPackage): string {
   const date = new Date(seconds * 1000).toUTCString().replace("GMT", "+0000");
   const text = `${program} (${version}) stable; urgency=medium\n\n  * What changed is in changelog.gz.\n\n`;
-  return `${text} -- ${MAINTAINER}  ${date}\n`;
+  return `${text} -- ${maintainer}  ${date}\n`;
 }
 
 function sizeOf(files: readonly PackedFile[]): number {
