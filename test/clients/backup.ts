@@ -3,11 +3,12 @@
  * on each copy: `bun test/clients/backup.ts`, after `bun build.ts`.
  */
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { codeBlock } from "../documents.ts";
+import { connect } from "../server/client.ts";
 import { busy, fill, type Ledger, start, verify } from "./busy.ts";
 
 const QUEUES = ["a", "b", "c"];
@@ -18,6 +19,30 @@ function commands(from: string, to: string): string[] {
   return ways.map((way) =>
     way.replaceAll("/var/lib/memcacheq/memcacheq.db", from).replaceAll("/backup/memcacheq.db", to),
   );
+}
+
+/** Restores a copy, as root, for a server that runs as another user and has gone on since. */
+async function restore(folder: string, copy: string): Promise<void> {
+  const home = join(folder, "restored");
+  chmodSync(folder, 0o755);
+  const server = await start(home, ["-u", "nobody"]);
+  await fill(server, "other");
+  await server.kill();
+  const lines = codeBlock("sh", "install -m 600")
+    .split("\n")
+    .filter((line) => !line.startsWith("systemctl"));
+  const command = lines.join("\n").replaceAll("/backup/memcacheq.db", copy);
+  await shell(command.replaceAll("/var/lib/memcacheq", home));
+  const [file, directory] = [statSync(join(home, "memcacheq.db")), statSync(home)];
+  assert.deepEqual([file.mode & 0o777, file.uid, file.gid], [0o600, directory.uid, directory.gid]);
+  assert.notEqual(file.uid, 0);
+  const restored = await start(home, ["-u", "nobody"]);
+  const client = await connect(restored.address);
+  for (const queue of QUEUES) assert.notEqual(await client.take(queue), undefined);
+  assert.equal(await client.take("other"), undefined);
+  await client.end();
+  await restored.stop();
+  console.log("ok: a server of another user runs on what was restored");
 }
 
 async function shell(command: string): Promise<void> {
@@ -61,6 +86,7 @@ try {
   over = true;
   await Promise.all(load);
   assert.ok(copies.length > 0);
+  await restore(folder, join(copies[0]?.home ?? "", "memcacheq.db"));
   for (const { home, before, after } of copies) {
     for (const queue of QUEUES) {
       await verify(home, queue, before.get(queue) as Ledger, after.get(queue) as Ledger);
@@ -68,7 +94,7 @@ try {
   }
   await server.stop();
 } finally {
-  server.kill();
+  void server.kill();
   rmSync(folder, { recursive: true, force: true });
 }
 process.exit(0);

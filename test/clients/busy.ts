@@ -30,7 +30,11 @@ export async function start(home: string, flags: readonly string[] = []) {
       child.kill("SIGTERM");
       assert.equal(await child.exited, 0);
     }
-    return { address, stop, kill: () => child.kill("SIGKILL") };
+    function kill(): Promise<number> {
+      child.kill("SIGKILL");
+      return child.exited;
+    }
+    return { address, stop, kill };
   }
   throw new Error(`the server did not start: ${log}`);
 }

@@ -41,6 +41,8 @@ function ask(question, consequence, yes, command, queue, ...numbers) {
   $("question").replaceChildren(...question);
   write($("consequence"), consequence);
   write($("yes"), yes);
+  // What can be undone is not red.
+  $("yes").classList.toggle("danger", ["flush", "delete", "remove"].includes(command));
   $("yes").onclick = () => act(command, queue, ...numbers);
   $("sure").showModal();
 }
