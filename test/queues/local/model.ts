@@ -21,6 +21,8 @@ interface ModelQueue {
   /** Messages that came as dead letters, and from which queues. */
   buried: Set<Taken>;
   origins: Map<Taken, string>;
+  /** When messages expire, by their numbers; those that never do are not in it. */
+  expires: Map<number, number>;
 }
 
 interface ModelLease {
@@ -73,6 +75,9 @@ export interface ModelLimit {
   drops: boolean;
 }
 
+/** Operations that look at the oldest message. */
+const LOOKING = new Set(["take", "open", "lease", "move", "peek"]);
+
 const NO_RETRY: ModelRetry = { deliveries: Infinity, first: 0, most: 0 };
 const NO_LIMIT: ModelLimit = { messages: Infinity, bytes: Infinity, drops: false };
 
@@ -90,16 +95,26 @@ export class Model {
 
   readonly #retries: Readonly<Record<string, ModelRetry>>;
   readonly #copies: Readonly<Record<string, readonly string[]>>;
+  readonly #expiring: readonly string[];
+  readonly #startedAt: number;
 
-  /** @param limits by the names of the queues, as the retries, and where their messages are copied to */
+  /**
+   * @param limits by the names of the queues, as the retries, and where their messages are copied to
+   * @param expiring queues whose messages have a time of their own to expire
+   * @param startedAt the calendar at the beginning
+   */
   constructor(
     limits: Readonly<Record<string, ModelLimit>> = {},
     retries: Readonly<Record<string, ModelRetry>> = {},
     copies: Readonly<Record<string, readonly string[]>> = {},
+    expiring: readonly string[] = [],
+    startedAt = 0,
   ) {
     this.#limits = limits;
     this.#retries = retries;
     this.#copies = copies;
+    this.#expiring = expiring;
+    this.#startedAt = startedAt;
   }
 
   /** What the operation tells now; it changes nothing. */
@@ -142,6 +157,33 @@ export class Model {
     return undefined;
   }
 
+  /** Messages in the operation's way that have expired are gone. */
+  dropExpired({ kind, queue: name, consumer }: Operation): void {
+    const queue = this.queues.get(name);
+    if (queue === undefined || !LOOKING.has(kind)) return;
+    if (kind === "open" && queue.open.has(consumer as LocalConsumer)) return;
+    if (queue.paused === 0 && kind !== "peek") return;
+    while (this.#isExpired(queue, queue.available[0])) queue.available.shift();
+  }
+
+  #isExpired({ expires }: ModelQueue, message: Taken | undefined): boolean {
+    return message !== undefined && (expires.get(message.number) ?? Infinity) <= this.now;
+  }
+
+  /** What a client can still be given. */
+  fresh(queue: ModelQueue): Taken[] {
+    return queue.available.filter((message) => !this.#isExpired(queue, message));
+  }
+
+  /** Moves so many of the messages that can be taken, or drops them where they have expired. */
+  #moveAll(queue: ModelQueue | undefined, to: string, count: number): void {
+    if (queue === undefined || queue.paused === 0) return;
+    for (let n = 0; n < count; n++) {
+      const message = queue.available.shift() as Taken;
+      if (!this.#isExpired(queue, message)) this.#moveTo(to, message);
+    }
+  }
+
   /** The operation is done; `delivered` is what it restores. */
   apply(one: Operation, delivered: Delivered | undefined): void {
     const consumer = one.consumer as LocalConsumer;
@@ -157,6 +199,12 @@ export class Model {
       case "move":
         this.#moveTo(one.target, queue?.available.shift() as Taken);
         break;
+      case "move all": {
+        const { left = 0 } = (one.cursor as { left?: number } | undefined) ?? {};
+        const all = queue?.available.length ?? 0;
+        this.#moveAll(queue, one.target, one.outcome === "more" ? all - left : all);
+        break;
+      }
       case "pass":
         this.#moveTo(one.target, this.#settle(queue, consumer) as Taken);
         break;
@@ -394,16 +442,21 @@ export class Model {
         counts: new Map(),
         buried: new Set(),
         origins: new Map(),
+        expires: new Map(),
       };
       this.queues.set(name, queue);
     }
     return queue;
   }
 
-  #put({ queue: name, flags, body, start, end, delay, id }: Operation): void {
+  #put({ queue: name, flags, body, start, end, delay, id, expires }: Operation): void {
     const queue = this.#made(name);
     if (id !== "") queue.ids.add(id);
     const number = ++queue.sets;
+    if (this.#expiring.includes(name) && expires > 0) {
+      // Counted up to the next full second.
+      queue.expires.set(number, Math.ceil(expires / 1000) * 1000 - this.#startedAt);
+    }
     const message = { flags, number, body: body.toString("latin1", start, end) };
     if (delay > 0) queue.waiting.set(message, this.now + delay);
     else queue.available.push(message);
@@ -488,6 +541,7 @@ function copy(queues: Map<string, ModelQueue>): Map<string, ModelQueue> {
         counts: new Map(queue.counts),
         buried: new Set(queue.buried),
         origins: new Map(queue.origins),
+        expires: new Map(queue.expires),
       },
     ]),
   );
