@@ -19,6 +19,7 @@ async function main(args: readonly string[]): Promise<void> {
   openLog(canWrite);
   // The queues are in the store, so going on serves clients better than ending would.
   process.on("uncaughtException", logInternal);
+  process.on("unhandledRejection", logInternal);
   const channel = openStarterChannel();
   try {
     await act(args, channel);

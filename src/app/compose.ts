@@ -1,11 +1,13 @@
 import type { Options } from "../config/options.ts";
 import type { Engine } from "../engine/engine.ts";
-import { newEngine } from "../engine/open.ts";
-import type { Runtime } from "../engine/runtime.ts";
+import { openEngine } from "../engine/open.ts";
+import type { Runtime, Settings } from "../engine/runtime.ts";
 import { writePidFile } from "../os/pidfile.ts";
 import { becomeUser, type User } from "../os/user.ts";
-import type { Watcher } from "../queues/backend.ts";
+import type { Backend, Later, Watcher } from "../queues/backend.ts";
 import { type LocalOptions, openLocal } from "../queues/local/local.ts";
+import type { SharedOptions } from "../queues/shared/options.ts";
+import { openShared } from "../queues/shared/shared.ts";
 import { makeHome, openHome } from "../store/directory.ts";
 import type { StoreOptions } from "../store/opening.ts";
 import { openStore } from "../store/sqlite.ts";
@@ -13,34 +15,49 @@ import { systemClock } from "../util/clock.ts";
 import { info, warn } from "../util/log.ts";
 import { version } from "../util/version.ts";
 import { readQueueRules } from "./queue_rules.ts";
+import { readStorePassword } from "./store_password.ts";
 
 /** The part of -m that SQLite's page cache gets; messages get the rest. */
 const PAGE_CACHE_SHARE = 1 / 4;
 
 /**
- * Makes what root must make for the user that the server will be, becomes that user, and opens the database.
+ * Makes what root must make for the user that the server will be, becomes that user, and opens the queues.
  * @param user undefined when this process stays the user that it is
  */
 export async function composeEngine(options: Options, user: User | undefined): Promise<Engine> {
-  const { pidFile } = options;
-  makeHome(options.home, user);
+  const runtime = loopRuntime();
+  const open = options.store === undefined ? prepareLocal : prepareShared;
+  const backend = open(options, user, runtime);
+  return await openEngine(settingsOf(options), runtime, backend);
+}
+
+function settingsOf({ maxBody, noSync, logBuffer, statsQueues }: Options): Settings {
+  return { maxBody, waitsForDisk: !noSync, logBuffer, version, statsQueues };
+}
+
+type OpenBackend = (watcher: Watcher) => Later<Backend>;
+
+/** A server with a database of its own. */
+function prepareLocal(options: Options, user: User | undefined, runtime: Runtime): OpenBackend {
+  const { home: directory, pidFile, memory } = options;
+  makeHome(directory, user);
   // After the lock of the directory: a server that runs on it keeps its PID file.
-  const home = openHome(options.home);
+  const home = openHome(directory);
   if (pidFile !== undefined) writePidFile(pidFile, user);
   if (user !== undefined) becomeUser(user);
-  const pageCache = Math.floor(options.memory * PAGE_CACHE_SHARE);
+  const pageCache = Math.floor(memory * PAGE_CACHE_SHARE);
   const store = openStore(storeOptions(options, pageCache), home);
-  const runtime = loopRuntime();
-  const settings = {
-    maxBody: options.maxBody,
-    waitsForDisk: !options.noSync,
-    logBuffer: options.logBuffer,
-    version,
-    statsQueues: options.statsQueues,
-  };
-  return newEngine(settings, runtime, (watcher: Watcher) =>
-    openLocal(store, watcher, localOptions(options, options.memory - pageCache, runtime)),
-  );
+  return (watcher) => openLocal(store, watcher, localOptions(options, memory - pageCache, runtime));
+}
+
+/** A server whose queues are in PostgreSQL. */
+function prepareShared(options: Options, user: User | undefined, runtime: Runtime): OpenBackend {
+  const { pidFile } = options;
+  if (pidFile !== undefined) writePidFile(pidFile, user);
+  // The file may be only for root to read.
+  const password = readStorePassword(options);
+  if (user !== undefined) becomeUser(user);
+  return (watcher) => openShared(sharedOptions(options, password, runtime), watcher);
 }
 
 /** The event loop's time. */
@@ -53,6 +70,29 @@ function loopRuntime(): Runtime {
       return () => clearTimeout(timer);
     },
     process: () => ({ pid: process.pid, ...process.cpuUsage() }),
+  };
+}
+
+function sharedOptions(
+  options: Options,
+  password: string | undefined,
+  { monotonic, calendar, after }: Runtime,
+): SharedOptions {
+  const { store, storeGrace, maxMessages, maxBytes, maxIds, fanout, expiry, noSync } = options;
+  if (store === undefined) throw new Error("there is no store");
+  return {
+    store: { ...store, password },
+    graceMs: storeGrace,
+    sync: !noSync,
+    limits: { messages: maxMessages, bytes: maxBytes, ids: maxIds },
+    fanout,
+    readsExptime: expiry,
+    rules: readQueueRules(options),
+    version,
+    clock: { monotonic, calendar },
+    after,
+    warn,
+    info,
   };
 }
 

@@ -51,7 +51,7 @@ export async function run(
 
 /** Files that are read again later mean what the user typed, wherever the process is then. */
 function withAbsolutePaths(options: Options): Options {
-  const { authFile, queuesFile, tlsCert, tlsKey, tlsCa } = options;
+  const { authFile, queuesFile, tlsCert, tlsKey, tlsCa, store, storePasswordFile } = options;
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
   return {
     ...options,
@@ -60,6 +60,8 @@ function withAbsolutePaths(options: Options): Options {
     tlsCert: absolute(tlsCert),
     tlsKey: absolute(tlsKey),
     tlsCa: absolute(tlsCa),
+    storePasswordFile: absolute(storePasswordFile),
+    store: store && { ...store, sslrootcert: absolute(store.sslrootcert) },
   };
 }
 

@@ -41,6 +41,7 @@ export function parseCommandLine(
   }
   const options = complete(given, environment);
   checkCombination(options);
+  if (action === "run") checkStore(options, given);
   return { action, options };
 }
 
@@ -97,10 +98,11 @@ function missingValue(name: string, hint: string | undefined): Error {
 }
 
 function apply<K extends keyof Options>(given: Partial<Options>, key: K, text: string): void {
-  const { name, rule, read, problem, defaultValue } = optionTable[key];
+  const { name, rule, read, problem, defaultValue, isSecret } = optionTable[key];
   const value = read(text, given[key] ?? defaultValue);
   if (value === undefined) {
-    throw optionError(`${name} ${text === "" ? '""' : text}`, problem?.(text) ?? rule);
+    const shown = isSecret === true ? "" : ` ${text === "" ? '""' : text}`;
+    throw optionError(`${name}${shown}`, problem?.(text) ?? rule);
   }
   given[key] = value;
 }
@@ -128,6 +130,33 @@ function checkCombination(options: Options): void {
   checkTls(options);
   if (authFile !== undefined && udpPort !== 0) {
     throw optionError("--auth-file", "it does not go with -U, whose datagrams cannot authenticate");
+  }
+}
+
+/** What belongs to the database file of -H. In the environment it may be the setting of an image, and means nothing. */
+const LOCAL_KEYS = [
+  "home",
+  "pageSize",
+  "checkpointSeconds",
+  "trickleSeconds",
+  "tricklePercent",
+  "extentPages",
+  "lockWait",
+  "removeLogs",
+  "minFree",
+] as const satisfies readonly (keyof Options)[];
+
+function checkStore({ store, storePasswordFile }: Options, given: Partial<Options>): void {
+  if (store !== undefined) {
+    const key = LOCAL_KEYS.find((key) => key in given);
+    if (key === undefined) return;
+    throw optionError(
+      optionTable[key].name,
+      "it is about the database file of a server without --store (MEMCACHEQ_STORE), which has none",
+    );
+  }
+  if (storePasswordFile !== undefined && "storePasswordFile" in given) {
+    throw optionError("--store-password-file", "it needs --store");
   }
 }
 

@@ -30,10 +30,10 @@ export function readVariable<K extends keyof Options>(
   const name = variableName(key);
   const text = environment[name] ?? "";
   if (text === "" || (SERVICE_VARIABLE.test(name) && SERVICE_LINK.test(text))) return undefined;
-  const { rule, read, problem } = optionTable[key].variable;
+  const { rule, read, problem, isSecret } = optionTable[key].variable;
   const value = read(text);
-  if (value === undefined) throw optionError(`${name}=${text}`, problem?.(text) ?? rule);
-  return value;
+  if (value !== undefined) return value;
+  throw optionError(isSecret === true ? name : `${name}=${text}`, problem?.(text) ?? rule);
 }
 
 /** The variables that are named like those of options and are none: spelling mistakes. */

@@ -22,6 +22,8 @@ export interface Option<T> {
   read: (text: string, before: T) => T | undefined;
   /** What is wrong with a value, where that can be said more exactly than by the rule. */
   problem?: ((text: string) => string | undefined) | undefined;
+  /** Its text is never repeated. */
+  isSecret?: boolean;
   /** How the variable of the environment is read. */
   variable: ValueKind<T>;
 }
@@ -40,12 +42,16 @@ export function withDefault<T>(
   return { ...nameAndHint(usage), help, defaultText, defaultValue, ...kind, variable: kind };
 }
 
-/** An option without a default; `absent` is what users read in its place. */
+/**
+ * An option without a default; `absent` is what users read in its place.
+ * @param variable how the variable of the environment is read, if it is not in the same way
+ */
 export function optional<T>(
   usage: ValueUsage,
   help: HelpText,
   kind: ValueKind<T>,
   absent?: string,
+  variable = kind,
 ): Option<T | undefined> {
   return {
     ...nameAndHint(usage),
@@ -53,7 +59,7 @@ export function optional<T>(
     defaultText: absent,
     defaultValue: undefined,
     ...kind,
-    variable: kind,
+    variable,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Address, Interface } from "./address.ts";
 import { counter, limit, type Option, optional, repeated, toggle, withDefault } from "./option.ts";
 import type { QueueRule } from "./queue_settings.ts";
+import { secretStoreAddress, type StoreAddress, storeAddress } from "./store_address.ts";
 import {
   accessMode,
   integer,
@@ -47,6 +48,11 @@ export interface Options {
   pageSize: number;
   /** Directory of the database. */
   home: string;
+  /** PostgreSQL keeps the queues, in place of the directory. */
+  store: StoreAddress | undefined;
+  storePasswordFile: string | undefined;
+  /** How long clients wait while PostgreSQL is away, in milliseconds. */
+  storeGrace: number;
   /** The maximum of bytes that one commit gathers, once gathering took as long as a commit. */
   logBuffer: number;
   /** 0 is never, for all three. */
@@ -177,6 +183,24 @@ export const optionTable: OptionTable = {
     "home directory: holds the database, made if absent; one server at a time",
     text("a path"),
     "/data1/memcacheq",
+  ),
+  store: optional(
+    "--store <url>",
+    "keep the queues in PostgreSQL: postgres://user@host/database; any number of servers may have them in common; -H, -A, -C, -T, -e, -E, -D, -R and --min-free do not go with it",
+    storeAddress(),
+    undefined,
+    secretStoreAddress(),
+  ),
+  storePasswordFile: optional(
+    "--store-password-file <file>",
+    "the password for --store; without it that of the URL in the variable, or of PGPASSWORD",
+    text("a path"),
+  ),
+  storeGrace: withDefault(
+    "--store-grace <num>",
+    "seconds that clients wait while PostgreSQL is away, before they have an error",
+    scaled(1000, integer("the time is a number of seconds", 0, 3600)),
+    "5",
   ),
   logBuffer: withDefault(
     "-L <num>",

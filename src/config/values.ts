@@ -10,6 +10,8 @@ export interface ValueKind<T> {
   read: (text: string) => T | undefined;
   /** What is wrong with text that breaks the rule, where that can be said more exactly than by the rule. */
   problem?: (text: string) => string | undefined;
+  /** Its text is never repeated. */
+  isSecret?: boolean;
 }
 
 export const KILO = 1024;

@@ -1,6 +1,7 @@
 import type { Account } from "../engine/access/account.ts";
 import type { Stats } from "../engine/stats.ts";
-import type { DiskUsage, Measure } from "../queues/backend.ts";
+import { BackendError, type DiskUsage, type Measure } from "../queues/backend.ts";
+import { warn } from "../util/log.ts";
 import { countActivities, countNames, countTls } from "./connections.ts";
 import { counter, gauge, histogram, metric, type Sample } from "./exposition.ts";
 import type { Monitor } from "./monitor.ts";
@@ -15,7 +16,13 @@ export async function* metrics(
 ): AsyncGenerator<string> {
   yield serverMetrics(monitor);
   yield await connectionMetrics(monitor, signal);
-  yield* queueMetrics(monitor, account, signal);
+  try {
+    yield* queueMetrics(monitor, account, signal);
+  } catch (error) {
+    // Those of the server tell why there are none of the queues.
+    if (!(error instanceof BackendError)) throw error;
+    warn(error.message);
+  }
 }
 
 function serverMetrics(monitor: Monitor): string {

@@ -1,8 +1,9 @@
 import type { Options } from "../config/options.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Clients } from "../net/clients.ts";
+import { BackendError } from "../queues/backend.ts";
 import { DURATIONS, type Histogram, newHistogram, observeTime } from "../util/histogram.ts";
-import { watchLog } from "../util/log.ts";
+import { logInternal, watchLog } from "../util/log.ts";
 import { program, version } from "../util/version.ts";
 import { type ClientHistory, recordClients } from "./client_history.ts";
 import { addEvent, type Events, newEvents, noteEvicted } from "./events.ts";
@@ -84,8 +85,15 @@ function recordRegularly(monitor: Monitor): Timer {
     restsUntil = Infinity;
     recordClients(clientHistory, engine);
     noteEvicted(events, engine.runtime.calendar(), clients.evicted);
-    void recordHistory(history, events, engine, work.slices).finally(() => {
-      restsUntil = monotonic() + RESTS * (monotonic() - begunAt);
-    });
+    void recordHistory(history, events, engine, work.slices)
+      .catch(ignoreFailure)
+      .finally(() => {
+        restsUntil = monotonic() + RESTS * (monotonic() - begunAt);
+      });
   }, INTERVAL_MS);
+}
+
+/** A point is missing while the queues cannot be asked, and health says why. */
+function ignoreFailure(error: unknown): void {
+  if (!(error instanceof BackendError)) logInternal(error);
 }

@@ -5,6 +5,7 @@ import { parseCommandLine } from "../../src/config/command_line.ts";
 import { listenHttp } from "../../src/http/server.ts";
 import { newClients } from "../../src/net/clients.ts";
 import { BackendError } from "../../src/queues/backend.ts";
+import type { QueueSummary } from "../../src/queues/summary.ts";
 import { answeringLater } from "../engine/late.ts";
 import { end, newClient, newRig, put, type Rig, send, settle } from "../engine/rig.ts";
 import { suite } from "../store/scratch.ts";
@@ -16,10 +17,16 @@ let site = "";
 let stop = () => {};
 /** Health is answered with this. */
 let ailment: string | undefined;
+/** The queues cannot be asked. */
+let isAway = false;
 
 beforeAll(() => {
   rig = newRig((backend) => ({
     ...answeringLater(backend),
+    async *summaries(names) {
+      if (isAway) throw new BackendError("it is away");
+      yield* answeringLater(backend).summaries(names) as AsyncIterable<Iterable<QueueSummary>>;
+    },
     disk: () => undefined,
     async probe() {
       if (ailment !== undefined) throw new BackendError(ailment);
@@ -71,6 +78,15 @@ test("metrics", async () => {
   ).toBe(true);
   expect(lines).toContain("memcacheq_store_retries_total 3");
   expect(text).not.toContain("memcacheq_database_bytes");
+});
+
+test("metrics of the server while its queues cannot be asked", async () => {
+  isAway = true;
+  const text = await (await fetch(`${site}/metrics`)).text();
+  isAway = false;
+  expect(text).toContain("\nmemcacheq_store_retries_total 3\n");
+  expect(text).toContain('memcacheq_connections{state="ready"} 0\n');
+  expect(text).not.toContain("memcacheq_queue_messages");
 });
 
 test("the page", async () => {

@@ -7,7 +7,7 @@ import { number, opcodes, request, set as binarySet, status } from "../protocol/
 import { newRandom, seeds } from "../protocol/random.ts";
 import { set as textSet } from "./client.ts";
 import { expectLines } from "./conversation.ts";
-import { eventually, type Server, start, suite } from "./harness.ts";
+import { eventually, isShared, type Server, start, suite } from "./harness.ts";
 import { binaryClient } from "./packets.ts";
 
 suite();
@@ -119,119 +119,122 @@ test("those who wait in three dialects are served in their turn", async () => {
   await server.stop();
 });
 
-describe("what cannot be committed is told in the client's dialect", () => {
-  /** Runs `action` while nothing can be written. */
-  async function whileLocked(server: Server, action: () => Promise<void>): Promise<void> {
-    const other = new Database(join(server.home, "memcacheq.db"));
-    other.run("BEGIN IMMEDIATE");
-    await action();
-    other.run("ROLLBACK");
-    other.close();
-  }
+// It is about the file.
+if (!isShared) {
+  describe("what cannot be committed is told in the client's dialect", () => {
+    /** Runs `action` while nothing can be written. */
+    async function whileLocked(server: Server, action: () => Promise<void>): Promise<void> {
+      const other = new Database(join(server.home, "memcacheq.db"));
+      other.run("BEGIN IMMEDIATE");
+      await action();
+      other.run("ROLLBACK");
+      other.close();
+    }
 
-  const failed = { status: status.failed, value: "database is locked" };
-  const noop = request(opcodes.noop, { opaque: 99 });
-  const alive = { opcode: opcodes.noop, status: 0, opaque: 99 };
+    const failed = { status: status.failed, value: "database is locked" };
+    const noop = request(opcodes.noop, { opaque: 99 });
+    const alive = { opcode: opcodes.noop, status: 0, opaque: 99 };
 
-  test("binary, each with its request's number, quiet ones too", async () => {
-    const server = await start(["-D", "0"]);
-    const client = await binaryClient(server);
-    await client.set("q", "one");
-    const value = "two";
-    const extras = number(0) + number(0);
-    await whileLocked(server, async () => {
-      client.send(
-        Buffer.concat([
-          request(opcodes.version, { opaque: 1 }),
-          request(opcodes.setq, { key: "q", value, extras, opaque: 2 }),
-          request(opcodes.set, { key: "q", value, extras, opaque: 3 }),
-          request(opcodes.getkq, { key: "q", opaque: 4 }),
-          request(opcodes.getkq, { key: "none", opaque: 5 }),
-          request(opcodes.deleteq, { key: "q", opaque: 6 }),
-          noop,
-        ]),
-      );
-      expect(await client.answer()).toMatchObject({
-        opcode: opcodes.version,
-        opaque: 1,
-        status: 0,
+    test("binary, each with its request's number, quiet ones too", async () => {
+      const server = await start(["-D", "0"]);
+      const client = await binaryClient(server);
+      await client.set("q", "one");
+      const value = "two";
+      const extras = number(0) + number(0);
+      await whileLocked(server, async () => {
+        client.send(
+          Buffer.concat([
+            request(opcodes.version, { opaque: 1 }),
+            request(opcodes.setq, { key: "q", value, extras, opaque: 2 }),
+            request(opcodes.set, { key: "q", value, extras, opaque: 3 }),
+            request(opcodes.getkq, { key: "q", opaque: 4 }),
+            request(opcodes.getkq, { key: "none", opaque: 5 }),
+            request(opcodes.deleteq, { key: "q", opaque: 6 }),
+            noop,
+          ]),
+        );
+        expect(await client.answer()).toMatchObject({
+          opcode: opcodes.version,
+          opaque: 1,
+          status: 0,
+        });
+        expect(await client.answer()).toEqual({ opcode: opcodes.setq, opaque: 2, ...failed });
+        expect(await client.answer()).toEqual({ opcode: opcodes.set, opaque: 3, ...failed });
+        expect(await client.answer()).toEqual({ opcode: opcodes.getkq, opaque: 4, ...failed });
+        expect(await client.answer()).toEqual({ opcode: opcodes.deleteq, opaque: 6, ...failed });
+        expect(await client.answer()).toEqual(alive);
+        expect(await client.ask(opcodes.flushq)).toEqual(failed);
       });
-      expect(await client.answer()).toEqual({ opcode: opcodes.setq, opaque: 2, ...failed });
-      expect(await client.answer()).toEqual({ opcode: opcodes.set, opaque: 3, ...failed });
-      expect(await client.answer()).toEqual({ opcode: opcodes.getkq, opaque: 4, ...failed });
-      expect(await client.answer()).toEqual({ opcode: opcodes.deleteq, opaque: 6, ...failed });
-      expect(await client.answer()).toEqual(alive);
-      expect(await client.ask(opcodes.flushq)).toEqual(failed);
+      expect(await client.stat("queue")).toEqual([["q", "1/0"]]);
+      expect(await client.get("q")).toMatchObject({ value: "one", cas: 1 });
+      await server.stop();
     });
-    expect(await client.stat("queue")).toEqual([["q", "1/0"]]);
-    expect(await client.get("q")).toMatchObject({ value: "one", cas: 1 });
-    await server.stop();
-  });
 
-  test("binary, with the connection's end behind it", async () => {
-    const server = await start(["-D", "0"]);
-    await (await server.connect()).put("q", "one");
-    await whileLocked(server, async () => {
-      const quitting = await binaryClient(server);
-      const last = request(opcodes.quit, { opaque: 2 });
-      quitting.send(Buffer.concat([request(opcodes.get, { key: "q", opaque: 1 }), last]));
-      expect(await quitting.answer()).toEqual({ opcode: opcodes.get, opaque: 1, ...failed });
-      expect(await quitting.answer()).toEqual({ opcode: opcodes.quit, status: 0, opaque: 2 });
-      expect(await quitting.rest()).toBe("");
-      const leaving = await binaryClient(server);
-      leaving.send(request(opcodes.get, { key: "q", opaque: 1 }));
-      leaving.shutdown();
-      expect(await leaving.answer()).toEqual({ opcode: opcodes.get, opaque: 1, ...failed });
-      expect(await leaving.rest()).toBe("");
+    test("binary, with the connection's end behind it", async () => {
+      const server = await start(["-D", "0"]);
+      await (await server.connect()).put("q", "one");
+      await whileLocked(server, async () => {
+        const quitting = await binaryClient(server);
+        const last = request(opcodes.quit, { opaque: 2 });
+        quitting.send(Buffer.concat([request(opcodes.get, { key: "q", opaque: 1 }), last]));
+        expect(await quitting.answer()).toEqual({ opcode: opcodes.get, opaque: 1, ...failed });
+        expect(await quitting.answer()).toEqual({ opcode: opcodes.quit, status: 0, opaque: 2 });
+        expect(await quitting.rest()).toBe("");
+        const leaving = await binaryClient(server);
+        leaving.send(request(opcodes.get, { key: "q", opaque: 1 }));
+        leaving.shutdown();
+        expect(await leaving.answer()).toEqual({ opcode: opcodes.get, opaque: 1, ...failed });
+        expect(await leaving.rest()).toBe("");
+      });
+      await server.stop();
     });
-    await server.stop();
-  });
 
-  test("binary, a large message and a close", async () => {
-    const server = await start(["-D", "0", "-B", "100000"]);
-    const client = await binaryClient(server);
-    const large = everyByte.repeat(200);
-    await client.set("q", large);
-    await client.set("q", "small");
-    await whileLocked(server, async () => {
-      expect(await client.get("q")).toEqual(failed);
-      expect(await client.get("q/open")).toMatchObject({ cas: 1 });
-      const close = { key: "q/close", opaque: 7 };
-      client.send(Buffer.concat([request(opcodes.getq, close), noop]));
-      expect(await client.answer()).toEqual({ opcode: opcodes.getq, opaque: 7, ...failed });
-      expect(await client.answer()).toEqual(alive);
+    test("binary, a large message and a close", async () => {
+      const server = await start(["-D", "0", "-B", "100000"]);
+      const client = await binaryClient(server);
+      const large = everyByte.repeat(200);
+      await client.set("q", large);
+      await client.set("q", "small");
+      await whileLocked(server, async () => {
+        expect(await client.get("q")).toEqual(failed);
+        expect(await client.get("q/open")).toMatchObject({ cas: 1 });
+        const close = { key: "q/close", opaque: 7 };
+        client.send(Buffer.concat([request(opcodes.getq, close), noop]));
+        expect(await client.answer()).toEqual({ opcode: opcodes.getq, opaque: 7, ...failed });
+        expect(await client.answer()).toEqual(alive);
+      });
+      expect((await client.get("q")).value === large).toBe(true);
+      expect(await client.get("q")).toMatchObject({ value: "small" });
+      await server.stop();
     });
-    expect((await client.get("q")).value === large).toBe(true);
-    expect(await client.get("q")).toMatchObject({ value: "small" });
-    await server.stop();
-  });
 
-  test("meta, quiet ones too", async () => {
-    const server = await start(["-D", "0"]);
-    const client = await server.connect();
-    await client.put("q", "one");
-    await whileLocked(server, async () => {
-      client.send(
-        "ms q 3 q\r\ntwo\r\nms q 3 k\r\ntwo\r\nmg q v q\r\nmg none q\r\nmd q q\r\nmn\r\n",
-      );
-      const error = "SERVER_ERROR database is locked";
-      await expectLines(client, [error, error, error, error, "MN"]);
+    test("meta, quiet ones too", async () => {
+      const server = await start(["-D", "0"]);
+      const client = await server.connect();
+      await client.put("q", "one");
+      await whileLocked(server, async () => {
+        client.send(
+          "ms q 3 q\r\ntwo\r\nms q 3 k\r\ntwo\r\nmg q v q\r\nmg none q\r\nmd q q\r\nmn\r\n",
+        );
+        const error = "SERVER_ERROR database is locked";
+        await expectLines(client, [error, error, error, error, "MN"]);
+      });
+      client.send("mg q v c k\r\nmg q v\r\n");
+      await expectLines(client, ["VA 3 c1 kq", "one", "EN"]);
+      await server.stop();
     });
-    client.send("mg q v c k\r\nmg q v\r\n");
-    await expectLines(client, ["VA 3 c1 kq", "one", "EN"]);
-    await server.stop();
-  });
 
-  test("with noreply nothing is told, as ever", async () => {
-    const server = await start(["-D", "0"]);
-    const client = await server.connect();
-    await whileLocked(server, async () => {
-      client.send(Buffer.concat([textSet("q", "x", 0, true), Buffer.from("version\r\n")]));
-      expect(await client.line()).toStartWith("VERSION ");
+    test("with noreply nothing is told, as ever", async () => {
+      const server = await start(["-D", "0"]);
+      const client = await server.connect();
+      await whileLocked(server, async () => {
+        client.send(Buffer.concat([textSet("q", "x", 0, true), Buffer.from("version\r\n")]));
+        expect(await client.line()).toStartWith("VERSION ");
+      });
+      await server.stop();
     });
-    await server.stop();
   });
-});
+}
 
 test("a client of binary does not read, and is sent all when it does", async () => {
   const server = await start(["-B", "1048576", "-m", "64"]);

@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { createDatabase } from "../queues/shared/cluster.ts";
 import { type Address, connect } from "./client.ts";
 
 /** How long a start, a stop or a condition may take, milliseconds. */
@@ -20,6 +21,15 @@ export const isRoot = process.getuid?.() === 0;
 /** The flags of TLS where all servers have it: see over_tls.ts. */
 const { MEMCACHEQ_TEST_CERT: cert, MEMCACHEQ_TEST_KEY: key } = process.env;
 const certificate = cert && key ? ["--tls-cert", cert, "--tls-key", key] : [];
+
+/** The owner of a PostgreSQL where all servers keep their queues in it, see over_postgres.ts; else they have files. */
+const { MEMCACHEQ_TEST_STORE: postgres } = process.env;
+export const isShared = postgres !== undefined;
+
+/** The databases of home directories that were asked for: a test that starts two servers on one means one database. */
+const stores = new Map<string, Promise<string>>();
+/** Those of them whose server was killed: other servers give back what its clients had open only later. */
+const killed = new Set<string>();
 
 /** What is started: the source as it is, or the executable made from it. */
 export type Build = "source" | "compiled";
@@ -165,7 +175,14 @@ export function launch(flags: readonly string[], options: LaunchOptions = {}) {
   const [name = "", value = ""] = mark.split("=");
   const child = Bun.spawn([...log, ...shell, ...words], {
     cwd: options.cwd ?? project,
-    env: { ...process.env, [name]: value, LOG: options.log ?? "", ...options.environment },
+    env: {
+      ...process.env,
+      // The server would say that no flag has this variable.
+      MEMCACHEQ_TEST_STORE: undefined,
+      [name]: value,
+      LOG: options.log ?? "",
+      ...options.environment,
+    },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -236,8 +253,10 @@ export async function start(flags: readonly string[] = [], options: StartOptions
   const network = options.socket ? ["-s", options.socket] : ["-p", "0", "-l", hostname];
   const isTls = (options.tls ?? certificate.length > 0) && options.socket === undefined;
   const secure = options.tls === undefined && isTls ? certificate : [];
-  const child = launch(["-v", "-u", user, "-H", home, ...network, ...secure, ...flags], options);
+  const place = postgres === undefined ? ["-H", home] : ["--store", await storeOf(postgres, home)];
+  const child = launch(["-v", "-u", user, ...place, ...network, ...secure, ...flags], options);
   const [, port] = await child.logged(/listening on (?!udp)\S*?(?::(\d+))?$/m);
+  if (killed.delete(home) && postgres !== undefined) await givenUp(postgres, place[1] ?? "");
   const address: Address = options.socket
     ? { unix: options.socket }
     : { hostname, port: Number(port), tls: isTls ? { rejectUnauthorized: false } : undefined };
@@ -257,8 +276,32 @@ export async function start(flags: readonly string[] = [], options: StartOptions
     async kill9(): Promise<void> {
       child.kill("SIGKILL");
       await child.exit();
+      killed.add(home);
     },
   };
+}
+
+/** The URL of the database that stands for a home directory. @param owner may make databases */
+function storeOf(owner: string, home: string): Promise<string> {
+  let store = stores.get(home);
+  if (store === undefined) {
+    const name = `q_${crypto.randomUUID().replaceAll("-", "")}`;
+    const { host } = new URL(owner);
+    store = createDatabase(owner, name).then(() => `postgres://memcacheq@${host}/${name}`);
+    stores.set(home, store);
+  }
+  return store;
+}
+
+/** Waits until there is one server at the store: those that were killed are known to be gone. */
+async function givenUp(owner: string, store: string): Promise<void> {
+  const { host } = new URL(owner);
+  const sql = new Bun.SQL(`postgres://postgres@${host}${new URL(store).pathname}`, { max: 1 });
+  await eventually("a server that is given up", async () => {
+    const [found] = await sql`select count(*)::int as live from memcacheq.server where not gone`;
+    return found.live === 1 ? true : undefined;
+  });
+  await sql.close();
 }
 
 /** Processes that were started here but are not children any more: daemons. */

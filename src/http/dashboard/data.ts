@@ -1,4 +1,5 @@
 import type { Options } from "../../config/options.ts";
+import { storeName } from "../../config/store_address.ts";
 import { MEGA } from "../../config/values.ts";
 import { type Account, isAdmin, maySee } from "../../engine/access/account.ts";
 import type { Engine } from "../../engine/engine.ts";
@@ -126,6 +127,7 @@ function promisedMemory({ memory, maxBody }: Options): number | undefined {
   return maxBody <= MAX_PROMISED_BODY ? memory + PROGRAM_BYTES : undefined;
 }
 
+/** Without what is about a file where the queues are in PostgreSQL. */
 async function describeDisk({ engine, options }: Monitor): Promise<object> {
   const { backend, stats } = engine;
   const { times } = stats.commits;
@@ -136,7 +138,7 @@ async function describeDisk({ engine, options }: Monitor): Promise<object> {
     pageSize: disk?.pageSize,
     freePages: disk?.freePages,
     available: disk?.available,
-    directory: options.home,
+    place: options.store === undefined ? options.home : storeName(options.store),
     checkpointed: disk?.checkpointed,
     synced: !options.noSync,
     commits: countIn(times),

@@ -1,7 +1,7 @@
 import { SQL } from "bun";
 
+import type { StoreAddress } from "../../config/store_address.ts";
 import { plainReason, stateOf, UnusableError } from "./errors.ts";
-import type { StorePlace } from "./options.ts";
 import { prepareSchema } from "./schema.ts";
 
 /** The connections of a server to one PostgreSQL. When one of them fails all are closed, and made anew. */
@@ -42,7 +42,7 @@ const SETTINGS = {
 };
 
 /** Connects to the first of the hosts that is a primary server. @throws an error of the last one; UnusableError */
-export async function openLink(store: StorePlace): Promise<Link> {
+export async function openLink(store: StoreAddress): Promise<Link> {
   let failure: unknown;
   for (const { host, port } of store.hosts) {
     const link = newLink(store, host, port);
@@ -58,7 +58,7 @@ export async function openLink(store: StorePlace): Promise<Link> {
   throw failure;
 }
 
-function newLink(store: StorePlace, host: string, port: number): Link {
+function newLink(store: StoreAddress, host: string, port: number): Link {
   const session = crypto.randomUUID();
   const base = { ...SETTINGS, "memcacheq.session": session };
   const open = (max: number, extra: Record<string, string>) =>
@@ -72,7 +72,7 @@ function newLink(store: StorePlace, host: string, port: number): Link {
 }
 
 function newPool(
-  store: StorePlace,
+  store: StoreAddress,
   host: string,
   port: number,
   max: number,
@@ -81,10 +81,12 @@ function newPool(
   const { user, database, password, sslmode, sslrootcert } = store;
   const isPath = host.startsWith("/");
   const ca = sslrootcert === undefined ? undefined : Bun.file(sslrootcert);
+  // Bun looks at the name with any authority of one's own.
+  const identity = sslmode === "verify-ca" ? { checkServerIdentity: () => undefined } : {};
   // A URL, so that no variable of the environment names another server.
   return new SQL(`postgres://${isPath ? "localhost" : urlHost(host)}:${port}/`, {
     ...(isPath ? { path: host } : {}),
-    ...(isPath ? {} : { ssl: sslmode, ...(ca === undefined ? {} : { tls: { ca } }) }),
+    ...(isPath ? {} : { ssl: sslmode, ...(ca === undefined ? {} : { tls: { ca, ...identity } }) }),
     username: user,
     password: password ?? "",
     database,

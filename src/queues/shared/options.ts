@@ -1,20 +1,9 @@
 import type { QueueRule } from "../../config/queue_settings.ts";
+import type { StoreAddress } from "../../config/store_address.ts";
 import type { Clock } from "../../util/clock.ts";
 
-/** Where PostgreSQL is. */
-export interface StorePlace {
-  /** In the order in which they are tried. A host that begins with a slash is the directory of a Unix socket. */
-  hosts: readonly { host: string; port: number }[];
-  user: string;
-  database: string;
-  password: string | undefined;
-  sslmode: "disable" | "prefer" | "require" | "verify-ca" | "verify-full";
-  /** The authority of the server's certificate, PEM: a path. */
-  sslrootcert: string | undefined;
-}
-
 export interface SharedOptions {
-  store: StorePlace;
+  store: StoreAddress;
   /** How long operations wait for PostgreSQL while it is away, in milliseconds. */
   graceMs: number;
   /** Answers wait until PostgreSQL has flushed its log. */

@@ -104,6 +104,8 @@ export function planOf(
     const before = operations[at - 1];
     const next = at + 1 < to ? operations[at + 1] : undefined;
     if (isAlone(operation, openers) && at > from) break;
+    // Absent or skipped, as the one before it says in its turn.
+    if (at > from && isOpenEnded(making, plan, operation, before)) break;
     at++;
     const outcome = knownOutcome(making, plan, operation, before, at - 1 > from);
     if (outcome !== undefined) {
@@ -142,6 +144,19 @@ export function isAlone(
   if (outcome !== "pending") return false;
   if (kind === "release") return (consumer?.open.size ?? 0) > 0 || openers.has(consumer);
   return kind === "flush all" || kind === "expire all";
+}
+
+/** Whether the operation has no queue, and its outcome depends on that of the one before it, which is not known yet. */
+function isOpenEnded(
+  { ids }: Making,
+  { outcomes }: Plan,
+  { kind, queue, chained, outcome }: Operation,
+  before: Operation | undefined,
+): boolean {
+  if (!chained || before === undefined || outcome !== "pending") return false;
+  return (
+    before.outcome === "pending" && !outcomes.has(before) && !QUEUELESS.has(kind) && !ids.has(queue)
+  );
 }
 
 /** The outcome where that can be told without PostgreSQL. */

@@ -24,18 +24,23 @@ function showServer({ server, messages, total }) {
       commit,
       `${store.synced ? syncs : "not synced (-N)"}, ${count(store.commits)} so far`,
     ],
-    [
-      "Database",
-      size(store.database),
-      `${size(store.freePages * store.pageSize)} of it free, ${size(store.available)} left on disk`,
-    ],
-    ["Log", size(store.log), `${count(store.checkpointed)} % in the database`],
+    ...placeTiles(store),
     [
       "Memory",
       size(memory.rss),
       `${memory.promised === undefined ? "" : `promised below ${size(memory.promised)}, `}messages ${size(memory.messages)}`,
     ],
   ]);
+}
+
+/** Where the messages are: the files of this server, or a PostgreSQL that servers have in common. */
+function placeTiles(store) {
+  if (store.database === undefined) return [["Store", "PostgreSQL", store.place]];
+  const free = size(store.freePages * store.pageSize);
+  return [
+    ["Database", size(store.database), `${free} of it free, ${size(store.available)} left on disk`],
+    ["Log", size(store.log), `${count(store.checkpointed)} % in the database`],
+  ];
 }
 
 function tiles(list) {
