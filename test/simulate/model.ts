@@ -239,7 +239,10 @@ function take(model: Model, operation: Operation, client: number): void {
 /** Moves so many messages, oldest first. */
 export function moveAll(model: Model, name: string, target: string, messages: number): void {
   const queue = touch(model, name) as Queue;
-  for (const message of queue.available.splice(0, messages)) {
+  for (let n = 0; n < messages; n++) {
+    // Of the same queue, one that was moved may come again.
+    const message = queue.available.shift();
+    if (message === undefined) return;
     addMoved(model, target, message, false);
     remove(model, queue, message);
   }
