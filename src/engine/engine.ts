@@ -165,6 +165,8 @@ export interface Deferred {
 /** A session waits for a message of a queue, or of any of several. */
 export interface Wait {
   targets: readonly Target[];
+  /** Their names. */
+  queues: readonly string[];
   /** On the monotonic clock. */
   until: number;
   /** An operation that may bring it a message is in a group. */

@@ -32,7 +32,7 @@ export function addEntry(
   entry.last = true;
   entry.chained = false;
   entry.alternative = false;
-  entry.offered = false;
+  entry.offered = undefined;
   entry.outcome = "pending";
   session.load += weight;
   session.pending++;
@@ -47,7 +47,7 @@ function newEntry(session: Session, request: Request): Entry {
     provisional: false,
     chained: false,
     alternative: false,
-    offered: false,
+    offered: undefined,
     alone: false,
     last: true,
     weight: 0,

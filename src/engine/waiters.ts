@@ -24,6 +24,7 @@ export function beginWait(engine: Engine, session: Session, request: Request): v
   session.waitEnds = undefined;
   session.wait = {
     targets,
+    queues: targets.map(({ queue }) => queue),
     until,
     offered: false,
     expired: false,
@@ -83,7 +84,7 @@ function offerTo(engine: Engine, session: Session, queue: string): Target["actio
   }
   const { action, keyIndex } = target;
   const entry = addEntry(engine, action, session, current, 0);
-  entry.offered = true;
+  entry.offered = wait.queues;
   entry.queue = queue;
   entry.scope = keyOf(current, keyIndex).scope;
   if (action === "lease") entry.lease = leaseOf(current, keyOf(current, keyIndex));

@@ -173,11 +173,11 @@ export interface Operation {
   /** take, open, peek: it is also skipped when the operation before it brought a message: one of them is enough. */
   alternative: boolean;
   /**
-   * take, open, lease, move, peek: it is an offer to a client that waits. Where an earlier offer of the group found no
-   * message in the queue, it finds none either, and the queues tell of their messages behind the commit: so clients are
-   * served in the order in which they wait.
+   * take, open, lease, move, peek: it is an offer to a client that waits for a message of these queues. Where an earlier
+   * offer of the group came to nothing, to a client that waits for the same queue, this one does, too, and the queues tell
+   * of their messages behind the commit: so clients are served in the order in which they wait.
    */
-  offered: boolean;
+  offered: readonly string[] | undefined;
   /** put: the buffer `body` has nothing but this body, and may be kept without a copy. */
   alone: boolean;
   /**
@@ -240,7 +240,7 @@ export function newOperation(session: Taker = { taken: 0, postponed: false }): O
     inVain: false,
     chained: false,
     alternative: false,
-    offered: false,
+    offered: undefined,
     alone: false,
     room: undefined,
     besides: 0,

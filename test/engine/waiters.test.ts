@@ -93,6 +93,22 @@ describe("messages that come", () => {
     }
   });
 
+  test("of one of several queues serve the session that has waited longest for it", () => {
+    const [a, b] = [newClient(rig), waiting()];
+    disconnect(b);
+    send(a, "get r/t=1000 q/t=1000");
+    settle(rig);
+    const c = waiting();
+    // The abort is offered to the first of them, for r.
+    send(producer, "get r/abort");
+    put(producer, "q", "1");
+    settle(rig);
+    expect(got(a, c)).toEqual([["1"], []]);
+    put(producer, "q", "2");
+    settle(rig);
+    expect(got(a, c)).toEqual([[], ["2"]]);
+  });
+
   test("serve a session as it asked, whatever others asked for before", () => {
     send(producer, "set q/delay=100000 0 0 1", "1", "get q/lease=100000");
     put(producer, "q", "2");

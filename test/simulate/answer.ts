@@ -1,8 +1,6 @@
-import type { OperationKind } from "../../src/queues/operation.ts";
 /** What the contract says that a client is sent, byte for byte, in each dialect. */
 import { type Ask, number32, opaqueOf, opcodeOf, targetOf } from "./ask.ts";
 import { sizeOf } from "./body.ts";
-import { toldNumber } from "./model.ts";
 import type { Message } from "./queue.ts";
 
 /** The word or the status of a result: text, meta, binary. */
@@ -38,18 +36,23 @@ export function resultAnswer(ask: Ask, result: Result, number = 0): string {
   return `${meta}${tokensOf(tokens, facts, targetOf(ask))}\r\n`;
 }
 
+/** What an operation makes of a message that it delivers. */
+export interface Delivered {
+  number: number;
+  deliveries: number;
+  /** The client has a lease of it now. */
+  isLease: boolean;
+}
+
 /** What comes before the body of a message, and behind it; without a body, all of it is `head`. */
 export function messageAnswer(
   ask: Ask,
   index: number,
-  kind: OperationKind,
   message: Message,
+  { number, deliveries, isLease }: Delivered,
 ): { head: string; tail: string } {
   const { dialect, numbered } = ask;
   const { flags, body } = message;
-  const isLease = kind === "lease";
-  const number = isLease ? toldNumber(message) : message.number;
-  const deliveries = message.deliveries + (isLease || kind === "open" ? 1 : 0);
   // Without its number a lease is of no use.
   const tokens = withNumber(ask, isLease);
   const key = ask.keys?.[index] ?? "";

@@ -113,6 +113,8 @@ export function newAsk(making: Making, taste: Taste, isBinary: boolean): Ask {
     case "acknowledge":
     case "touch":
     case "bury":
+    case "early":
+    case "leased":
     case "later":
     case "move":
     case "moveAll":

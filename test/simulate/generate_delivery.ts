@@ -9,6 +9,8 @@ export type DeliveryKind =
   | "acknowledge"
   | "touch"
   | "bury"
+  | "early"
+  | "leased"
   | "later"
   | "move"
   | "moveAll"
@@ -24,6 +26,8 @@ export const DELIVERY_SHARES: readonly DeliveryShares[] = [
   { set: 40, lease: 40, acknowledge: 20 },
   { set: 20, lease: 40, acknowledge: 20, touch: 20 },
   { set: 30, open: 30, bury: 10, later: 15, abort: 15 },
+  { set: 30, early: 40, later: 10, abort: 20 },
+  { set: 30, lease: 40, leased: 30 },
   { set: 40, move: 40, moveAll: 20 },
   { set: 20, open: 20, lease: 20, handover: 40 },
   { set: 30, either: 70 },
@@ -39,6 +43,8 @@ export const DELIVERY_SHARES: readonly DeliveryShares[] = [
     touch: 6,
     bury: 3,
     later: 3,
+    early: 3,
+    leased: 2,
     move: 4,
     moveAll: 1,
     either: 6,
@@ -114,6 +120,12 @@ export function newDeliveryAsk(kind: DeliveryKind, asking: Asking): Ask {
     }
     case "bury":
       return newGet(asking, [`${queue}/${random.pick(["open", "dead"])}`]);
+    case "early":
+      return newGet(asking, [
+        `${queue}/${random.pick(["open/early", "close/open/early", "close"])}`,
+      ]);
+    case "leased":
+      return newGet(asking, [`${queue}/peek/leased`]);
     case "later":
       return newGet(asking, [
         `${queue}/${random.pick(["open", `abort/delay=${random.pick([0, 50, 5000])}`])}`,

@@ -1,6 +1,6 @@
 /** Messages that are open or leased, and how they come back. */
 import { addMoved, type Model, remove, settingsOf, toldNumber } from "./model.ts";
-import { insert, type Lease, type Message, type Queue, type Span } from "./queue.ts";
+import { insert, type Lease, type Message, type Queue, restoreOpen, type Span } from "./queue.ts";
 import { touch } from "./undo.ts";
 
 /** Numbers of messages are below it; a lease's number tells with it how often its message was delivered before. */
@@ -63,6 +63,8 @@ export function endOpen(
   const message = takeOpen(model, queue, client);
   if (queue === undefined || message === undefined) return;
   if (how === "close") return remove(model, queue, message);
+  // It was looked at before its time, and not delivered.
+  if (how === "abort" && pauseMs < 0 && message.early) return restoreOpen(queue, message);
   if (how === "bury" && bury(model, queue, message)) return;
   giveBack(model, queue, message, how === "abort" ? pauseMs : -1);
 }
@@ -79,7 +81,7 @@ export function passOpen(model: Model, name: string, client: number, target: str
 export function abandonOpen(model: Model, name: string, client: number): void {
   const queue = touch(model, name);
   const message = takeOpen(model, queue, client);
-  if (queue !== undefined && message !== undefined) insert(queue, message);
+  if (queue !== undefined && message !== undefined) restoreOpen(queue, message);
 }
 
 function takeOpen(model: Model, queue: Queue | undefined, client: number): Message | undefined {
@@ -110,8 +112,9 @@ function giveBack(model: Model, queue: Queue, message: Message, pauseMs = -1): v
   const deliveries = message.deliveries + 1;
   if (deliveries >= most && bury(model, queue, message)) return;
   const pause = pauseMs >= 0 ? pauseMs : Math.min(maxRetryMs, retryMs * 2 ** (deliveries - 1));
-  if (pause === 0) return insert(queue, { ...message, deliveries, due: undefined });
-  queue.delayed.push({ ...message, deliveries, due: spanAfter(model, pause) });
+  const back = { ...message, deliveries, early: false };
+  if (pause === 0) return insert(queue, { ...back, due: undefined });
+  queue.delayed.push({ ...back, due: spanAfter(model, pause) });
 }
 
 /** @returns false when it is a dead letter already */

@@ -198,11 +198,12 @@ function execute(
   const { kind } = entry;
   if (model.doubt !== undefined) return refuse(judge, talk, entry);
   const { outcome, error } = own ?? entry;
-  if (entry.offered && outcome === "absent" && isPassedOver(judge, entry)) return { outcome };
-  if (TAKING.has(kind) && outcome === "done") {
+  if (outcome === "absent" && isPassedOver(judge, entry)) return { outcome };
+  const isUsual = TAKING.has(kind) && entry.scope === "available";
+  if (isUsual && outcome === "done") {
     bring(model, entry.queue, entry.number);
     learn(model, entry.queue, entry.number % NUMBERS);
-  } else if (TAKING.has(kind) && outcome === "absent") {
+  } else if (isUsual && outcome === "absent") {
     learn(model, entry.queue, 0);
   }
   if (kind === "flush" || kind === "flush all") return flushPart(judge, talk, entry, own, asked);
@@ -225,10 +226,10 @@ function execute(
   return { ...told, outcome };
 }
 
-/** Whether an earlier offer had found no message in the queue. */
-function isPassedOver({ passedOver }: Judge, { queue }: Entry): boolean {
-  const isBehind = passedOver.has(queue);
-  passedOver.add(queue);
+/** Whether an earlier offer to a client that waits for the queue, too, had come to nothing. */
+function isPassedOver({ passedOver }: Judge, { queue, offered }: Entry): boolean {
+  const isBehind = offered !== undefined && passedOver.has(queue);
+  for (const name of offered ?? []) passedOver.add(name);
   return isBehind;
 }
 

@@ -56,7 +56,16 @@ export interface Told {
 
 type Asked = Pick<
   Operation,
-  "kind" | "queue" | "start" | "end" | "id" | "source" | "sourceNumber" | "target" | "number"
+  | "kind"
+  | "queue"
+  | "scope"
+  | "start"
+  | "end"
+  | "id"
+  | "source"
+  | "sourceNumber"
+  | "target"
+  | "number"
 >;
 
 export function newModel(limits: { messages: number; bytes: number }, rules: Rule[]): Model {
@@ -89,14 +98,14 @@ export function expect(model: Model, asked: Asked, client: number): Told {
       return expectPut(model, asked, client);
     case "open":
       if (queue?.open.has(client) === true) return { outcome: "held" };
-      return told(deliverable(model, queue));
+      return told(asked.scope === "early" ? earliest(model, queue) : deliverable(model, queue));
     case "take":
     case "lease":
       return told(deliverable(model, queue));
     case "move":
       return movable(model, asked, deliverable(model, queue));
     case "peek":
-      return told(queue?.available[0]);
+      return told(asked.scope === "leased" ? oldestLeased(queue) : queue?.available[0]);
     case "check":
       return { outcome: queue?.open.has(client) === true ? "held" : "done" };
     case "clash":
@@ -126,6 +135,21 @@ function told(message: Message | undefined): Told {
 
 function deliverable(model: Model, queue: Queue | undefined): Message | undefined {
   return isPaused(model, queue) ? undefined : queue?.available[0];
+}
+
+/** Also of those that wait for their time. */
+function earliest(model: Model, queue: Queue | undefined): Message | undefined {
+  if (queue === undefined || isPaused(model, queue)) return undefined;
+  let [found] = queue.available;
+  for (const message of queue.delayed) {
+    if (found === undefined || message.number < found.number) found = message;
+  }
+  return found;
+}
+
+function oldestLeased(queue: Queue | undefined): Message | undefined {
+  const numbers = [...(queue?.leased.keys() ?? [])];
+  return queue?.leased.get(Math.min(...numbers))?.message;
 }
 
 /** A message goes to another queue, unless that is at a limit. */
@@ -224,8 +248,9 @@ export function apply(
 
 function take(model: Model, operation: Operation, client: number): void {
   const queue = touch(model, operation.queue) as Queue;
-  const message = queue.available.shift() as Message;
-  const { kind, target, lease } = operation;
+  const { kind, target, lease, scope } = operation;
+  const isEarly = kind === "open" && scope === "early";
+  const message = isEarly ? takeEarly(model, queue, operation.dueIn) : shift(queue);
   if (kind === "open" || kind === "lease") {
     if (message.deliveries > 0) queue.tally.redelivered++;
     if (kind === "open") queue.open.set(client, message);
@@ -234,6 +259,25 @@ function take(model: Model, operation: Operation, client: number): void {
   }
   if (kind === "move") addMoved(model, target, message, false);
   remove(model, queue, message);
+}
+
+function shift({ available }: Queue): Message {
+  return available.shift() as Message;
+}
+
+/** @param dueIn milliseconds that it would have waited, as the client was told */
+function takeEarly(model: Model, queue: Queue, dueIn: number): Message {
+  const message = earliest(model, queue) as Message;
+  const { first, last } = model.time;
+  const least = dueIn > 0 ? Math.floor((message.due?.first ?? 0) - last) : 0;
+  const most = Math.max(0, Math.ceil((message.due?.last ?? 0) - first));
+  if (dueIn < least || dueIn > most) {
+    throw new Violation(`${message.number} of ${queue.name} waits ${dueIn}, not ${least}..${most}`);
+  }
+  const at = queue.delayed.indexOf(message);
+  if (at < 0) return shift(queue);
+  queue.delayed.splice(at, 1);
+  return { ...message, early: dueIn > 0 };
 }
 
 /** Moves so many messages, oldest first. */
@@ -260,6 +304,7 @@ export function addMoved(model: Model, name: string, message: Message, isDead: b
     deliveries: 0,
     isDead,
     due: undefined,
+    early: false,
     lost: false,
     doubtful: false,
   });
@@ -314,9 +359,10 @@ export function lose(model: Model, name: string, last: number): void {
 
 /** @throws Violation when the operation told another message than this one */
 export function compareMessage(operation: Operation, message: Message): void {
-  const { kind, number, flags, body, start, end, queue, deliveries } = operation;
-  const right = kind === "lease" ? toldNumber(message) : message.number;
-  const times = message.deliveries + (kind === "open" || kind === "lease" ? 1 : 0);
+  const { kind, number, flags, body, start, end, queue, deliveries, scope } = operation;
+  const isLease = kind === "lease" || (kind === "peek" && scope === "leased");
+  const right = isLease ? toldNumber(message) : message.number;
+  const times = message.deliveries + (kind === "open" || isLease ? 1 : 0);
   const isSame = number === right && flags === message.flags && deliveries === times;
   if (isSame && isBody(message.body, body, start, end)) return;
   const wrong = `number ${number}, delivery ${deliveries}, ${beginOf({ bytes: body, start, end })}`;

@@ -114,6 +114,7 @@ function addNew(model: Model, queue: Queue, flags: number, body: Body, delay: nu
     deliveries: 0,
     isDead: false,
     due,
+    early: false,
     lost: false,
     doubtful: false,
   };

@@ -18,6 +18,8 @@ export interface Message {
   isDead: boolean;
   /** Delayed: it can be delivered from one of these moments on. */
   due: Span | undefined;
+  /** It was opened before that, and waits for it again when it comes back. */
+  early: boolean;
   /** The disk has lost it; it may still be in memory. */
   lost: boolean;
   /** A flush that is done in parts has dropped it, or has not: see doubt.ts. */
@@ -117,12 +119,17 @@ export function insert({ available }: Queue, message: Message): void {
   else available.splice(at, 0, message);
 }
 
-/** Open messages are available again. @param which of them */
+/** Open messages are as they were before they were opened. @param which of them */
 export function giveOpenBack(queue: Queue, which: (message: Message) => boolean): Queue {
   for (const [client, message] of [...queue.open]) {
     if (!which(message)) continue;
     queue.open.delete(client);
-    insert(queue, message);
+    restoreOpen(queue, message);
   }
   return queue;
+}
+
+export function restoreOpen(queue: Queue, message: Message): void {
+  if (message.early) queue.delayed.push({ ...message, early: false });
+  else insert(queue, message);
 }

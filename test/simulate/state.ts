@@ -42,7 +42,7 @@ export interface Judge {
   isLoose: boolean;
   /** The bound of what is held of requests, in bytes; 0 is none. */
   maxInput: number;
-  /** Queues in which an offer of the group has found no message: later ones find none either. */
+  /** Queues whose clients had offers of the group that came to nothing: later ones come to nothing, too. */
   passedOver: Set<string>;
   /** Messages that were lost in the group. */
   lost: number;

@@ -5,6 +5,7 @@
 import type { Entry } from "../../src/engine/engine.ts";
 import type { OperationKind } from "../../src/queues/operation.ts";
 import {
+  type Delivered,
   endAnswer,
   endedAnswer,
   failureAnswer,
@@ -306,10 +307,10 @@ export function promiseMessage(
   talk: Talk,
   ask: Ask,
   key: number,
-  kind: OperationKind,
   message: Message,
+  delivered: Delivered,
 ): void {
-  const { head, tail } = messageAnswer(ask, key, kind, message);
+  const { head, tail } = messageAnswer(ask, key, message, delivered);
   promise(talk, head);
   if (ask.dialect !== "meta" || ask.tokens?.includes("v") === true) {
     talk.promised += sizeOf(message.body);

@@ -164,7 +164,12 @@ function deliver(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: Tol
     talk.taken.push({ at: talk.promised, queue, serial, message });
   }
   if (kind === "lease") noteLease(judge, queue, message);
-  promiseMessage(talk, asked.ask, entry.keyIndex, kind, message);
+  const isLeased = kind === "lease" || (kind === "peek" && entry.scope === "leased");
+  promiseMessage(talk, asked.ask, entry.keyIndex, message, {
+    number: isLeased ? toldNumber(message) : message.number,
+    deliveries: message.deliveries + (kind === "open" || isLeased ? 1 : 0),
+    isLease: kind === "lease",
+  });
 }
 
 /** How many leases are known to clients that want to acknowledge one. */

@@ -204,8 +204,9 @@ function lookAt(backend: LocalBackend, store: Store, faults: Faults): Look {
     },
     numbers: (name) => new Set([...delayed(name), ...present(name)]),
     waiting(name) {
-      // In the order in which they are due: so they come into memory, where they wait no longer.
-      const rows = store.waitingFrom(idOf(name), 0, ALL);
+      // In the order in which they are due: so they come into memory, where they wait no longer. Open ones don't, either.
+      const open = new Set(backend.heldMessages(name, ALL).open.map(({ number }) => number));
+      const rows = store.waitingFrom(idOf(name), 0, ALL).filter(({ number }) => !open.has(number));
       rows.sort((one, other) => one.due - other.due || one.number - other.number);
       const left = rows.slice(rows.length - (backend.summary(name)?.delayed ?? 0));
       return new Set(left.map(({ number }) => number));

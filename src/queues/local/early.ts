@@ -32,7 +32,8 @@ export function bringEarly(local: Local, queue: Queue): boolean {
   if (found === undefined) return true;
   const { number, due, deliveries } = found;
   addNumber(delivery.brought, number);
-  delivery.early.set(number, due);
+  // One whose time has come is delivered like any other.
+  if (due > now(local)) delivery.early.set(number, due);
   if (deliveries > 0) delivery.counts.set(number, deliveries);
   putBack(queue, number);
   return true;
@@ -64,14 +65,14 @@ function findWaiting(
   }
 }
 
-/** Whether the message was brought before its time. */
+/** Whether the message was brought before its time. One that the group gave back has another time since, or none. */
 export function isEarly({ delivery }: Queue, number: number): boolean {
-  return delivery?.early.has(number) === true;
+  return delivery?.early.has(number) === true && delivery.changes?.rows.has(number) !== true;
 }
 
 /** Milliseconds until the time of a message that was brought before it; 0 for all others. */
-export function dueIn(local: Local, { delivery }: Queue, number: number): number {
-  const due = delivery?.early.get(number);
+export function dueIn(local: Local, queue: Queue, number: number): number {
+  const due = isEarly(queue, number) ? queue.delivery?.early.get(number) : undefined;
   return due === undefined ? 0 : Math.max(0, due - now(local));
 }
 

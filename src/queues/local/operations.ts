@@ -52,10 +52,14 @@ export function executeKind(local: Local, operation: Operation): void {
     case "take":
     case "lease":
     case "move":
-      return operation.offered ? takeOffered(local, operation) : take(local, operation);
+      return operation.offered === undefined
+        ? take(local, operation)
+        : takeOffered(local, operation, operation.offered);
     case "open":
     case "peek":
-      return operation.offered ? takeOffered(local, operation) : bring(local, operation);
+      return operation.offered === undefined
+        ? bring(local, operation)
+        : takeOffered(local, operation, operation.offered);
     case "move all":
       return moveAll(local, operation);
     case "pass":
@@ -185,14 +189,11 @@ function isRoomMade(local: Local, queue: Queue, operation: Operation): boolean {
 }
 
 /** In the order of the offers: none is served before one that came to nothing. */
-function takeOffered(local: Local, operation: Operation): void {
+function takeOffered(local: Local, operation: Operation, queues: readonly string[]): void {
   const { passedOver } = local.changes;
-  if (passedOver.has(operation.queue)) {
-    operation.outcome = "absent";
-    return;
-  }
-  bring(local, operation);
-  if (operation.outcome === "absent") passedOver.add(operation.queue);
+  if (passedOver.has(operation.queue)) operation.outcome = "absent";
+  else bring(local, operation);
+  if (operation.outcome === "absent") for (const queue of queues) passedOver.add(queue);
 }
 
 function bring(local: Local, operation: Operation): void {

@@ -121,7 +121,7 @@ export interface Changes {
   costly: number;
   /** Messages that went at a limit, beside one for each set. */
   crowdedOut: number;
-  /** Queues in which an offer of the group found no message; also of parts of it that were committed before. */
+  /** Queues whose clients had offers of the group that came to nothing; also of parts of it that were committed before. */
   passedOver: Set<string>;
 }
 

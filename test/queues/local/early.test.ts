@@ -99,3 +99,43 @@ test("given back or not, a restart finds it in its place", () => {
   expect(state()).toMatchObject({ messages: 3, delayed: 2 });
   expect(all.map(() => openEarly().told)).toEqual(all);
 });
+
+test("once its time has come it is delivered like any other, and that counts", () => {
+  delay("later");
+  shop.now += DELAY;
+  const first = openEarly();
+  expect([first.told, first.one.dueIn]).toEqual(["later", 0]);
+  expect(execute(shop, operation("abort", "q", { consumer: first.consumer, delay: -1 }))).toEqual([
+    "done",
+  ]);
+  expect(openEarly().one.deliveries).toBe(2);
+});
+
+test("given back with a delay of its own it does not wait any more, also in the same group", () => {
+  delay("later");
+  const { consumer, one } = openEarly();
+  expect(one.dueIn).toBe(DELAY);
+  const abort = (delay: number) => operation("abort", "q", { consumer, delay });
+  const again = operation("open", "q", { consumer, scope: "early" });
+  const third = operation("open", "q", { consumer });
+  expect(execute(shop, abort(0), again, abort(-1), third)).toEqual([
+    "done",
+    "later",
+    "done",
+    "later",
+  ]);
+  expect([again.dueIn, again.deliveries, third.deliveries]).toEqual([0, 2, 3]);
+});
+
+test("given back with a delay of its own in a group that fails, it waits as before", () => {
+  delay("later");
+  const { consumer } = openEarly();
+  failNextCommit(shop);
+  const abort = operation("abort", "q", { consumer, delay: 0 });
+  const again = operation("open", "q", { consumer, scope: "early" });
+  expect(execute(shop, abort, again)).toEqual(["failed: no", "failed: no"]);
+  expect(body(shop, "q")).toBeUndefined();
+  expect(state()).toMatchObject({ messages: 1, open: 0, delayed: 1 });
+  const { one } = openEarly();
+  expect([one.dueIn, one.deliveries]).toEqual([DELAY, 1]);
+});
