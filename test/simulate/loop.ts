@@ -17,7 +17,7 @@ const MAX_TURNS = 100_000;
 /** Sockets are read, then what waited for that is done. @returns whether there was anything to do */
 export async function turn(world: World): Promise<boolean> {
   let isBusy = false;
-  world.time.now += TURN_MS;
+  passUntil(world.time, world.time.now + TURN_MS);
   for (const client of world.people.values()) if (serve(world, client)) isBusy = true;
   if (runSoon(world.time)) isBusy = true;
   const { call } = world;

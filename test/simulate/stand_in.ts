@@ -49,6 +49,8 @@ interface Kept {
   counts: { delayed: number; ahead: number };
   /** By their first number. */
   rows: Row[];
+  /** How many of them were before the head, and stayed, when rows were removed last. */
+  spared: number;
 }
 
 export interface Disk {
@@ -66,6 +68,8 @@ export interface Disk {
 const MAX_IDS = 10_000;
 const FIRST_ID = MAX_IDS - 20;
 const NO_HELD: number[] = [];
+/** So few rows without messages are not removed yet. */
+const FEW_ROWS = 8;
 /** Rows are read by so much smaller parts than asked for: so also a short queue is read in several. */
 const READ_PARTS = 16;
 
@@ -129,7 +133,7 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
     autoCheckpoint: () => {},
     maintain() {
       disk.dropped.clear();
-      for (const queue of disk.queues.values()) removeGone(queue);
+      for (const queue of disk.queues.values()) removeGone(queue, true);
       return false;
     },
     checkpoint: () => {},
@@ -167,7 +171,7 @@ function write(disk: Disk, batch: Batch, now: number): void {
     keptIn(disk, queue).moved.set(number, { origin, number: originNumber, reason });
   }
   // Of what is gone since an earlier commit: what this batch takes may come back.
-  for (const position of batch.positions) removeGone(keptIn(disk, position.queue));
+  for (const position of batch.positions) removeGone(keptIn(disk, position.queue), false);
   for (const { queue: id, head, tail, bytes } of batch.positions) {
     const queue = keptIn(disk, id);
     if (head < queue.head || head > tail) throw new Error(`head ${head} of ${queue.head}`);
@@ -243,6 +247,7 @@ function newKept(id: number, name: string): Kept {
     bytes: 0,
     held: new Map(),
     rows: [],
+    spared: 0,
     paused: undefined,
     recount: false,
     delayed: new Map(),
@@ -316,19 +321,22 @@ function insert(
   else rows.splice(at, 0, row);
 }
 
-/** Removes rows whose messages are all gone, as of the last commit. */
-function removeGone(queue: Kept): void {
+/**
+ * Removes rows whose messages are all gone, as of the last commit: all of them, or when there are many.
+ */
+function removeGone(queue: Kept, isAll: boolean): void {
   const { rows, head, held, delayed } = queue;
-  let gone = 0;
-  while (gone < rows.length && (rows[gone] as Row).end <= head) gone++;
-  if (gone === 0) return;
+  const gone = firstEndingBehind(rows, head);
+  if (gone === 0 || (!isAll && gone < queue.spared * 2 + FEW_ROWS)) return;
   const isHeld = ({ first, end }: Row) => {
     for (let number = first; number < end; number++)
       if (held.has(number) || delayed.has(number)) return true;
     return false;
   };
   const removed = rows.splice(0, gone);
-  if (held.size + delayed.size > 0) rows.unshift(...removed.filter(isHeld));
+  const spared = held.size + delayed.size > 0 ? removed.filter(isHeld) : [];
+  queue.spared = spared.length;
+  if (spared.length > 0) rows.unshift(...spared);
 }
 
 function rowOf(rows: readonly Row[], number: number): Row | undefined {

@@ -17,6 +17,8 @@ export interface Time {
   soon: (() => void)[];
   timers: Set<Timer>;
   timersMade: number;
+  /** No timer is due before. */
+  quietUntil: number;
   random: Random;
   lookMs: number;
 }
@@ -31,6 +33,7 @@ export function newTime(seed: number, lookMicros: number): Time {
     soon: [],
     timers: new Set(),
     timersMade: 0,
+    quietUntil: Infinity,
     random: newRandom(seed),
     lookMs: lookMicros / 1000,
   };
@@ -47,6 +50,7 @@ export function runtimeOf(time: Time): Runtime {
     after(milliseconds, work) {
       const timer = { at: time.now + milliseconds, order: time.timersMade++, work };
       time.timers.add(timer);
+      time.quietUntil = Math.min(time.quietUntil, timer.at);
       return () => void time.timers.delete(timer);
     },
     process: () => ({ pid: 1, user: 0, system: 0 }),
@@ -72,8 +76,10 @@ export function nextTimer({ timers }: Time): number | undefined {
 /** Moves the clock to a moment, and calls the timers whose time has come, in their order. */
 export function passUntil(time: Time, moment: number): void {
   if (moment > time.now) time.now = moment;
+  if (time.now < time.quietUntil) return;
   const due = [...time.timers].filter(({ at }) => at <= time.now);
   for (const timer of due.sort((a, b) => a.at - b.at || a.order - b.order)) {
     if (time.timers.delete(timer)) timer.work();
   }
+  time.quietUntil = nextTimer(time) ?? Infinity;
 }
