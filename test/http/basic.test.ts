@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 
 import { authFile, HASH, login } from "../server/accounts.ts";
-import { suite } from "../server/harness.ts";
+import { eventually, suite } from "../server/harness.ts";
 import { startWeb } from "./web.ts";
 
 suite();
@@ -113,4 +113,39 @@ test("curl gets the page with a name and a password, and not without", () => {
     ]).stdout.toString();
   expect(curl()).toBe("401");
   expect(curl("-u", "root:right")).toBe("200");
+});
+
+test("events tell of queues that may be seen, and an admin of failures; clients are counted by name", async () => {
+  const accounts = authFile(`root:${HASH}`, "viewer:x:peek=mail*");
+  const rules = ["--queue", "*:max-messages=1,drop-oldest=yes"];
+  const own = await startWeb(["--auth-file", accounts, ...rules]);
+  const client = await own.connect();
+  const lines = ["mail1", "secret"].flatMap((queue) =>
+    Array(3).fill(`set ${queue} 0 0 1\r\nx\r\n`),
+  );
+  client.send(login("root", "right") + lines.join(""));
+  for (let n = 0; n < 7; n++) expect(await client.line()).toBe("STORED");
+  const other = await own.connect();
+  other.send(login("root", "wrong"));
+  expect(await other.line()).toBe("CLIENT_ERROR authentication failure");
+  const eventsOf = async (name: string, password: string) => {
+    const events = await (await own.get("/data/events", as(name, password))).json();
+    return (events as { kind: string; queue: string; text: string; times: number }[]).map(
+      ({ kind, queue, times }) => `${kind} ${queue} ${times}`,
+    );
+  };
+  const all = await eventually("all events", async () => {
+    const events = await eventsOf("root", "right");
+    return events.length === 4 ? events : undefined;
+  });
+  expect(all.toSorted()).toEqual(["dropped mail1 2", "dropped secret 2", "start  1", "warning  1"]);
+  expect(await eventsOf("viewer", "x")).toEqual(["dropped mail1 2"]);
+  const list = await (await own.get("/data/clients", as("root", "right"))).json();
+  const { traffic } = list as { traffic: { client: string; connections: number; sets: number }[] };
+  expect(traffic.map(({ client, connections, sets }) => [client, connections, sets])).toEqual([
+    ["root", 1, 6],
+    ["others", 1, 0],
+  ]);
+  expect((await own.get("/data/clients", as("viewer", "x"))).status).toBe(403);
+  await own.stop();
 });
