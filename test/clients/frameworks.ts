@@ -52,8 +52,14 @@ async function run(command: string[], { folder }: Stage): Promise<string[]> {
   return stdout.trimEnd().split("\n");
 }
 
+/** The file of a class, as the document shows it. */
+async function putClass({ folder }: Stage, path: string, name: string): Promise<void> {
+  const file = `Memcacheq${name}.php`;
+  await Bun.write(join(folder, file), codeBlock("php", `<?php // ${path}/${file}`));
+}
+
 async function laravel(stage: Stage): Promise<void> {
-  await Bun.write(join(stage.folder, "MemcacheqQueue.php"), codeBlock("php", "MemcacheqQueue.php"));
+  for (const name of ["Connector", "Queue", "Job"]) await putClass(stage, "app/Queue", name);
   const lines = await run(["php", "laravel.php", `${stage.port}`], stage);
   check("Laravel: jobs are done, tried again, given up, and delayed", lines, [
     "size 4",
@@ -72,8 +78,8 @@ async function laravel(stage: Stage): Promise<void> {
 }
 
 async function symfony(stage: Stage): Promise<void> {
-  const code = codeBlock("php", "MemcacheqTransport.php");
-  await Bun.write(join(stage.folder, "MemcacheqTransport.php"), code);
+  for (const name of ["TransportFactory", "Transport"])
+    await putClass(stage, "src/Messenger", name);
   const lines = await run(["php", "symfony.php", `${stage.port}`], stage);
   check("Symfony: messages are handled, sent again, and delayed", lines, [
     "supported",
@@ -93,8 +99,11 @@ async function django(stage: Stage): Promise<void> {
   for (const each of [shop, join(shop, "management"), commands])
     await Bun.write(join(each, "__init__.py"), "");
   const here = (code: string) => code.replaceAll("22201", `${port}`);
-  await Bun.write(join(shop, "queues.py"), here(codeBlock("python", "# queues.py")));
-  await Bun.write(join(commands, "work.py"), codeBlock("python", "management/commands/work.py"));
+  await Bun.write(join(shop, "queues.py"), here(codeBlock("python", "# shop/queues.py")));
+  await Bun.write(
+    join(commands, "work.py"),
+    codeBlock("python", "shop/management/commands/work.py"),
+  );
   const settings = join(shop, "settings.py");
   await Bun.write(settings, here(await Bun.file(settings).text()));
   const python = ["env", "DJANGO_SETTINGS_MODULE=shop.settings", `PYTHONPATH=${folder}`, PYTHON];

@@ -5,7 +5,9 @@
 require 'Illuminate/Queue/autoload.php';
 require 'Illuminate/Events/autoload.php';
 require 'Illuminate/Bus/autoload.php';
+require 'MemcacheqConnector.php';
 require 'MemcacheqQueue.php';
+require 'MemcacheqJob.php';
 
 use App\Queue\MemcacheqConnector;
 use Illuminate\Bus\Dispatcher as BusDispatcher;

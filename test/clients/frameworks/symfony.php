@@ -4,6 +4,7 @@
 
 require 'Symfony/Component/Messenger/autoload.php';
 require 'Symfony/Component/EventDispatcher/autoload.php';
+require 'MemcacheqTransportFactory.php';
 require 'MemcacheqTransport.php';
 
 use App\Messenger\MemcacheqTransportFactory;
