@@ -105,7 +105,11 @@ describe.each(seeds)("seed %d", (seed) => {
 });
 
 describe("a large chunk", () => {
-  const large = () => Buffer.from(`set q 0 0 40000\r\n${"x".repeat(40_000)}\r\nget a\r\n`);
+  const BODY = "x".repeat(40_000);
+  const gets = Array.from({ length: 1000 }, () => "get a");
+  const withGets = (count: number) =>
+    Buffer.from(`set q 0 0 40000\r\n${BODY}\r\n${"get a\r\n".repeat(count)}`);
+  const large = () => withGets(1000);
 
   test("without a request in use is released when it is read to the end", () => {
     const input = newInput(100_000);
@@ -123,9 +127,24 @@ describe("a large chunk", () => {
     takeAll(input, taken);
     expect(input.spent).toEqual([chunk]);
     expect(input.pinned).toBe(false);
-    expect(taken.map(textOf)).toEqual([`set q ${"x".repeat(40_000)}`, "get a"]);
+    expect(taken.map(textOf)).toEqual([`set q ${BODY}`, ...gets]);
     releaseSpent(input);
     expect([chunk.length, input.spent.length]).toEqual([0, 0]);
+  });
+
+  test("that is hardly more than a body is left to the body", () => {
+    const input = newInput(100_000);
+    const chunk = withGets(1);
+    const taken: Request[] = [];
+    feed(input, chunk);
+    takeAll(input, taken);
+    releaseSpent(input);
+    expect([chunk.length > 40_000, input.spent.length, input.kept]).toEqual([true, 0, false]);
+    expect(taken.map(textOf)).toEqual([`set q ${BODY}`, "get a"]);
+    const [{ body, bodyAlone }] = taken as [Request];
+    expect(bodyAlone).toBe(true);
+    expect(body.buffer).toBe(chunk.buffer);
+    expect(body.toString()).toBe(BODY);
   });
 
   test("that is pinned is spent when what is left of it moves", () => {
@@ -138,8 +157,8 @@ describe("a large chunk", () => {
     input.request = newRequest();
     compactInput(input);
     expect(input.spent).toEqual([chunk]);
-    expect(input.chunk.toString()).toBe("get a\r\n");
-    expect(textOf(first)).toBe(`set q ${"x".repeat(40_000)}`);
+    expect(input.chunk.toString()).toBe("get a\r\n".repeat(1000));
+    expect(textOf(first)).toBe(`set q ${BODY}`);
     expect(nextRequest(input)).toBe(true);
     expect(textOf(input.request)).toBe("get a");
   });
