@@ -7,7 +7,8 @@ import { count, type Message, type Queue } from "./queue.ts";
 import { touch } from "./undo.ts";
 
 /** A part of a flush of these queues was done, or has failed. @returns what it may have dropped */
-export function doubtMessages(queues: Iterable<Queue>): Set<Message> {
+export function doubtMessages(model: Model, queues: Iterable<Queue>): Set<Message> {
+  model.hasDoubtful = true;
   const found = new Set<Message>();
   for (const { available, delayed } of queues) {
     for (const message of [...available, ...delayed]) {

@@ -42,6 +42,8 @@ export interface Model {
   settled: Set<Message>;
   /** A sync failed: the queues with all that its group did, when that is in the file; and why all is refused. */
   doubt: { kept: Map<string, Queue> | undefined; reason: string; since: number } | undefined;
+  /** There may be doubtful messages. */
+  hasDoubtful: boolean;
 }
 
 /** What an operation tells. */
@@ -79,6 +81,7 @@ export function newModel(limits: { messages: number; bytes: number }, rules: Rul
     before: new Map(),
     settled: new Set(),
     doubt: undefined,
+    hasDoubtful: false,
   };
 }
 

@@ -26,14 +26,14 @@ export function flushPart(
   if (outcome === "failed") {
     checkFailure(judge, talk, entry, error);
     // The queues before the one that could not be read are flushed.
-    if (isAll || doomed !== undefined) doubtMessages(queues);
+    if (isAll || doomed !== undefined) doubtMessages(model, queues);
   } else if (outcome === "more") {
-    const found = doubtMessages(isAll || doomed === undefined ? queues : []);
+    const found = doubtMessages(model, isAll || doomed === undefined ? queues : []);
     if (asked !== undefined) asked.doomed ??= found;
   } else if (doomed === undefined) {
     for (const queue of queues) flush(model, queue.name);
   } else {
-    if (isAll) doubtMessages(queues);
+    if (isAll) doubtMessages(model, queues);
     dropDoomed(model, doomed);
   }
   return { outcome };
@@ -72,6 +72,6 @@ export function doubtDropped({ model }: Judge, { kind, queue: name }: Entry): vo
   const queue = model.queues.get(name);
   if (kind !== "put" || queue === undefined || !settingsOf(model, name).dropOldest) return;
   touch(model, name);
-  doubtMessages([queue]);
+  doubtMessages(model, [queue]);
   queue.tally.dropped = NaN;
 }

@@ -1,6 +1,7 @@
 /** What a set does: ids, limits, copies, and the message that it closes. */
 import type { Operation } from "../../src/queues/operation.ts";
 import { type Body, sizeOf } from "./body.ts";
+import { isDoubtful } from "./doubt.ts";
 import { acknowledge, endOpen, findLease, spanAfter } from "./holding.ts";
 import { add, hasRoom, type Model, remove, settingsOf, type Told, touchOrMake } from "./model.ts";
 import { count, type Message, type Queue } from "./queue.ts";
@@ -24,9 +25,7 @@ export function expectPut(model: Model, asked: Put, client: number): Told {
 function expectFresh(model: Model, name: string, bytes: number, isHeld: boolean): Told {
   if (!isHeld) return { outcome: "unheld" };
   const outcome = dropsFor(model, name, bytes) === undefined ? "full" : "done";
-  const isVague = [...model.queues.values()].some(({ available, delayed }) =>
-    [...available, ...delayed].some(({ doubtful }) => doubtful),
-  );
+  const isVague = model.hasDoubtful && [...model.queues.values()].some(isDoubtful);
   return isVague ? { outcome, or: outcome === "full" ? "done" : "full" } : { outcome };
 }
 
