@@ -6,10 +6,8 @@ import { prepareSchema } from "./schema.ts";
 
 /** The connections of a server to one PostgreSQL. When one of them fails all are closed, and made anew. */
 export interface Link {
-  /** Turns: they are not on disk when they are answered, so that their locks are not held meanwhile. */
+  /** Turns: their commits do not wait for the disk, so that their locks are not held meanwhile. */
   readonly turns: SQL;
-  /** Waits until all that was committed before is on disk. */
-  readonly flushes: SQL;
   /** All else. */
   readonly asks: SQL;
   /** A text that the connections for turns were given, and that turns look at. */
@@ -65,7 +63,6 @@ function newLink(store: StoreAddress, host: string, port: number): Link {
     newPool(store, host, port, max, { ...base, ...extra });
   return {
     turns: open(1, { synchronous_commit: "off" }),
-    flushes: open(1, { synchronous_commit: "on" }),
     asks: open(2, { synchronous_commit: "off" }),
     session,
   };
@@ -102,7 +99,7 @@ function urlHost(host: string): string {
 }
 
 /** Makes the connections, and sees whether they can be used. */
-async function check({ turns, flushes, asks, session }: Link): Promise<void> {
+async function check({ turns, asks, session }: Link): Promise<void> {
   const [found] = await turns.unsafe(
     "select pg_is_in_recovery() as standby, current_setting('memcacheq.session', true) as session",
   );
@@ -113,7 +110,7 @@ async function check({ turns, flushes, asks, session }: Link): Promise<void> {
     );
   }
   await prepareSchema(turns);
-  await Promise.all([flushes.unsafe("select 1"), asks.unsafe("select 1")]);
+  await asks.unsafe("select 1");
 }
 
 /** Errors that will not go away by themselves, in words for the operator. */
@@ -129,8 +126,6 @@ function meaningOf(error: unknown): unknown {
   return /^(28...|3D000|42501)$/.test(state) ? new UnusableError(reason) : error;
 }
 
-export async function closeLink({ turns, flushes, asks }: Link): Promise<void> {
-  await Promise.all(
-    [turns, flushes, asks].map((sql) => sql.close({ timeout: 0 }).catch(() => undefined)),
-  );
+export async function closeLink({ turns, asks }: Link): Promise<void> {
+  await Promise.all([turns, asks].map((sql) => sql.close({ timeout: 0 }).catch(() => undefined)));
 }

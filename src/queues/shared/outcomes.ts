@@ -41,7 +41,7 @@ export function applyRows(
     }
   }
   const end = cut === 0 ? plan.end : endOfCut(plan, cut, operations);
-  keepOrder(plan, operations, from, end);
+  if (cut > 0) keepOrder(plan, operations, from, end);
   return end;
 }
 

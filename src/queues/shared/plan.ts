@@ -337,9 +337,13 @@ function addSingle(
   }
 }
 
+const NONE: readonly string[] = Object.freeze([]);
+
 /** Queues that the operation may move or copy messages to, by the settings of its queue. */
-export function relatedTo(shared: Shared, { kind, queue, source }: Operation): string[] {
-  const { copyTo, expireTo, dead } = settingsFor(shared, queue);
+export function relatedTo(shared: Shared, { kind, queue, source }: Operation): readonly string[] {
+  const { copyTo, expireTo, dead, deliveries } = settingsFor(shared, queue);
+  const isPlain = (kind === "put" || kind === "take") && deliveries === Infinity;
+  if (isPlain && expireTo === "" && copyTo.length === 0 && source === "") return NONE;
   const names = [expireTo, dead === "" ? `${queue}.dead` : dead];
   if (source !== "") names.push(`${source}.dead`);
   return kind === "put" ? [...names, ...copyTo] : names;

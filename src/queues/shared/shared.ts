@@ -7,7 +7,9 @@ import { plainReason } from "./errors.ts";
 import { executeGroup } from "./execute.ts";
 import { connected } from "./grace.ts";
 import type { SharedOptions } from "./options.ts";
+import { inTurn } from "./planned.ts";
 import { join } from "./server.ts";
+import { settle } from "./settle.ts";
 import { defaultsOf, newShared, settingsFor, type Shared } from "./state.ts";
 import { heldNamed, previewsNamed, summariesOf, summaryNamed } from "./views.ts";
 
@@ -55,7 +57,9 @@ export async function openShared(options: SharedOptions, watcher: Watcher): Prom
 async function probe(shared: Shared): Promise<void> {
   try {
     const link = await connected(shared, shared.options.clock.monotonic() + shared.options.graceMs);
-    await link.flushes.unsafe("select pg_logical_emit_message(true, 'memcacheq', '')");
+    await link.asks.unsafe(
+      "select set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'memcacheq', '')",
+    );
   } catch (error) {
     throw new BackendError(plainReason(error));
   }
@@ -87,7 +91,11 @@ async function maintain(shared: Shared): Promise<boolean> {
 }
 
 async function close(shared: Shared): Promise<void> {
-  const { link } = shared;
+  const { link, options } = shared;
+  // What a turn took that no client got goes back.
+  const deadline = options.clock.monotonic() + options.graceMs;
+  if (link !== undefined)
+    await inTurn(shared, () => settle(shared, deadline)).catch(() => undefined);
   await shared.last;
   shared.closed = true;
   for (const cancel of shared.timers) cancel();

@@ -10,6 +10,9 @@ import type { Shared } from "./state.ts";
  * answer got lost: PostgreSQL executes it once, and answers the same.
  */
 
+/** The turn has to be sent again. */
+class AgainError extends Error {}
+
 /** What a step brought: see the type memcacheq.result. */
 export interface Row {
   step: number;
@@ -24,7 +27,9 @@ export interface Row {
 const TURN =
   "select * from memcacheq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 // It has to be transactional: otherwise its commit would not wait for the disk.
-const FLUSH = "select pg_logical_emit_message(true, 'memcacheq', '')";
+// The answer to a turn may come before its commit, so this looks whether that is done.
+const FLUSH =
+  "select set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'memcacheq', '') from memcacheq.turn where server = $1 and no = $2";
 
 /**
  * Has PostgreSQL execute the plan as turn number `no`, and waits until that is on disk.
@@ -61,17 +66,12 @@ export async function runTurn(
     ];
     isSent = true;
     try {
-      const rows = await timed(shared, deadline, link, "roundTrips", () =>
-        link.turns.unsafe<Row[]>(TURN, values),
-      );
-      if (shared.options.sync) {
-        await timed(shared, deadline, link, "flushes", () => link.flushes.unsafe(FLUSH));
-      }
-      return rows;
+      return await answered(shared, deadline, link, values);
     } catch (error) {
-      const failure = error instanceof AwayError ? error : failureOf(error);
-      if (failure instanceof AwayError) throw failure;
+      if (error instanceof AwayError) throw error;
       shared.measured.retries++;
+      if (error instanceof AgainError) continue;
+      const failure = failureOf(error);
       if (failure.kind === "again") await pause(shared, deadline, failure.reason);
       else if (failure.kind === "away") await dropLink(shared, link, failure.reason);
       else throw new PlanError(failure);
@@ -79,22 +79,39 @@ export async function runTurn(
   }
 }
 
-/** Waits for an answer, but not longer than until the deadline. Then the connection is not to be used again. */
-async function timed<T>(
+/** Sends a turn, and right behind it the wait for the disk: both have to succeed. */
+async function answered(
   shared: Shared,
   deadline: number,
   link: Link,
-  what: "roundTrips" | "flushes",
-  ask: () => PromiseLike<T>,
-): Promise<T> {
-  const { clock } = shared.options;
+  values: readonly unknown[],
+): Promise<Row[]> {
+  const { clock, sync } = shared.options;
   const begun = clock.monotonic();
-  const answer = await within(shared, deadline, ask());
+  const timed = (rows: Row[]) => {
+    observeTime(shared.measured.roundTrips, clock.monotonic() - begun);
+    return rows;
+  };
+  const turn = link.turns.unsafe<Row[]>(TURN, [...values]).execute();
+  const flush = sync
+    ? link.turns.unsafe<unknown[]>(FLUSH, [values[1], values[2]]).execute()
+    : undefined;
+  // The second has to be done, too, before the next turn, and an error of the first is the one that counts.
+  const settled = Promise.allSettled([turn.then(timed), flush]).then(([first, second]) => {
+    if (first.status === "rejected") throw first.reason;
+    if (second.status === "rejected") throw second.reason;
+    return { rows: first.value, flushed: second.value };
+  });
+  const answer = await within(shared, deadline, settled);
   if (answer === undefined) {
     const reason = "PostgreSQL does not answer";
     await dropLink(shared, link, reason);
     throw new AwayError(reason, true);
   }
-  observeTime(shared.measured[what], clock.monotonic() - begun);
-  return answer.value;
+  const { rows, flushed } = answer.value;
+  if (flushed === undefined) return rows;
+  observeTime(shared.measured.flushes, clock.monotonic() - begun);
+  if (flushed.length > 0) return rows;
+  await dropLink(shared, link, "the connection was made anew");
+  return await Promise.reject(new AgainError());
 }

@@ -1,18 +1,21 @@
 -- A turn of a server: all operations of a group, in order, in one transaction.
 
 -- What a turn took out of segments, read again.
-create function memcacheq.taken_again(p_took bigint[]) returns setof memcacheq.result language plpgsql as $$
+create function memcacheq.taken_again(p_took bigint[], p_rules jsonb) returns setof memcacheq.result language plpgsql as $$
 declare
   s record;
   v_from int;
   v_to int;
+  v_end bigint;
 begin
   for i in 1..coalesce(array_length(p_took, 1), 0) by 4 loop
     for s in select first, count, ends, flags, body, arrived, expires from memcacheq.segment
       where queue = p_took[i + 1] and first < p_took[i + 3] and first + count > p_took[i + 2] order by first loop
       v_from := greatest(p_took[i + 2] - s.first, 0);
       v_to := least(p_took[i + 3] - s.first, s.count);
-      return next memcacheq.slice(p_took[i]::int, s.first, s.ends, s.flags, s.body, v_from, v_to, null);
+      v_end := memcacheq.end_of(s.expires, s.arrived, p_rules -> p_took[i + 1]::text);
+      return next memcacheq.slice(p_took[i]::int, s.first, s.ends, s.flags, s.body, v_from, v_to,
+        case when v_end is not null then jsonb_build_object('ttl', floor((v_end - memcacheq.now_ms()) / 1000.0)) end);
     end loop;
   end loop;
 end $$;
@@ -102,7 +105,7 @@ begin
       raise exception using errcode = 'MQ005', message = 'the turn is over';
     end if;
     return query select * from unnest(v_last.kept);
-    return query select * from memcacheq.taken_again(v_last.took);
+    return query select * from memcacheq.taken_again(v_last.took, p_rules);
     return;
   end if;
   foreach v_queue in array p_queues loop
