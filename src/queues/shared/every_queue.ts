@@ -1,8 +1,8 @@
 import type { Operation } from "../operation.ts";
 import type { SharedConsumer } from "./consumer.ts";
 import { findNames, statement } from "./find.ts";
+import { isAlone } from "./known.ts";
 import { nameOf, remember } from "./names.ts";
-import { isAlone } from "./plan.ts";
 import type { Single } from "./single.ts";
 import { runSingles } from "./singles.ts";
 import type { Shared } from "./state.ts";

@@ -2,7 +2,7 @@ import { parentOf } from "../child.ts";
 import type { Operation } from "../operation.ts";
 import { findNames, makeNames } from "./find.ts";
 import { connected } from "./grace.ts";
-import { relatedTo } from "./plan.ts";
+import { relatedTo } from "./planning.ts";
 import { settingsFor, type Shared } from "./state.ts";
 
 /** What is known of the queues of a group. */
