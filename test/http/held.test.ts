@@ -1,7 +1,7 @@
 /** The page tells which messages are open and leased, by whom and until when, and where dead letters came from. */
 import { expect, test } from "bun:test";
 
-import { isShared, suite } from "../server/harness.ts";
+import { eventually, isShared, suite } from "../server/harness.ts";
 import { fill, startWeb, type Web } from "./web.ts";
 
 suite();
@@ -148,5 +148,29 @@ test("delayed messages are among the oldest, with their time, wherever the head 
   ]);
   const behind = await ask<{ number: number }[]>(server, "/data/messages?queue=q&after=2");
   expect(behind.map(({ number }) => number)).toEqual([3, 4, 5]);
+  await server.stop();
+});
+
+test("delayed messages are found behind hundreds whose time has come", async () => {
+  const server = await startWeb(["-N"]);
+  const client = await server.connect();
+  const sets = (from: number, to: number, ms: number) =>
+    Array.from({ length: to - from + 1 }, () => `set q/delay=${ms} 0 0 1 noreply\r\nx\r\n`).join(
+      "",
+    );
+  client.send(sets(1, 300, 1) + sets(301, 305, 600_000));
+  await client.inStep();
+  const held = await eventually("the five", async () => {
+    const { delayed } = await heldOf(server, "q");
+    return delayed.length === 5 ? delayed : undefined;
+  });
+  expect(held.map(({ number }) => number)).toEqual([301, 302, 303, 304, 305]);
+  const seen = await ask<{ number: number; left?: number }[]>(
+    server,
+    "/data/messages?queue=q&after=290",
+  );
+  expect(seen.map(({ number, left }) => [number, left !== undefined])).toEqual(
+    Array.from({ length: 15 }, (_, i) => [291 + i, i >= 10]),
+  );
   await server.stop();
 });
