@@ -22,8 +22,7 @@ export async function executeGroup(
 ): Promise<number> {
   const { clock } = shared.options;
   const begun = clock.monotonic();
-  const idle = countIdle(operations, from, to);
-  if (idle > 0) return idle;
+  if (isIdle(operations, from, to)) return answerIdle(operations, from, to);
   const deadline = begun + shared.options.graceMs;
   try {
     const end = await inTurn(shared, () => executeSome(shared, operations, from, to, deadline));
@@ -36,15 +35,22 @@ export async function executeGroup(
   }
 }
 
-/** Operations at the beginning that need no PostgreSQL are answered also while it is away. @returns how many */
-function countIdle(operations: readonly Operation[], from: number, to: number): number {
-  let at = from;
-  for (; at < to; at++) {
-    const { kind, outcome, chained, session } = operations[at] as Operation;
-    if (kind !== "none" || outcome !== "pending" || chained || session.postponed) break;
-    (operations[at] as Operation).outcome = "done";
+/** A group that needs no PostgreSQL is answered also while that is away. */
+function isIdle(operations: readonly Operation[], from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
+    const { kind, outcome } = operations[at] as Operation;
+    if (kind !== "none" && outcome === "pending") return false;
   }
-  return at - from;
+  return true;
+}
+
+function answerIdle(operations: readonly Operation[], from: number, to: number): number {
+  for (let at = from; at < to; at++) {
+    const operation = operations[at] as Operation;
+    if (operation.outcome === "pending")
+      operation.outcome = operation.session.postponed ? "postponed" : "done";
+  }
+  return to - from;
 }
 
 async function executeSome(
