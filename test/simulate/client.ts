@@ -52,7 +52,7 @@ export interface Client {
 
 export function connect(world: World, id: number, habits: Habits): Client {
   const { clients, judge } = world;
-  const talk = newTalk(id);
+  const talk = newTalk(id, habits.reads === "all" && habits.window >= MIN_WINDOW);
   const client: Omit<Client, "connection"> = {
     id,
     habits,

@@ -43,14 +43,13 @@ export function bringDue({ model, look }: Judge): void {
     const brought = queue.delayed.filter(({ number }) => !waiting.has(number));
     for (const message of brought) {
       const { due, number, doubtful } = message;
-      if (doubtful) continue;
-      if ((due?.first ?? 0) > model.time.last) {
+      if (!doubtful && (due?.first ?? 0) > model.time.last) {
         const early = Math.round((due?.first ?? 0) - model.time.last);
         throw new Violation(`number ${number} of ${queue.name} is due ${early} ms early`);
       }
       insert(queue, message);
     }
-    queue.delayed = queue.delayed.filter((each) => each.doubtful || waiting.has(each.number));
+    queue.delayed = queue.delayed.filter(({ number }) => waiting.has(number));
   }
 }
 

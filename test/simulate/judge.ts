@@ -20,6 +20,9 @@ import { Violation } from "./violation.ts";
 /** Why the commit of the group failed, if it did. */
 type Failure = Extract<Event, { what: "failed" | "in doubt" }> | undefined;
 
+/** So many groups may be executed while a request waits for its turn. */
+const MAX_PASSED_BY = 4;
+
 /** Operations from number `from` on, so many, were executed. @throws Violation */
 export function judge(
   judge: Judge,
@@ -59,8 +62,22 @@ export function judge(
     doubt(model, failure.reason, failure.kept);
   }
   noteEvents(judge, after);
+  if (judge.isPrompt) checkWaits(judge);
   faults.reads.length = 0;
   faults.checkpoints.length = 0;
+}
+
+/** Nobody waits for others longer than for some groups. */
+function checkWaits({ talks }: Judge): void {
+  for (const { asks, arrived, gone, reads, wait, id } of talks.values()) {
+    const [asked] = asks;
+    if (asked === undefined || asked.end > arrived || gone || !reads || wait !== undefined)
+      continue;
+    if (asked.steps !== undefined) continue;
+    if (++asked.passedBy > MAX_PASSED_BY) {
+      throw new Violation(`client ${id} waits, and ${asked.passedBy} groups were executed`);
+    }
+  }
 }
 
 /** The queues did what was due, since a moment on the monotonic clock. */

@@ -72,6 +72,7 @@ export function doubtDropped({ model }: Judge, { kind, queue: name }: Entry): vo
   const queue = model.queues.get(name);
   if (kind !== "put" || queue === undefined || !settingsOf(model, name).dropOldest) return;
   touch(model, name);
-  doubtMessages(model, [queue]);
+  for (const message of queue.available) message.doubtful = true;
+  model.hasDoubtful = true;
   queue.tally.dropped = NaN;
 }

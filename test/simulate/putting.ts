@@ -25,8 +25,12 @@ export function expectPut(model: Model, asked: Put, client: number): Told {
 function expectFresh(model: Model, name: string, bytes: number, isHeld: boolean): Told {
   if (!isHeld) return { outcome: "unheld" };
   const outcome = dropsFor(model, name, bytes) === undefined ? "full" : "done";
-  const isVague = model.hasDoubtful && [...model.queues.values()].some(isDoubtful);
-  return isVague ? { outcome, or: outcome === "full" ? "done" : "full" } : { outcome };
+  if (!model.hasDoubtful) return { outcome };
+  const queue = model.queues.get(name);
+  const queues = model.limits.bytes < Infinity ? [...model.queues.values()] : queue && [queue];
+  return queues?.some(isDoubtful) === true
+    ? { outcome, or: outcome === "full" ? "done" : "full" }
+    : { outcome };
 }
 
 function isHeld({ queues }: Model, { source, sourceNumber }: Put, client: number): boolean {

@@ -17,6 +17,9 @@ import type { World } from "./world.ts";
 const RETRY_MS = 2500;
 /** Clients that have stalled for five seconds are evicted within another. */
 const EVICTION_MS = 7000;
+/** What is due is done in portions. */
+const MAX_OVERDUE = 100;
+const OVERDUE_MS = 1000;
 /** What was leased waits for its next delivery at most once. */
 const MAX_RETRIES = 2;
 
@@ -35,7 +38,7 @@ export async function rest(world: World): Promise<void> {
     await settle(world);
   }
   // What is due by now is done with the next timer.
-  if (isOverdue(world)) {
+  for (let n = 0; n < MAX_OVERDUE && isOverdue(world); n++) {
     await pass(world, 1);
     await settle(world);
   }
@@ -93,7 +96,7 @@ async function drain(world: World): Promise<void> {
 function isOverdue({ judge, time }: World): boolean {
   for (const { delayed, leased } of judge.model.queues.values()) {
     for (const { due } of [...delayed, ...leased.values()]) {
-      if (due !== undefined && due.first <= time.now) return true;
+      if (due !== undefined && due.first <= time.now - OVERDUE_MS) return true;
     }
   }
   return false;

@@ -40,6 +40,8 @@ export interface Judge {
   epoch: number;
   /** Clients may be served in another order than they came, and wait for other reasons. */
   isLoose: boolean;
+  /** A look at the clock takes next to no time, and so a group is executed in one part unless it is much work. */
+  isPrompt: boolean;
   /** The bound of what is held of requests, in bytes; 0 is none. */
   maxInput: number;
   /** Queues whose clients had offers of the group that came to nothing: later ones come to nothing, too. */

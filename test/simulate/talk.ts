@@ -44,6 +44,8 @@ export interface Talk {
   finished: boolean;
   /** It waits for a message since the request was executed first; it has its place in the line of those who wait. */
   wait: { queues: string[]; until: number; isPeek: boolean } | undefined;
+  /** Its client reads all that it is sent, at once. */
+  reads: boolean;
   /** A request failed in the middle: the rest of its operations in the group mean nothing. */
   failed: Entry["request"] | undefined;
 }
@@ -63,6 +65,8 @@ export interface Asked {
   again: boolean;
   /** It is a get that counted already. */
   counted: boolean;
+  /** Groups that were executed since all of it was there, and nothing that its client asked for before was left to do. */
+  passedBy: number;
   /** A flush in parts: what it found at its beginning. All that is moved: how many are left to move. */
   doomed: Set<Message> | undefined;
   left: number | undefined;
@@ -99,9 +103,10 @@ export const TAKING: ReadonlySet<OperationKind> = new Set([
   "peek",
 ]);
 
-export function newTalk(id: number): Talk {
+export function newTalk(id: number, reads: boolean): Talk {
   return {
     id,
+    reads,
     asks: [],
     expected: newExpected(),
     promised: 0,
@@ -126,6 +131,7 @@ export function newAsked(ask: Ask, end: number): Asked {
     found: false,
     again: false,
     counted: false,
+    passedBy: 0,
     doomed: undefined,
     left: undefined,
     seen: undefined,

@@ -68,6 +68,7 @@ export function newWorld(plan: Plan): World {
     messages: config.maxMessages || Infinity,
     bytes: config.maxBytes || Infinity,
   };
+  const isLoose = config.late !== "no" || config.maxOutput > 0 || config.maxInput > 0;
   const judge: Judge = {
     model: newModel(limits, config.rules),
     look: NOTHING_TO_SEE,
@@ -78,7 +79,8 @@ export function newWorld(plan: Plan): World {
     faults: newFaults(),
     counters: newCounters(),
     epoch: 0,
-    isLoose: config.late !== "no" || config.maxOutput > 0 || config.maxInput > 0,
+    isLoose,
+    isPrompt: config.lookMicros <= 10 && !isLoose,
     maxInput: config.maxInput,
     passedOver: new Set(),
     lost: 0,

@@ -68,8 +68,9 @@ export interface Fanout {
 
 /** What happens by the clock: see due.ts. Times are in milliseconds since 1970, as {@link now} tells them. */
 export interface Due {
-  /** The difference of the two clocks at the start. */
+  /** The difference of the two clocks at the start; and when that was, on the monotonic clock. */
   offset: number;
+  startedAt: number;
   /** All delayed messages up to this place were brought into memory. */
   place: DuePlace;
   /** When the next one is due, or earlier; Infinity when there is none. */
@@ -199,22 +200,28 @@ export function newLocal(
   };
 }
 
-/** The leases that were read from the store go on: none of them for longer than it was made for. */
-export function resumeLeases({ ends, offset }: Due, queue: Queue, clock: Clock): void {
+/**
+ * The leases that were read from the store go on. One that was made in what is the future by now, since the calendar was
+ * set back, is from before the start, and goes on for its whole length from then.
+ */
+export function resumeLeases({ ends, offset, startedAt }: Due, queue: Queue, clock: Clock): void {
   const { leases } = queue.delivery ?? {};
   for (const [number, stored] of leases ?? []) {
-    const longest = Math.floor(clock.monotonic() + offset) + stored.length;
-    const lease = { ...stored, due: Math.min(stored.due, longest) };
+    const isFuture = stored.due - stored.length > clock.monotonic() + offset;
+    const longest = Math.floor(startedAt + offset) + stored.length;
+    const lease = { ...stored, due: isFuture ? longest : stored.due };
     leases?.set(number, lease);
     addEnd(ends, { queue, lease });
   }
 }
 
 function newDue(store: Store, { calendar, monotonic }: Clock): Due {
-  const offset = calendar() - monotonic();
+  const startedAt = monotonic();
+  const offset = calendar() - startedAt;
   const place = { due: 0, queue: 0, number: 0 };
   return {
     offset,
+    startedAt,
     place,
     nextDelayed: store.nextDue(place) ?? Infinity,
     ends: newLeaseEnds(),

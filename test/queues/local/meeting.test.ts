@@ -20,6 +20,7 @@ import {
   restart,
   save,
   type Shop,
+  tamper,
 } from "./shop.ts";
 
 suite();
@@ -47,6 +48,21 @@ function failReads(shop: Shop, what: "read" | "arrived", times = 1): void {
   };
   Object.assign(store, { [what]: failing });
 }
+
+test("a lease from before a start, and the calendar set back, lasts once for its whole length, also behind a failed sync", () => {
+  const shop = shopWith();
+  setAll(shop, "q", "a");
+  execute(shop, operation("lease", "q", { lease: 1000 }));
+  tamper(shop, (database) => database.run("UPDATE held SET due = due + 10000000"));
+  restart(shop);
+  shop.now += 900;
+  failNextCommit(shop, "disk I/O error", "unknown");
+  expect(setAll(shop, "other", "x")).toEqual(["failed: disk I/O error, outcome unknown"]);
+  execute(shop, operation("peek", "q"));
+  shop.now += 100;
+  doDue(shop.local);
+  expect([details(shop, "q")?.leased, drain(shop, "q")]).toEqual([0, ["a"]]);
+});
 
 describe("a dead letter that is opened in the group in which it arrives", () => {
   test.each(["abort", "bury", "release"] as const)("is not made one again: %s", (how) => {
