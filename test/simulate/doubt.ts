@@ -1,6 +1,7 @@
 /**
- * Messages that may be gone. A flush in parts drops some with each part, and does not tell which. So all that it may have
- * dropped is doubtful, until it is delivered, or an older one is not, or somebody looks at a quiet moment.
+ * Messages that may be gone. A flush in parts drops some with each part, and a set may drop old ones before it is stored:
+ * neither tells which. So all that may have been dropped is doubtful for the rest of the group: then a look at the queues
+ * tells.
  */
 import { isPaused, type Model, remove } from "./model.ts";
 import { count, type Message, type Queue } from "./queue.ts";
@@ -8,8 +9,8 @@ import { touch } from "./undo.ts";
 
 /** A part of a flush of these queues was done, or has failed. @returns what it may have dropped */
 export function doubtMessages(model: Model, queues: Iterable<Queue>): Set<Message> {
-  model.hasDoubtful = true;
   const found = new Set<Message>();
+  model.hasDoubtful = true;
   for (const { available, delayed } of queues) {
     for (const message of [...available, ...delayed]) {
       message.doubtful = true;
@@ -47,8 +48,15 @@ export function learn(model: Model, name: string, number: number): void {
   }
 }
 
-/** Only these are there. */
-export function settleDoubt(model: Model, queue: Queue, numbers: ReadonlySet<number>): void {
+/** All that is doubtful is there or not, as a look at the queues tells. */
+export function settleDoubts(model: Model, numbers: (name: string) => ReadonlySet<number>): void {
+  model.hasDoubtful = false;
+  for (const queue of model.queues.values()) {
+    if (isDoubtful(queue)) settleDoubt(model, queue, numbers(queue.name));
+  }
+}
+
+function settleDoubt(model: Model, queue: Queue, numbers: ReadonlySet<number>): void {
   const isThere = (message: Message) => {
     if (message.doubtful && !numbers.has(message.number)) {
       remove(model, queue, message);

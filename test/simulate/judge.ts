@@ -3,7 +3,7 @@ import type { Entry } from "../../src/engine/engine.ts";
 import type { Operation } from "../../src/queues/operation.ts";
 import { isBody } from "./body.ts";
 import { compare, compareSummary } from "./compare.ts";
-import { learn } from "./doubt.ts";
+import { learn, settleDoubts } from "./doubt.ts";
 import { bringDue, endLeases, sharpenLeases } from "./due.ts";
 import { checkFailure, noteDamage, refuse } from "./failures.ts";
 import type { Event, Own } from "./faults.ts";
@@ -12,7 +12,7 @@ import { apply, bring, expect, expectBefore, putBack, type Told } from "./model.
 import { doubtDropped, flushPart, movePart } from "./parts.ts";
 import type { Judge } from "./state.ts";
 import { countOne } from "./statistics.ts";
-import { type Asked, attend, TAKING, type Talk } from "./talk.ts";
+import { type Asked, attend, isRefused, TAKING, type Talk } from "./talk.ts";
 import { commit, doubt, recover, rollBack } from "./undo.ts";
 import { answer, skipOther } from "./verdict.ts";
 import { Violation } from "./violation.ts";
@@ -63,6 +63,7 @@ export function judge(
   }
   noteEvents(judge, after);
   if (judge.isPrompt) checkWaits(judge);
+  if (model.hasDoubtful && model.doubt === undefined) settleDoubts(model, judge.look.numbers);
   faults.reads.length = 0;
   faults.checkpoints.length = 0;
 }
@@ -136,7 +137,7 @@ function judgeOne(
   if (kind === "release") return void release(judge, talk, entry);
   if (kind === "restore") return void restore(judge, entry, failure);
   // The end of its wait, say.
-  if (kind === "none" && talk.gone) return undefined;
+  if (kind === "none" && talk.gone && !isRefused(entry)) return undefined;
   if (outcome === "skipped") return void skip(judge, talk, entry);
   if (own?.outcome === "postponed" || outcome === "postponed") doubtDropped(judge, entry);
   if (outcome === "postponed") return void postpone(talk, entry);

@@ -2,7 +2,6 @@
 import type { Ask } from "./ask.ts";
 import { connect, send } from "./client.ts";
 import { compareSummary } from "./compare.ts";
-import { isDoubtful, settleDoubt } from "./doubt.ts";
 import { checkLeases } from "./due.ts";
 import { isAllSent } from "./expected.ts";
 import { noMoreFaults } from "./faults.ts";
@@ -42,7 +41,6 @@ export async function rest(world: World): Promise<void> {
     await pass(world, 1);
     await settle(world);
   }
-  if (judge.model.doubt === undefined) settleDoubts(world);
   checkOwed(world);
   checkClients(world);
   checkEngine(world);
@@ -100,15 +98,6 @@ function isOverdue({ judge, time }: World): boolean {
     }
   }
   return false;
-}
-
-/** What a flush may have dropped is there or not. */
-function settleDoubts({ judge, backend }: World): void {
-  const { model, look } = judge;
-  for (const queue of model.queues.values()) {
-    if (!isDoubtful(queue) || backend.summary(queue.name) === undefined) continue;
-    settleDoubt(model, queue, look.numbers(queue.name));
-  }
 }
 
 function checkOwed({ judge }: World): void {
