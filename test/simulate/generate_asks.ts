@@ -123,7 +123,17 @@ export function newAsk(making: Making, taste: Taste, isBinary: boolean): Ask {
     case "handover": {
       const { queues } = making;
       const size = newSize(making);
-      return newDeliveryAsk(kind, { random, queues, dialect, quiet, queue, size, fill });
+      // Whether it is early is certain only where looks at the clock take next to no time.
+      const isVague = kind === "early" && making.config.lookMicros > 10;
+      return newDeliveryAsk(isVague ? "later" : kind, {
+        random,
+        queues,
+        dialect,
+        quiet,
+        queue,
+        size,
+        fill,
+      });
     }
     case "wrong":
       return newWrong(making, isBinary);

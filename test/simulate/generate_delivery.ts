@@ -28,7 +28,7 @@ export const DELIVERY_SHARES: readonly DeliveryShares[] = [
   { set: 30, open: 30, bury: 10, later: 15, abort: 15 },
   { set: 30, early: 40, later: 10, abort: 20 },
   { set: 30, lease: 40, leased: 30 },
-  { set: 40, move: 40, moveAll: 20 },
+  { set: 45, move: 53, moveAll: 2 },
   { set: 20, open: 20, lease: 20, handover: 40 },
   { set: 30, either: 70 },
   { once: 80, get: 20 },
