@@ -1,4 +1,5 @@
 import type { Options } from "../config/options.ts";
+import { MAX_MILLISECONDS } from "../config/values.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open.ts";
 import type { Runtime, Settings } from "../engine/runtime.ts";
@@ -66,7 +67,8 @@ function loopRuntime(): Runtime {
     ...systemClock,
     soon: (work) => void setImmediate(work),
     after(milliseconds, work) {
-      const timer = setTimeout(work, milliseconds);
+      // What is above it, if only by a rounding, would be over at once.
+      const timer = setTimeout(work, Math.min(milliseconds, MAX_MILLISECONDS));
       return () => clearTimeout(timer);
     },
     process: () => ({ pid: process.pid, ...process.cpuUsage() }),

@@ -1,7 +1,7 @@
 /**
  * Runs tests once more, with all servers over PostgreSQL, and those that need it: `bun test/server/over_postgres.ts`.
  * Behind it may stand the names of files, `server/leases http/page`. With --where-found
- * it is no failure when there is no PostgreSQL.
+ * a few of them are run, and it is no failure when there is no PostgreSQL.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +10,26 @@ import { findPrograms, startCluster } from "../queues/shared/cluster.ts";
 
 const TESTS = join(import.meta.dir, "..");
 
-/** Tests of servers that have files, too. */
-const FILES = ["server/conversation", "server/leases", "server/once"];
+/** Tests of servers that have files, too: the few that are run where PostgreSQL is found, and all others. */
+const FEW = ["server/conversation", "server/leases", "server/once"];
+const OTHERS = [
+  "server/binary",
+  "server/delay",
+  "server/early",
+  "server/either",
+  "server/family",
+  "server/fanout",
+  "server/hand_over",
+  "server/holders",
+  "server/lines",
+  "server/meta",
+  "server/noreply",
+  "server/pause",
+  "server/peek",
+  "server/settings",
+  "server/stats",
+  "server/waiting",
+];
 
 const words = process.argv.slice(2);
 const isWhereFound = words[0] === "--where-found";
@@ -23,7 +41,7 @@ if (isWhereFound && findPrograms() === undefined) {
   process.exit(0);
 }
 
-const files = named.length > 0 ? named : FILES;
+const files = named.length > 0 ? named : isWhereFound ? FEW : [...FEW, ...OTHERS];
 const paths = files.map((name) => join(TESTS, `${name}.test.ts`));
 if (named.length === 0) paths.push(...own());
 const cluster = await startCluster();

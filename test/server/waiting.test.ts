@@ -181,7 +181,11 @@ describe("refused", () => {
 });
 
 test("the longest time is accepted", async () => {
-  const waiting = await waiter("q/t=2147483647");
-  await client.put("q", "x");
-  expect(await waiting.messages()).toEqual(value("q/t=2147483647", "x"));
+  // When they come in between two milliseconds, the end of some is behind the longest time of a timer.
+  const all = [];
+  for (let n = 0; n < 20; n++) all.push(await waiter("q/t=2147483647"));
+  for (const waiting of all) {
+    await client.put("q", "x");
+    expect(await waiting.messages()).toEqual(value("q/t=2147483647", "x"));
+  }
 });
