@@ -20,6 +20,9 @@ afterEach(() => stop());
 
 interface Hosted {
   clients: Clients;
+  /** Begins to serve. */
+  serve(): void;
+  connect(): Promise<Client>;
   join(): Promise<{ client: Client; connection: Connection }>;
 }
 
@@ -35,6 +38,13 @@ const runtime = {
 };
 
 function host(): Hosted {
+  const hosted = newHost();
+  hosted.serve();
+  return hosted;
+}
+
+/** One that does not serve yet. */
+function newHost(): Hosted {
   const directory = mkdtempSync(join(tmpdir(), "memcacheq-"));
   const store = openStore({
     directory,
@@ -63,7 +73,6 @@ function host(): Hosted {
   );
   const clients = newClients(engine, 1024);
   const listener = listenTcp("127.0.0.1", 0);
-  listener.serve(clients);
   const port = Number(listener.place.split(":").at(-1));
   stop = () => {
     listener.stop();
@@ -71,12 +80,13 @@ function host(): Hosted {
     store.close();
     rmSync(directory, { recursive: true });
   };
+  const newClient = () => connect({ hostname: "127.0.0.1", port });
   const enter = async () => {
-    const client = await connect({ hostname: "127.0.0.1", port });
+    const client = await newClient();
     await client.inStep();
     return { client, connection: [...clients.connections].at(-1) as Connection };
   };
-  return { clients, join: enter };
+  return { clients, join: enter, connect: newClient, serve: () => listener.serve(clients) };
 }
 
 function nextTurn(): Promise<void> {
@@ -158,3 +168,17 @@ test.if(process.platform === "linux")(
     expect(userTimeout(connection)).toBe(60_000);
   },
 );
+
+test("a client that comes before the queues are there is served when they are", async () => {
+  const { clients, connect: newClient, serve } = newHost();
+  const early = await newClient();
+  early.send(set("q", "early"));
+  // It is gone before it is served.
+  await (await newClient()).reset();
+  // The server, which is in this process, has accepted both before it accepts this one.
+  await (await newClient()).reset();
+  expect(clients.connections.size).toBe(0);
+  serve();
+  expect(await early.line()).toBe("STORED");
+  expect(await early.take("q")).toBe("early");
+});
