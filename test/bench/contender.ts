@@ -25,7 +25,8 @@ export function ours(mode: Mode, flags: string[] = [], transport: Transport = "t
   const program = findProgram();
   const user = currentUser();
   const command: Kind["command"] = ({ data, port, socket }) => [
-    ...[...program.command, "-u", user, "-H", data],
+    ...[...program.command, "-u", user],
+    ...(flags.includes("--store") ? [] : ["-H", data]),
     ...(socket === null ? ["-l", "127.0.0.1", "-p", String(port)] : ["-s", socket]),
     ...["-m", "64", "-B", "1048576", "-c", "4096"],
     ...(mode === "nosync" ? ["-N"] : []),
