@@ -22,5 +22,5 @@ export function reloadableQueueRules(options: Options, backend: Backend): Reload
   const { queuesFile } = options;
   if (queuesFile === undefined) return [];
   const reload = () => backend.setRules(readQueueRules(options));
-  return [{ what: `the settings of queues in ${queuesFile}`, reload }];
+  return [{ what: `the file of queue settings ${queuesFile}`, reload }];
 }

@@ -52,8 +52,8 @@ export const commands: Record<RequestKind, Command> = {
   get: { add: addGet, reply: replyGet },
   delete: { add: adding("delete", LOOK, true), reply: replyDelete },
   "move all": { add: addMoveAll, reply: replyMoveAll },
-  acknowledge: { add: addAcknowledge, reply: finishing(replyAcknowledge) },
-  touch: { add: addTouch, reply: finishing(replyTouch) },
+  acknowledge: { add: addingLease("acknowledge"), reply: finishing(replyingLease("deleted")) },
+  touch: { add: addingLease("extend"), reply: finishing(replyingLease("touched")) },
   "give back": { add: addingSingle("give back"), reply: finishing(replySingle) },
   remove: { add: addingSingle("remove"), reply: finishing(replySingle) },
   return: { add: addingSingle("return"), reply: finishing(replySingle) },
@@ -257,27 +257,21 @@ function replyPause(engine: Engine, entry: Entry): void {
   replyOutcome(engine, entry, entry.outcome === "done" ? "done" : "not found");
 }
 
-function addAcknowledge(engine: Engine, session: Session, request: Request): void {
-  const entry = addEntry(engine, "acknowledge", session, request, PLAIN);
-  entry.queue = request.name;
-  entry.number = request.number;
-  engine.gathering.changes++;
+/** What concerns a lease, by its number. */
+function addingLease(kind: "acknowledge" | "extend"): Command["add"] {
+  return (engine, session, request) => {
+    const entry = addEntry(engine, kind, session, request, PLAIN);
+    entry.queue = request.name;
+    entry.number = request.number;
+    entry.lease = request.leaseMs;
+    engine.gathering.changes++;
+  };
 }
 
-function replyAcknowledge(engine: Engine, entry: Entry): void {
-  replyOutcome(engine, entry, entry.outcome === "done" ? "deleted" : "no lease");
-}
-
-function addTouch(engine: Engine, session: Session, request: Request): void {
-  const entry = addEntry(engine, "extend", session, request, PLAIN);
-  entry.queue = request.name;
-  entry.number = request.number;
-  entry.lease = request.leaseMs;
-  engine.gathering.changes++;
-}
-
-function replyTouch(engine: Engine, entry: Entry): void {
-  replyOutcome(engine, entry, entry.outcome === "done" ? "touched" : "no lease");
+function replyingLease(done: "deleted" | "touched"): (engine: Engine, entry: Entry) => void {
+  return (engine, entry) => {
+    replyOutcome(engine, entry, entry.outcome === "done" ? done : "no lease");
+  };
 }
 
 function replyDetails(engine: Engine, entry: Entry): void {

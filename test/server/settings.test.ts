@@ -71,7 +71,7 @@ test("SIGHUP has the file read again; when something is wrong in it, all stays a
   expect([await put(client, "q"), await put(client, "q")]).toEqual(["STORED", "NOT_STORED"]);
   writeFileSync(file, "q:max-messages=2\nr:max-messages=2\n");
   server.kill("SIGHUP");
-  await server.logged(/read again: the settings of queues in /);
+  await server.logged(/read again: the file of queue settings /);
   expect([await put(client, "q"), await put(client, "q")]).toEqual(["STORED", "NOT_STORED"]);
   expect([await put(client, "r"), await put(client, "r")]).toEqual(["STORED", "NOT_STORED"]);
   writeFileSync(file, "q:max-messages=3\nr:max=2\n");
@@ -80,7 +80,7 @@ test("SIGHUP has the file read again; when something is wrong in it, all stays a
   expect(await put(client, "q")).toBe("NOT_STORED");
   writeFileSync(file, "");
   server.kill("SIGHUP");
-  await server.logged(/read again: the settings of queues in .*(.|\n)*read again: the settings/);
+  await server.logged(/read again: the file of queue settings .*(.|\n)*read again: the file of/);
   expect(await put(client, "q")).toBe("STORED");
   await server.stop();
 });

@@ -29,18 +29,23 @@ import { type Staff, work } from "./worker.ts";
 
 /** A database is used for so many kills. */
 const LIFE = 12;
-/** Milliseconds that the load goes on before a kill, at most. */
-const LONGEST = [50, 300, 300, 1000];
+/** What workers have done before a kill, at most; and how long that is waited for, milliseconds. */
+const MOST_DONE = [5, 50, 50, 200];
+const LONGEST = 1500;
 /** How long what is there may take to be finished at last, milliseconds. */
 const PATIENCE = 30_000;
 /** Of many faults the first tell enough. */
 const SHOWN = 10;
 
-const RULES = [
-  ...["--queue", `in:deliveries=${DELIVERIES},retry=${RETRY.first}..${RETRY.longest}`],
-  ...["--queue", "mid:dead=in.dead"],
-  ...["--queue", `${RING.name}:max-messages=${RING.messages},drop-oldest=yes`],
-];
+/** The limit of the ring is another one after each start, and so may be lower than what it holds. */
+function rulesFor(random: Random): string[] {
+  const most = random.between(1, RING.messages);
+  return [
+    ...["--queue", `in:deliveries=${DELIVERIES},retry=${RETRY.first}..${RETRY.longest}`],
+    ...["--queue", "mid:dead=in.dead"],
+    ...["--queue", `${RING.name}:max-messages=${most},drop-oldest=yes`],
+  ];
+}
 
 export const delivery: Part = { name: "delivery", share: 5, run };
 
@@ -70,10 +75,12 @@ async function live(home: string, deadline: number, random: Random, report: Repo
 
 async function killLoaded(life: Life): Promise<void> {
   const { home, jobs, random, report } = life;
-  const flags = [...flagsFor(random), ...RULES];
+  const flags = [...flagsFor(random), ...rulesFor(random)];
   const server = await start({ home, flags });
   const load = startStaff(server, life, () => false);
-  await Bun.sleep(random.below(random.pick(LONGEST)));
+  const due = random.below(random.pick(MOST_DONE));
+  for (const since = clock(); load.done() < due && clock() - since < LONGEST;) await Bun.sleep(1);
+  await Bun.sleep(random.below(10));
   load.expectEnd();
   const at = clock();
   await server.kill();
@@ -100,13 +107,18 @@ function startStaff(server: Server, life: Life, isLate: () => boolean) {
   const { random, jobs, orders, report } = life;
   const wires = new Set<Wire>();
   let isEnding = false;
+  let done = 0;
+  const count = (what: string) => {
+    done++;
+    report.count(what);
+  };
 
   async function employ(kind: (staff: Staff) => Promise<void>): Promise<void> {
     while (!isEnding) {
       try {
         const wire = await connect(server.address);
         wires.add(wire);
-        await kind({ jobs, random, wire, isLate, count: report.count });
+        await kind({ jobs, random, wire, isLate, count });
         wires.delete(wire);
         wire.reset();
         return;
@@ -124,6 +136,7 @@ function startStaff(server: Server, life: Life, isLate: () => boolean) {
   );
   const crowds = random.below(2) === 0 ? [employ(crowd)] : [];
   return {
+    done: () => done,
     expectEnd() {
       isEnding = true;
     },
@@ -139,7 +152,7 @@ function startStaff(server: Server, life: Life, isLate: () => boolean) {
 /** No more kills: what is there is finished, and gives one result each. */
 async function finish(life: Life): Promise<void> {
   const { home, jobs, random } = life;
-  const flags = [...flagsFor(random), ...RULES];
+  const flags = [...flagsFor(random), ...rulesFor(random)];
   const server = await start({ home, flags });
   const wire = await connect(server.address);
   const load = startStaff(server, life, () => true);

@@ -9,7 +9,7 @@ const BACKLOG = 300;
 const DELAYS = [0, 0, 0, 30, 200];
 
 /** A queue whose oldest messages go at a limit. */
-export const RING = { name: "ring", messages: 100 } as const;
+export const RING = { name: "ring", messages: 4000 } as const;
 const BULK = "bulk";
 
 export interface Orders {
@@ -62,7 +62,7 @@ export async function crowd(staff: Staff): Promise<void> {
   const { random, wire } = staff;
   while (!staff.isLate()) {
     await setMany(staff, `${BULK}/delay=${random.pick([20, 1000])}`, random.between(100, 1200));
-    await setMany(staff, RING.name, random.between(10, 300));
+    await setMany(staff, RING.name, random.between(10, 3000));
     if (random.below(2) === 0) await Bun.sleep(random.below(30));
     await leaseMany(staff, random.below(400));
     const dice = random.below(4);

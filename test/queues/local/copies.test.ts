@@ -9,22 +9,16 @@ import {
   execute,
   failNextCommit,
   faults,
-  newShop,
-  NO_LIMITS,
   operation,
   put,
   remove,
   restart,
   save,
-  type Shop,
+  shopWith,
   undo,
 } from "./shop.ts";
 
 suite();
-
-function shopWith(...rules: string[]): Shop {
-  return newShop(1024 * 1024, NO_LIMITS, rules);
-}
 
 describe("copy-to", () => {
   test("copies in the same commit, and one level only", () => {

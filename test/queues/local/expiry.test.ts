@@ -13,20 +13,15 @@ import {
   execute,
   failNextCommit,
   faults,
-  newShop,
-  NO_LIMITS,
   operation,
   restart,
   save,
   type Shop,
+  shopWith,
   tell,
 } from "./shop.ts";
 
 suite();
-
-function shopWith(...rules: string[]): Shop {
-  return newShop(1024 * 1024, NO_LIMITS, rules);
-}
 
 /** Sets messages that expire after so many milliseconds; 0 is never. */
 function set(shop: Shop, ...messages: [body: string, afterMs: number][]): void {

@@ -13,21 +13,17 @@ import {
   execute,
   failNextCommit,
   faults,
-  newShop,
   NO_LIMITS,
   operation,
   queueOf,
   restart,
   save,
   type Shop,
+  shopWith,
   tamper,
 } from "./shop.ts";
 
 suite();
-
-function shopWith(...rules: string[]): Shop {
-  return newShop(1024 * 1024, NO_LIMITS, rules);
-}
 
 function setAll(shop: Shop, queue: string, ...bodies: string[]): string[] {
   return execute(shop, ...bodies.map((body) => operation("put", queue, { body })));

@@ -13,6 +13,7 @@ import {
   operation,
   restart,
   type Shop,
+  shopWith,
 } from "./shop.ts";
 
 suite();
@@ -53,7 +54,7 @@ test("an id is kept when its message is gone, and over a flush, and goes with th
 });
 
 test("an id is remembered only when its message is stored", () => {
-  const shop = newShop(1024 * 1024, NO_LIMITS, ["q:max-messages=1"]);
+  const shop = shopWith("q:max-messages=1");
   expect(set(shop, "a", "b", "a")).toEqual(["done", "full", "repeated"]);
   execute(shop, operation("take", "q"));
   expect(set(shop, "b", "a")).toEqual(["done", "repeated"]);
@@ -71,7 +72,7 @@ test("a group that fails leaves no id", () => {
 
 describe("the time of once", () => {
   test("ends an id", () => {
-    const shop = newShop(1024 * 1024, NO_LIMITS, ["q:once=1000"]);
+    const shop = shopWith("q:once=1000");
     expect(set(shop, "a")).toEqual(["done"]);
     shop.now += 999;
     expect(set(shop, "a")).toEqual(["repeated"]);

@@ -15,21 +15,17 @@ import {
   failNextCommit,
   faults,
   newShop,
-  NO_LIMITS,
   operation,
   put,
   restart,
   ruleOf,
   save,
   type Shop,
+  shopWith,
   undo,
 } from "./shop.ts";
 
 suite();
-
-function shopWith(...rules: string[]): Shop {
-  return newShop(1024 * 1024, NO_LIMITS, rules);
-}
 
 function putAll(shop: Shop, ...bodies: string[]): boolean[] {
   return bodies.map((each) => put(shop, "q", each));

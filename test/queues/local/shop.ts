@@ -73,6 +73,11 @@ export function newShop(
   return Object.assign(shop, { local: localOf(shop) });
 }
 
+/** @param rules as `--queue` has them */
+export function shopWith(...rules: string[]): Shop {
+  return newShop(1024 * 1024, NO_LIMITS, rules);
+}
+
 function localOf(shop: Omit<Shop, "local">): Local {
   const watcher: Watcher = {
     committed: () => {},
