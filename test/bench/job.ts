@@ -2,7 +2,10 @@
 import type { Address } from "./address.ts";
 
 export const OPERATIONS = ["set", "get", "mixed"] as const;
-export type Operation = (typeof OPERATIONS)[number];
+/** Of this server only: a set with an id; a lease and its acknowledgement; an open, and a set that closes its message. */
+export const DELIVERIES = ["once", "lease", "close"] as const;
+export type Delivery = (typeof DELIVERIES)[number];
+export type Operation = (typeof OPERATIONS)[number] | Delivery;
 
 /** What a connection sends, over and over: `mixed` is a set and a get, `drain` a set and two gets. */
 export type Pattern = Operation | "drain";

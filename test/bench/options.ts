@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import type { Address } from "./address.ts";
-import { type DialectName, type Operation, OPERATIONS } from "./job.ts";
+import { DELIVERIES, type DialectName, type Operation, OPERATIONS } from "./job.ts";
 import { ROOT } from "./program.ts";
 import { counts, namedPeer, names, peer, pidNumber, portNumber, seconds, whole } from "./values.ts";
 
@@ -82,7 +82,9 @@ Exits with 1 when a row failed, or got an answer that it should not get.
   --redis <port>[:<pid>]    measure Redis lists too (RPUSH, LPOP)
   --connections <n,...>     clients at once (1,50,200)
   --depth <n,...>           commands a client sends before it waits for the answers (1,16)
-  --operations <name,...>   of set, get, mixed (all three); mixed alternates set and get
+  --operations <name,...>   of set, get, mixed (these three); mixed alternates set and get; and of this
+                            server only, once: set with an id, lease: lease and delete in two trips,
+                            close: open, and set/close= in two trips (with a depth of 1)
   --modes <name,...>        of durable, nosync (both); nosync starts the server with -N
   --size <bytes>            size of a message body (100)
   --seconds <n>             how long a row is measured (2.5)
@@ -203,7 +205,10 @@ function matrixOptions(values: Values): MatrixOptions {
     modes: names("--modes", values.modes ?? MODES.join(), MODES),
     connections: counts("--connections", values.connections ?? "1,50,200", 4000),
     depths: counts("--depth", values.depth ?? "1,16", 1024),
-    operations: names("--operations", values.operations ?? OPERATIONS.join(), OPERATIONS),
+    operations: names("--operations", values.operations ?? OPERATIONS.join(), [
+      ...OPERATIONS,
+      ...DELIVERIES,
+    ]),
     size: whole("--size", values.size ?? "100", 1, 1_048_576),
     seconds: seconds(values.seconds ?? "2.5"),
     ops: values.ops === undefined ? null : whole("--ops", values.ops, 1, 50_000_000),

@@ -48,7 +48,7 @@ export async function connect(
   const connection: Connection = {
     socket,
     greeting: null,
-    script: { depth: 1, batches: [nothing], readNext: null },
+    script: { depth: 1, batches: [nothing], readNext: null, renew: null },
     batch: nothing,
     turn: 0,
     due: 0,

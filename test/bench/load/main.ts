@@ -1,6 +1,13 @@
 /** One load run, in a process of its own: `bun load/main.ts '<a Job as JSON>'` prints a Report. */
 import { clearQueue } from "../ask.ts";
-import { type Job, type Measurement, QUEUE, type Report, type Spread } from "../job.ts";
+import {
+  type Job,
+  type Measurement,
+  type Pattern,
+  QUEUE,
+  type Report,
+  type Spread,
+} from "../job.ts";
 import { cpuOf, memoryOf } from "../usage.ts";
 import type { Encoder } from "./dialect/dialect.ts";
 import { dialectOf, dialectsOf } from "./dialect/dialects.ts";
@@ -19,6 +26,9 @@ const FILL_MARGIN = 1.5;
 const FILL_BYTES = 512 * 1024 * 1024;
 const FILL_BATCH_BYTES = 256 * 1024;
 const FILL_DEPTH = 64;
+
+/** What takes messages that must be there. */
+const TAKING: ReadonlySet<Pattern> = new Set(["get", "lease", "close"]);
 
 /** The connections, and what each of them speaks. */
 type Client = { traffic: Traffic; encoders: readonly [Encoder, ...Encoder[]] };
@@ -65,7 +75,7 @@ async function prepare(client: Client, job: Job): Promise<number> {
   await clearQueue(job.address, dialect);
   const rate = await warmUp(client, job);
   await clearQueue(job.address, dialect);
-  return job.operation === "get" ? await fill(client, job, rate) : Infinity;
+  return TAKING.has(job.operation) ? await fill(client, job, rate) : Infinity;
 }
 
 function limitOf({ ops, pace, seconds }: Job, filled: number): Limit {

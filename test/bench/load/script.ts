@@ -1,4 +1,4 @@
-import type { Pattern } from "../job.ts";
+import { DELIVERIES, type Delivery, type Pattern } from "../job.ts";
 import type { Encoder, ReadAnswer } from "./dialect/dialect.ts";
 
 /** The commands that a connection sends at once, and how each of them is answered. */
@@ -15,6 +15,8 @@ export type Script = {
   batches: readonly [Batch, ...Batch[]];
   /** Reads what answers a command that ends an operation; null where none does. */
   readNext: ReadAnswer | null;
+  /** Makes the requests of a batch into new ones; null where they stay. */
+  renew: ((requests: Buffer) => void) | null;
 };
 
 /** The script of each client, by its number. */
@@ -22,7 +24,7 @@ export type Scripts = readonly Script[];
 
 type Command = "set" | "get";
 
-const COMMANDS: Record<Pattern, readonly Command[]> = {
+const COMMANDS: Record<Exclude<Pattern, Delivery>, readonly Command[]> = {
   set: ["set"],
   get: ["get"],
   mixed: ["set", "get"],
@@ -39,6 +41,7 @@ export function scriptsOf(encoders: readonly Encoder[], pattern: Pattern, depth:
 }
 
 function scriptOf(dialect: Encoder, pattern: Pattern, depth: number): Script {
+  if (isDelivery(pattern)) return deliveryScript(dialect, pattern, depth);
   const commands = COMMANDS[pattern];
   const batch = (turn: number): Batch => {
     const those = Array.from({ length: depth }, (_, i) => {
@@ -50,7 +53,22 @@ function scriptOf(dialect: Encoder, pattern: Pattern, depth: number): Script {
     );
   };
   const others = commands.slice(1).map((_, i) => batch(i + 1));
-  return { depth, batches: [batch(0), ...others], readNext: dialect.readNext };
+  return { depth, batches: [batch(0), ...others], readNext: dialect.readNext, renew: null };
+}
+
+export function isDelivery(pattern: Pattern): pattern is Delivery {
+  return (DELIVERIES as readonly Pattern[]).includes(pattern);
+}
+
+function deliveryScript({ longer }: Encoder, delivery: Delivery, depth: number): Script {
+  if (longer === null) throw new Error(`this protocol has no ${delivery}`);
+  const { request, read, readNext, renew } = longer[delivery];
+  const times = Array.from({ length: depth });
+  const batch = batchOf(
+    times.map(() => request),
+    times.map(() => read),
+  );
+  return { depth, batches: [batch], readNext, renew };
 }
 
 /** Commands, and as many readers. */

@@ -203,7 +203,9 @@ function issue(run: Run, connection: Connection, startedAt: number): void {
   const { script } = connection;
   const due = Math.min(script.depth, run.limit.ops - run.issued);
   connection.turn = connection.turn < script.batches.length ? connection.turn : 0;
-  send(connection, script.batches[connection.turn++]!, due);
+  const batch = script.batches[connection.turn++]!;
+  script.renew?.(batch.requests);
+  send(connection, batch, due);
   connection.startedAt = startedAt;
   run.issued += due;
   run.active++;

@@ -17,6 +17,7 @@ export function beanstalkd(_queue: string, body: Buffer): Encoder {
     greetings: [],
     set: Buffer.concat([Buffer.from(`put 0 0 120 ${body.length}\r\n`), data]),
     get: Buffer.from("reserve-with-timeout 0\r\n"),
+    longer: null,
     clear: null,
     readSet(answer, bytes, from, to) {
       answer.outcome = holds(bytes, from, to, INSERTED) ? HIT : UNEXPECTED;

@@ -1,3 +1,5 @@
+import type { Delivery } from "../../job.ts";
+
 export const HIT = 1;
 export const MISS = 2;
 export const UNEXPECTED = 3;
@@ -23,6 +25,15 @@ export type Greeting = {
   read: (bytes: Buffer, from: number, to: number) => number;
 };
 
+/** An operation that this server alone has, and that may take two trips. */
+export type Longer = {
+  request: Buffer;
+  read: ReadAnswer;
+  readNext: ReadAnswer | null;
+  /** Makes requests, one behind the other, into new ones; null where all are the same. */
+  renew: ((requests: Buffer) => void) | null;
+};
+
 /** How one protocol appends a message to a queue, takes one, and drops the queue. */
 export type Encoder = {
   /** In order; empty where a connection may begin at once. */
@@ -33,6 +44,8 @@ export type Encoder = {
   readGet: ReadAnswer;
   /** Reads what answers the `next` of a MORE; null where no answer is one. */
   readNext: ReadAnswer | null;
+  /** Null where the protocol has none. */
+  longer: Record<Delivery, Longer> | null;
   /** Drops the queue, answered by a line; null where only a new server has an empty one. */
   clear: { command: Buffer; answered: RegExp } | null;
 };

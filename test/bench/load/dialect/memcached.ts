@@ -1,4 +1,5 @@
 import { holds, lineLength, lineText } from "./bytes.ts";
+import { close, lease, once } from "./deliveries.ts";
 import { type Answer, type Encoder, HIT, MISS, UNEXPECTED } from "./dialect.ts";
 
 const STORED = Buffer.from("STORED\r\n");
@@ -18,6 +19,7 @@ export function memcached(queue: string, body: Buffer): Encoder {
       answered: /^(DELETED|NOT_FOUND)$/,
     },
     readNext: null,
+    longer: { once: once(queue, body), lease: lease(queue), close: close(queue, body) },
     readSet(answer, bytes, from, to) {
       const stored = holds(bytes, from, to, STORED);
       answer.outcome = stored ? HIT : UNEXPECTED;

@@ -30,6 +30,7 @@ export function nats(queue: string, body: Buffer, client: number): Encoder {
       `${inbox}.get`,
       json({ batch: 1, expires: PATIENCE }),
     ),
+    longer: null,
     clear: null,
     readSet(answer, bytes, from, to) {
       const message = readMessage(bytes, from, to);

@@ -46,6 +46,7 @@ export function rabbitmq(queue: string, body: Buffer): Encoder {
       ...bodyFrames(body),
     ]),
     get: method("get", number16(0), name, Buffer.of(NO_ACK)),
+    longer: null,
     clear: null,
     readNext: null,
     readSet(answer, bytes, from, to) {

@@ -11,6 +11,7 @@ export function redis(queue: string, body: Buffer): Encoder {
     greetings: [],
     set: command("RPUSH", queue, body),
     get: command("LPOP", queue),
+    longer: null,
     clear: { command: command("DEL", queue), answered: /^:[01]$/ },
     readNext: null,
     readSet(answer, bytes, from, to) {
