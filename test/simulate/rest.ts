@@ -177,7 +177,7 @@ function checkHolder(judge: World["judge"], { name }: Queue, id: number): void {
   throw new Violation(`client ${id} is gone, and has a message of ${name} open`);
 }
 
-function checkEmpty({ engine, clients, backend, disk, judge, people }: World): void {
+function checkEmpty({ engine, clients, backend, disk, scratch, judge, people }: World): void {
   const { usage } = clients;
   const { runnable, waiters, sessions, ready } = engine;
   const left = {
@@ -193,7 +193,7 @@ function checkEmpty({ engine, clients, backend, disk, judge, people }: World): v
     queues: backend.usage().queues,
     bytes: backend.usage().bytes,
     cached: backend.usage().cached,
-    rows: countRows(disk),
+    rows: scratch === undefined ? countRows(disk) : scratch.rows(),
     lines: judge.lines.size,
   };
   for (const [what, number] of Object.entries(left)) {

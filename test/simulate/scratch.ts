@@ -1,8 +1,10 @@
 /** A file of SQLite that outlives simulated crashes. */
+import { Database } from "bun:sqlite";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { MESSAGE_TABLES } from "../../src/store/schema.ts";
 import { openStore } from "../../src/store/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { Clock } from "../../src/util/clock.ts";
@@ -11,6 +13,8 @@ export interface Scratch {
   open: (clock: Clock) => Store;
   /** The next store finds the files as they are now, as after kill -9. */
   crash: () => void;
+  /** How many rows its tables have, but for the one of the version. */
+  rows: () => number;
   /** Closes the store, and removes the files. */
   remove: () => void;
 }
@@ -46,6 +50,16 @@ export function newScratch(): Scratch {
       store?.close();
       rmSync(home, { recursive: true });
       home = next;
+    },
+    rows() {
+      const database = new Database(join(home, "memcacheq.db"));
+      const counts = ["queue", "dropped", "segment", ...MESSAGE_TABLES].map(
+        (table) =>
+          database.query<{ rows: number }, []>(`SELECT count(*) AS rows FROM ${table}`).get()
+            ?.rows ?? 0,
+      );
+      database.close();
+      return counts.reduce((sum, rows) => sum + rows, 0);
     },
     remove() {
       store?.close();
