@@ -38,7 +38,7 @@ function newDelivery(): StoredDelivery {
 }
 
 function storedQueue(
-  { id, name, head, tail, bytes, delayed, ahead, paused, recount }: QueueRow,
+  { id, name, head, tail, bytes, delayed, ahead, paused, lost }: QueueRow,
   held: number[] | undefined,
   known: StoredDelivery | undefined,
 ): StoredQueue {
@@ -52,7 +52,7 @@ function storedQueue(
     tail,
     bytes,
     paused: paused ?? undefined,
-    recount: recount === 1 ? true : undefined,
+    recount: lost === 1 ? true : undefined,
     held: held ?? (NONE as readonly number[] as number[]),
     delivery,
   };

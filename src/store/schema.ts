@@ -5,7 +5,7 @@ import { HEAD } from "./batch.ts";
 /*
  * The file, schema 2. All times are milliseconds since 1970, all lengths of time milliseconds.
  *
- *   queue     a row a queue           id | name  head  tail  bytes  paused  recount  delayed  ahead
+ *   queue     a row a queue           id | name  head  tail  bytes  paused  lost  delayed  ahead
  *   dropped   a row a deleted queue   queue             that still has rows in other tables
  *
  *   Everything about messages has a key that begins with the queue's id, so that a queue is a range of keys:
@@ -33,7 +33,8 @@ import { HEAD } from "./batch.ts";
  *   A server reads all of `held` when it starts, but of `delayed` only what is due: there may be millions. So the queue's
  *   row has their number: `delayed`, and `ahead` of them are not below the head.
  *
- *   `recount` is 1 as long as `bytes` is too high, and not yet counted again: after damage, and in the middle of a flush.
+ *   `lost` is 1 as long as `bytes` has messages in it that are lost or dropped, and is not counted again: after damage, and
+ *   in the middle of a flush.
  *
  * An unused table costs a page; a column of `segment` would cost each message of 100 bytes 3 % of its space.
  */
@@ -72,7 +73,7 @@ const QUEUE_TABLES = `
     tail   INTEGER NOT NULL,
     bytes  INTEGER NOT NULL,
     paused INTEGER,
-    recount INTEGER,
+    lost   INTEGER,
     delayed INTEGER,
     ahead  INTEGER
   );

@@ -12,7 +12,7 @@ export interface QueueRow {
   tail: number;
   bytes: number;
   paused: number | null;
-  recount: number | null;
+  lost: number | null;
   delayed: number | null;
   ahead: number | null;
 }
@@ -109,7 +109,7 @@ function forLog(database: Database) {
 function forQueues(database: Database) {
   return {
     queues: database.prepare<QueueRow, []>(
-      "SELECT id, name, head, tail, bytes, paused, recount, delayed, ahead FROM queue ORDER BY id",
+      "SELECT id, name, head, tail, bytes, paused, lost, delayed, ahead FROM queue ORDER BY id",
     ),
     createQueue: database.prepare<void, [number, Uint8Array]>(
       "INSERT INTO queue (id, name, head, tail, bytes) VALUES (?1, ?2, 1, 1, 0)",
@@ -122,7 +122,7 @@ function forQueues(database: Database) {
       "UPDATE queue SET paused = ?2 WHERE id = ?1",
     ),
     recountQueue: database.prepare<void, [number, number | null]>(
-      "UPDATE queue SET recount = ?2 WHERE id = ?1",
+      "UPDATE queue SET lost = ?2 WHERE id = ?1",
     ),
     noteDropped: database.prepare<void, [number]>("INSERT INTO dropped (queue) VALUES (?1)"),
     held: database.prepare<HeldRow, []>(
@@ -153,9 +153,13 @@ function forExpiry(database: Database) {
     stepAt: database.prepare<{ expires: number }, [number, number]>(
       `SELECT expires FROM expiry WHERE key >= ${start} AND key <= ${KEY} ORDER BY key DESC LIMIT 1`,
     ),
-    /** The last one of each queue. */
-    lastSteps: database.prepare<{ queue: number; key: number; expires: number }, []>(
-      `SELECT ${QUEUE} AS queue, max(key) AS key, expires FROM expiry GROUP BY 1`,
+    /** The last one of each queue that has any; one look into the table for each. */
+    lastSteps: database.prepare<{ queue: number; expires: number }, []>(
+      `WITH RECURSIVE last (key) AS (
+        SELECT max(key) FROM expiry
+        UNION ALL SELECT (SELECT max(key) FROM expiry
+          WHERE expiry.key < last.key >> ${NUMBER_BITS} << ${NUMBER_BITS}) FROM last WHERE last.key IS NOT NULL
+      ) SELECT last.key >> ${NUMBER_BITS} AS queue, expires FROM last JOIN expiry ON expiry.key = last.key`,
     ),
   };
 }

@@ -30,7 +30,7 @@ export function upgrade(database: Database, progress: Progress): void {
         `INSERT INTO held (key) SELECT (queue.id << ${NUMBER_BITS}) + value FROM queue, json_each(queue.held)`,
       );
       database.run("ALTER TABLE queue DROP COLUMN held");
-      for (const column of ["paused", "recount", "delayed", "ahead"]) {
+      for (const column of ["paused", "lost", "delayed", "ahead"]) {
         database.run(`ALTER TABLE queue ADD COLUMN ${column} INTEGER`);
       }
       database.run(MESSAGE_VIEW);

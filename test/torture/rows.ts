@@ -15,13 +15,13 @@ interface Counted {
 /** Of each queue what its row tells, and what its messages make of it, where they differ and nothing says that they may. */
 const WRONG = `
   WITH found AS (
-    SELECT queue.id, CAST(name AS TEXT) AS name, queue.bytes, recount, coalesce(delayed, 0) AS delayed, coalesce(ahead, 0) AS ahead,
+    SELECT queue.id, CAST(name AS TEXT) AS name, queue.bytes, lost, coalesce(delayed, 0) AS delayed, coalesce(ahead, 0) AS ahead,
            (SELECT coalesce(sum(length(body)), 0) FROM message WHERE message.queue = CAST(name AS TEXT)) AS bodies,
            (SELECT count(*) FROM delayed WHERE key >> 43 = queue.id) AS waiting,
            (SELECT count(*) FROM delayed WHERE key >= (queue.id << 43) + head AND key >> 43 = queue.id) AS waitingAhead
       FROM queue
   )
-  SELECT name, 'bytes' AS what, bytes AS told, bodies AS counted FROM found WHERE recount IS NULL AND bytes <> bodies
+  SELECT name, 'bytes' AS what, bytes AS told, bodies AS counted FROM found WHERE lost IS NULL AND bytes <> bodies
   UNION ALL SELECT name, 'delayed', delayed, waiting FROM found WHERE delayed <> waiting
   UNION ALL SELECT name, 'ahead', ahead, waitingAhead FROM found WHERE ahead <> waitingAhead
 `;
