@@ -31,7 +31,6 @@ export function applyRows(
     else
       applySingle(shared, step, row, plan.singles[plan.counts[row.step - 1] as number] as Single);
   }
-  shared.usage.bytes += Number(last?.info?.["bytes"] ?? 0);
   const cut = last?.number ?? 0;
   for (const [i, step] of plan.steps.entries()) {
     if (step.kind !== "take" || (cut > 0 && i + 1 > cut)) continue;

@@ -13,6 +13,7 @@ export interface Step {
 export interface Plan {
   /** Ids of the queues that are locked, ascending. */
   queues: number[];
+  used: Set<number>;
   steps: Step[];
   /** As the function `turn` takes them: see sql/turn.sql. */
   kinds: number[];
@@ -47,6 +48,7 @@ export interface Making {
 export function newPlan(): Plan {
   return {
     queues: [],
+    used: new Set(),
     steps: [],
     kinds: [],
     of: [],
@@ -88,7 +90,8 @@ export function pushSingle(
 
 /** The turn locks the queue, and knows its settings. */
 export function useQueue(shared: Shared, plan: Plan, id: number): void {
-  if (plan.queues.includes(id)) return;
+  if (plan.used.has(id)) return;
+  plan.used.add(id);
   plan.queues.push(id);
   const rule = ruleOf(shared, shared.names.names.get(id) ?? "");
   if (rule !== undefined) (plan.rules ??= {})[id] = rule;

@@ -34,6 +34,7 @@ export async function runPlanned(
     try {
       const rows = await runTurn(shared, planned, no, awaitedIds(shared, planned), deadline);
       shared.turns = no;
+      countBytes(shared, rows);
       tellOthers(shared, rows);
       announce(shared, rows);
       return { plan: planned, rows };
@@ -49,6 +50,12 @@ export async function runPlanned(
     }
   }
   throw new Error("a turn was planned too often");
+}
+
+/** The limit for the bytes in all queues is kept by what is known here. */
+function countBytes({ usage }: Shared, rows: readonly Row[]): void {
+  const last = rows.find(({ step }) => step === 0);
+  usage.bytes += Number(last?.info?.["bytes"] ?? 0);
 }
 
 function noteUnresolved(shared: Shared, { steps, singles, counts }: Plan, no: number): void {

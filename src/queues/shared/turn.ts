@@ -79,6 +79,28 @@ export async function runTurn(
   }
 }
 
+/** A turn may take so long where PostgreSQL is busy, in milliseconds: see the timeouts in connection.ts. */
+const MAX_BUSY_MS = 35_000;
+const ALIVE_MS = 1000;
+
+/** Waits for an answer until the deadline, and longer as long as PostgreSQL answers other questions. */
+async function patiently<T>(
+  shared: Shared,
+  link: Link,
+  deadline: number,
+  answer: Promise<T>,
+): Promise<{ value: T } | undefined> {
+  const { clock } = shared.options;
+  const last = clock.monotonic() + MAX_BUSY_MS;
+  for (let until = deadline; ; until = clock.monotonic() + ALIVE_MS) {
+    const found = await within(shared, until, answer);
+    if (found !== undefined || clock.monotonic() >= last) return found;
+    const alive = link.asks.unsafe("select 1").catch(() => undefined);
+    const isAlive = await within(shared, clock.monotonic() + ALIVE_MS, alive);
+    if (isAlive?.value === undefined) return undefined;
+  }
+}
+
 /** Sends a turn, and right behind it the wait for the disk: both have to succeed. */
 async function answered(
   shared: Shared,
@@ -102,7 +124,7 @@ async function answered(
     if (second.status === "rejected") throw second.reason;
     return { rows: first.value, flushed: second.value };
   });
-  const answer = await within(shared, deadline, settled);
+  const answer = await patiently(shared, link, deadline, settled);
   if (answer === undefined) {
     const reason = "PostgreSQL does not answer";
     await dropLink(shared, link, reason);

@@ -1,28 +1,45 @@
 -- What is told of queues.
 
--- When the oldest message of the queue was set, open ones too; null when there is none.
-create function memcacheq.oldest_arrival(m memcacheq.move) returns bigint language sql stable as $$
-  select arrived from (
-    (select number, arrived from memcacheq.held where queue = m.queue and m.ready + m.open + m.leased + m.delayed > 0 and kind in ('a', 'o')
-      order by number limit 1)
-    union all
-    (select greatest(first, m.head), arrived from memcacheq.segment where m.line > 0 and queue = m.queue and first >= m.seg order by first limit 1)
-  ) x order by number limit 1
-$$;
-
-create function memcacheq.summary(p_queue int, p_now bigint) returns jsonb language sql stable as $$
-  select jsonb_build_object('id', m.queue, 'name', encode(q.name, 'hex'), 'messages', memcacheq.messages(m), 'bytes', m.bytes,
-    'open', m.open, 'openMs', case when m.open > 0 then p_now - (select min(since) from memcacheq.held where queue = m.queue and kind = 'o') end,
-    'delayed', m.delayed, 'leased', m.leased, 'arrived', coalesce(memcacheq.oldest_arrival(m), 0), 'sets', m.tail - 1,
-    'paused', case when m.paused = 0 then 0 else m.paused - p_now end, 'waited', m.waited, 'tally', m.tally, 'now', p_now)
-  from memcacheq.newest(p_queue) m, memcacheq.queue q where q.id = p_queue
-$$;
+-- A queue at a glance. In PL/pgSQL, which keeps its plans: there may be very many queues.
+create function memcacheq.summary(p_queue int, p_now bigint) returns jsonb language plpgsql stable as $$
+declare
+  v_name bytea;
+  v_number bigint;
+  v_arrived bigint;
+  v_open bigint;
+  v_first bigint;
+  v_later bigint;
+  m memcacheq.move;
+begin
+  select name into v_name from memcacheq.queue where id = p_queue;
+  select * into m from memcacheq.move where queue = p_queue order by n desc limit 1;
+  if v_name is null or m.queue is null then
+    return null;
+  end if;
+  -- When the oldest message was set, open ones too.
+  if m.ready + m.open > 0 then
+    select number, arrived into v_number, v_arrived from memcacheq.held where queue = p_queue and kind in ('a', 'o') order by number limit 1;
+  end if;
+  if m.open > 0 then
+    select min(since) into v_open from memcacheq.held where queue = p_queue and kind = 'o';
+  end if;
+  if m.line > 0 then
+    select greatest(first, m.head), arrived into v_first, v_later from memcacheq.segment where queue = p_queue and first >= m.seg order by first limit 1;
+    if v_number is null or v_first < v_number then
+      v_arrived := v_later;
+    end if;
+  end if;
+  return jsonb_build_object('id', m.queue, 'name', encode(v_name, 'hex'), 'messages', m.line + m.ready + m.open + m.leased + m.delayed,
+    'bytes', m.bytes, 'open', m.open, 'openMs', p_now - v_open, 'delayed', m.delayed, 'leased', m.leased,
+    'arrived', coalesce(v_arrived, 0), 'sets', m.tail - 1, 'paused', case when m.paused = 0 then 0 else m.paused - p_now end,
+    'waited', m.waited, 'tally', m.tally, 'now', p_now);
+end $$;
 
 -- Over all queues.
 create function memcacheq.totals() returns jsonb language sql stable as $$
-  select jsonb_build_object('queues', count(*), 'bytes', coalesce(sum(m.bytes), 0), 'messages', coalesce(sum(memcacheq.messages(m)), 0),
-    'sets', coalesce(sum(m.tail - 1), 0))
-  from memcacheq.queue q, memcacheq.newest(q.id) m
+  select jsonb_build_object('queues', count(*), 'bytes', coalesce(sum(m.bytes), 0),
+    'messages', coalesce(sum(m.line + m.ready + m.open + m.leased + m.delayed), 0), 'sets', coalesce(sum(m.tail - 1), 0))
+  from memcacheq.queue q, lateral (select * from memcacheq.move where queue = q.id order by n desc limit 1) m
 $$;
 
 -- Summaries of the queues behind an id, and the totals, where they are asked for.
