@@ -68,6 +68,7 @@ export interface Disk {
 const MAX_IDS = 10_000;
 const FIRST_ID = MAX_IDS - 20;
 const NO_HELD: number[] = [];
+const NONE: Pick<Kept, "held" | "delayed"> = { held: new Map(), delayed: new Map() };
 /** So few rows without messages are not removed yet. */
 const FEW_ROWS = 8;
 /** Rows are read by so much smaller parts than asked for: so also a short queue is read in several. */
@@ -85,32 +86,21 @@ export function openStandIn(disk: Disk, clock: Clock): Store {
         .sort((a, b) => a.queue - b.queue),
     newQueueId: () => newQueueId(disk),
     commit: (batch) => write(disk, batch, clock.calendar()),
-    due: (after, until, most) =>
-      allDelayed(disk, after)
-        .filter(({ due }) => due <= until)
-        .slice(0, most),
-    nextDue: (after) => allDelayed(disk, after)[0]?.due,
+    due: (after, until, most) => dueMessages(disk, after, until).slice(0, most),
+    nextDue: (after) => nextDue(disk, after),
     leasedFrom(id, from, most) {
-      const numbers = [...(disk.queues.get(id)?.held.entries() ?? [])].flatMap(
-        ([number, { lease }]) => (number >= from && lease !== undefined ? [number] : []),
-      );
-      return numbers.sort((a, b) => a - b).slice(0, most);
+      const { held } = disk.queues.get(id) ?? NONE;
+      return numbersFrom(held, from, most, ({ lease }) => lease !== undefined);
     },
     delayedFrom(id, from, most) {
-      const numbers = [...(disk.queues.get(id)?.delayed.keys() ?? [])].filter(
-        (number) => number >= from,
-      );
-      return numbers.sort((a, b) => a - b).slice(0, most);
+      return numbersFrom((disk.queues.get(id) ?? NONE).delayed, from, most, () => true);
     },
     waitingFrom(id, from, most) {
-      const rows = [...(disk.queues.get(id)?.delayed.entries() ?? [])]
-        .filter(([number]) => number >= from)
-        .sort(([a], [b]) => a - b);
-      return rows.slice(0, most).map(([number, { due, deliveries }]) => ({
-        number,
-        due,
-        deliveries: deliveries ?? 0,
-      }));
+      const { delayed } = disk.queues.get(id) ?? NONE;
+      return numbersFrom(delayed, from, most, () => true).map((number) => {
+        const { due, deliveries } = delayed.get(number) as DelayedMessage;
+        return { number, due, deliveries: deliveries ?? 0 };
+      });
     },
     firstFree(id, from) {
       const delayed = disk.queues.get(id)?.delayed;
@@ -202,15 +192,39 @@ function writeIds(disk: Disk, { added, forgotten }: IdBatch): void {
   disk.ids = [...disk.ids.filter((row) => !isForgotten(row)), ...added];
 }
 
-/** All delayed messages behind a place, in the order of when they are due. */
-function allDelayed({ queues }: Disk, after: DuePlace): DueMessage[] {
+/** The first so many numbers of a table from number `from` on. */
+function numbersFrom<T>(
+  table: ReadonlyMap<number, T>,
+  from: number,
+  most: number,
+  which: (row: T) => boolean,
+): number[] {
+  const numbers: number[] = [];
+  for (const [number, row] of table) if (number >= from && which(row)) numbers.push(number);
+  return numbers.sort((a, b) => a - b).slice(0, most);
+}
+
+/** The delayed messages behind a place that are due, in that order. */
+function dueMessages({ queues }: Disk, after: DuePlace, until: number): DueMessage[] {
   const found: DueMessage[] = [];
   for (const { name, delayed } of queues.values()) {
     for (const message of delayed.values()) {
-      if (compare(message, after) > 0) found.push({ ...message, name });
+      if (message.due <= until && compare(message, after) > 0) found.push({ ...message, name });
     }
   }
   return found.sort(compare);
+}
+
+/** When the first delayed message behind a place is due. */
+function nextDue({ queues }: Disk, after: DuePlace): number | undefined {
+  let next: number | undefined;
+  for (const { delayed } of queues.values()) {
+    for (const message of delayed.values()) {
+      const isSooner = next === undefined || message.due < next;
+      if (isSooner && compare(message, after) > 0) next = message.due;
+    }
+  }
+  return next;
 }
 
 function compare(a: DuePlace, b: DuePlace): number {
