@@ -13,6 +13,9 @@ const TESTS = join(import.meta.dir, "..");
 /** Tests of servers that have files, too: the few that are run where PostgreSQL is found, and all others. */
 const FEW = ["server/conversation", "server/leases", "server/once"];
 const OTHERS = [
+  "http/basic",
+  "http/held",
+  "http/single",
   "server/binary",
   "server/delay",
   "server/early",
@@ -21,6 +24,7 @@ const OTHERS = [
   "server/fanout",
   "server/hand_over",
   "server/holders",
+  "server/limits",
   "server/lines",
   "server/meta",
   "server/noreply",
