@@ -113,9 +113,9 @@ function noteGathered(connection: Connection): void {
     updateReading(connection);
     updateInputUsage(connection, held);
   }
-  if (clients.usage.admitted === connection && session.current === undefined) {
-    endAdmission(connection);
-  }
+  // One whose message went to another client meanwhile waits, and keeps no others from their turn.
+  const isDone = session.current === undefined || session.wait !== undefined;
+  if (clients.usage.admitted === connection && isDone) endAdmission(connection);
 }
 
 /** Pauses reading from the client, or resumes it. */

@@ -182,3 +182,30 @@ test("a client that comes before the queues are there is served when they are", 
   expect(await early.line()).toBe("STORED");
   expect(await early.take("q")).toBe("early");
 });
+
+test("a client whose large message is gone waits for the next one, and keeps no others from theirs", async () => {
+  const hosted = host();
+  const { usage } = hosted.clients;
+  usage.bounds = { input: 64 * MB, output: MB / 8 };
+  const producer = await hosted.connect();
+  const body = "x".repeat(MB - 1024);
+  for (let n = 0; n < 20; n++) await producer.put("much", body);
+  for (const queue of ["q", "r"]) await producer.put(queue, body);
+  // More than the system takes for a client that does not read.
+  const clog = await hosted.connect();
+  clog.pause();
+  clog.send("get much\r\n".repeat(20));
+  await eventually("too much is unsent", () => usage.outputFull || undefined);
+  const [a, b] = [await hosted.connect(), await hosted.connect()];
+  a.send("get q/t=100000\r\n");
+  await eventually("1 await room", () => usage.awaiting.size === 1 || undefined);
+  b.send("get r\r\n");
+  await eventually("2 await room", () => usage.awaiting.size === 2 || undefined);
+  expect(await producer.ask("delete q")).toBe("DELETED");
+  clog.reset();
+  expect(await b.until("END\r\n")).toHaveLength(
+    `VALUE r 0 ${body.length}\r\n`.length + body.length + "\r\nEND\r\n".length,
+  );
+  await producer.put("q", "small");
+  expect(await a.until("END\r\n")).toContain("small");
+}, 30_000);
