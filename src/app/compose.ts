@@ -20,6 +20,9 @@ import { readStorePassword } from "./store_password.ts";
 
 /** The part of -m that SQLite's page cache gets; messages get the rest. */
 const PAGE_CACHE_SHARE = 1 / 4;
+/** Bytes of a page. */
+const USUAL_PAGE = 4096;
+const LARGE_PAGE = 16_384;
 
 /**
  * Makes what root must make for the user that the server will be, becomes that user, and opens the queues.
@@ -117,11 +120,19 @@ function localOptions(options: Options, cacheLimit: number, clock: Runtime): Loc
   };
 }
 
+/**
+ * Of a new database, in bytes. A body of a megabyte costs a fifth less in pages of 16 KB; short messages take as much space
+ * in them, but a commit of one message writes three times as much. @param maxBody bytes
+ */
+function pageSizeFor(maxBody: number): number {
+  return maxBody >= LARGE_PAGE ? LARGE_PAGE : USUAL_PAGE;
+}
+
 /** @param cache bytes of SQLite's page cache */
 function storeOptions(options: Options, cache: number): StoreOptions {
   return {
     directory: options.home,
-    pageSize: options.pageSize,
+    pageSize: options.pageSize ?? pageSizeFor(options.maxBody),
     cache,
     sync: !options.noSync,
     shrinkLog: options.removeLogs,

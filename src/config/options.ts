@@ -44,8 +44,8 @@ export interface Options {
   threads: number;
   /** Memory budget, bytes. */
   memory: number;
-  /** Page size of a new database, bytes. */
-  pageSize: number;
+  /** Page size of a new database, bytes; undefined: as -B needs it. */
+  pageSize: number | undefined;
   /** Directory of the database. */
   home: string;
   /** PostgreSQL keeps the queues, in place of the directory. */
@@ -172,9 +172,9 @@ export const optionTable: OptionTable = {
     scaled(MEGA, integer("the memory is a number of megabytes", 1, MEGA)),
     "64",
   ),
-  pageSize: withDefault(
+  pageSize: optional(
     "-A <num>",
-    "page size of a new database, bytes",
+    "page size of a new database, bytes; unless it is given, 16384 where -B is that or more",
     pageSize(512, 65536),
     "4096",
   ),

@@ -238,6 +238,7 @@ test.each<[string, Partial<Options>]>([
     {
       user: "my_user",
       port: 5000,
+      pageSize: 4096,
       maxBody: 4064,
       coreFiles: true,
       noSync: true,

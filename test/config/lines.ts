@@ -18,7 +18,7 @@ export const defaults: Options = {
   pidFile: undefined,
   threads: 4,
   memory: 64 * 1024 * 1024,
-  pageSize: 4096,
+  pageSize: undefined,
   home: "/data1/memcacheq",
   store: undefined,
   storePasswordFile: undefined,

@@ -202,14 +202,35 @@ describe("the file", () => {
     },
   );
 
+  function pageSizeIn(home: string): number {
+    const size = readFileSync(join(home, "memcacheq.db")).readUInt16BE(16);
+    // The format writes 65,536 as 1.
+    return size === 1 ? 65_536 : size;
+  }
+
+  test.each([
+    [[], 4096],
+    [["-B", "16383"], 4096],
+    [["-B", "16384"], 16_384],
+    [["-B", "1048576", "-A", "4096"], 4096],
+  ])("with %j has pages of %d bytes, which stay", async (flags, size) => {
+    const server = await start(flags);
+    const client = await server.connect();
+    await client.put("q", "x");
+    await server.stop();
+    expect(pageSizeIn(server.home)).toBe(size);
+    const again = await start(["-B", size === 4096 ? "1048576" : "1024"], { home: server.home });
+    expect(await (await again.connect()).take("q")).toBe("x");
+    await again.stop();
+    expect(pageSizeIn(server.home)).toBe(size);
+  });
+
   test.each([512, 8192, 65_536])("has pages of -A %d bytes", async (size) => {
     const server = await start(["-A", `${size}`]);
     const client = await server.connect();
     await client.put("q", "x");
     await server.stop();
-    const header = readFileSync(join(server.home, "memcacheq.db")).subarray(16, 18);
-    // The format writes 65,536 as 1.
-    expect(header.readUInt16BE(0)).toBe(size === 65_536 ? 1 : size);
+    expect(pageSizeIn(server.home)).toBe(size);
     const again = await start(["-A", "4096"], { home: server.home });
     expect(await (await again.connect()).take("q")).toBe("x");
     await again.stop();
