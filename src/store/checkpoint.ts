@@ -23,6 +23,8 @@ export interface LogKeeper {
   shortLog: number;
   /** Bytes. */
   pageSize: number;
+  /** Bytes of the bodies that were written since the log was last brought in: see {@link hasManyPages}. */
+  written: number;
   /** Length of the log when that was last tried, in pages. */
   tried: number;
   /** Its length at the last look, in pages. */
@@ -40,6 +42,10 @@ const LONG_LOG = 8 * 1024 * 1024;
 /** So many bytes of log are brought in on the loop: other clients hardly notice. The thread leaves less, if it can. */
 const SHORT_LOG = 4 * 1024 * 1024;
 const LITTLE_LOG = 1024 * 1024;
+/** Bodies of so many bytes in the log fill so many pages that they are left to the thread. */
+const MUCH_WRITTEN = 1024 * 1024;
+/** A log that is so many times {@link LONG_LOG} is left to it in any case. */
+const HUGE = 2;
 /**
  * A log that is so many times {@link LONG_LOG} would become longer and longer if commits were faster than the thread. So
  * they wait a millisecond for so many bytes that they write, and longer the longer the log is, up to so many times.
@@ -65,6 +71,7 @@ export function newLogKeeper(
     longLog,
     shortLog,
     pageSize,
+    written: 0,
     tried: 0,
     seen: 0,
     mustRewrite: false,
@@ -99,9 +106,18 @@ export function autoCheckpoint(keeper: LogKeeper): void {
   // A long read of another process, such as a backup, keeps pages in the log: then it is not tried at each commit.
   if (log < keeper.tried) keeper.tried = 0;
   const pages = log - Math.max(checkpointed, keeper.tried);
-  if (state !== "just ended" && pages < keeper.longLog) return;
+  const enough = hasManyPages(keeper, pages) ? keeper.longLog : keeper.shortLog;
+  if (state !== "just ended" && pages < enough) return;
   keeper.tried = log;
   bringIn(keeper, pages);
+}
+
+/**
+ * Whether so many pages of log are many different ones. A commit of a few short messages writes the same two pages as the one
+ * before it, and a checkpoint takes each page once: that is less work than to start a thread.
+ */
+function hasManyPages({ written, longLog }: LogKeeper, pages: number): boolean {
+  return written >= MUCH_WRITTEN || pages >= HUGE * longLog;
 }
 
 /** Waits a little where the log is so long that the thread must become faster than the commits. */
@@ -148,7 +164,8 @@ export function endWork(keeper: LogKeeper): void {
 
 function bringIn(keeper: LogKeeper, pages: number): void {
   failIfEmptied(keeper);
-  if (pages < keeper.shortLog || keeper.thread.isImpossible) runCheckpoint(keeper, "passive");
+  const isLittle = pages < keeper.shortLog || !hasManyPages(keeper, pages);
+  if (isLittle || keeper.thread.isImpossible) runCheckpoint(keeper, "passive");
   else startWork(keeper.thread);
 }
 
@@ -160,7 +177,9 @@ function bringIn(keeper: LogKeeper, pages: number): void {
 function runCheckpoint(keeper: LogKeeper, how: Checkpoint): LogState | null {
   failIfEmptied(keeper);
   try {
-    return keeper.statements.checkpoints[how].get();
+    const state = keeper.statements.checkpoints[how].get();
+    if (state?.checkpointed === state?.log) keeper.written = 0;
+    return state;
   } catch (error) {
     if (error instanceof SQLiteError && error.code === "SQLITE_IOERR_FSYNC")
       keeper.mustRewrite = true;

@@ -142,6 +142,7 @@ function commit(sqlite: Sqlite, batch: Batch): void {
   const progress = skippingDamage(removal, () =>
     transact(sqlite, () => writeBatch(sqlite.open, batch, sqlite.clock.calendar())),
   );
+  for (const { body } of batch.segments) sqlite.open.log.written += body.length;
   noteProgress(removal, progress);
   for (const queue of batch.dropped) noteDropped(removal, queue);
   for (const { queue } of batch.created) ids.add(queue);

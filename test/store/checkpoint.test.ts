@@ -157,6 +157,20 @@ describe("a flood of large messages", () => {
   });
 });
 
+test("a log of short messages, which has few pages, does not wait for a thread", async () => {
+  const directory = newHome();
+  const store = open(directory);
+  const queue = make(store, "q");
+  for (let n = 1; n <= 3000; n++) {
+    put(store, queue, n, [sent("short")]);
+    store.autoCheckpoint();
+    if (n % 100 === 0) await Bun.sleep(0);
+  }
+  // It was brought in several times, each time before a thread would have begun.
+  expect(statSync(logIn(directory)).size).toBeLessThan(5 * MEGABYTE);
+  store.close();
+});
+
 function threads(): number {
   return Number(/Threads:\s+(\d+)/.exec(statusOf(process.pid))?.[1]);
 }
