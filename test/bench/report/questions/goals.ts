@@ -2,6 +2,7 @@ import { type Contender, fresh, ours, type Product } from "../../contender.ts";
 import { count, markdown, ratio, shortBytes } from "../../format.ts";
 import { BASE, type Measurement, type Operation } from "../../job.ts";
 import { rate } from "../../measurement.ts";
+import type { Mode } from "../../options.ts";
 import type { Goal, Section } from "../section.ts";
 import { alternate, median, medianRate, quotient, type Setting } from "../setting.ts";
 
@@ -17,6 +18,9 @@ type Place = {
 
 /** Both at one place. */
 type Pair = Place & { own: Measurement[]; peer: Measurement[] };
+
+/** Bytes of the largest body without `-B`. */
+const DEFAULT_MAX_BODY = 1024;
 
 /** Latencies, of the peer's at most. */
 const MOST_P99 = 1.1;
@@ -58,16 +62,16 @@ function place(
 /** The rates, tails and CPU time that are compared with those of other servers. */
 export async function goals(setting: Setting): Promise<Section> {
   const { redisAlways, memcached, rabbitmq, nats } = setting.peers;
-  const durable = await compare(setting, ours("durable"), redisAlways, DURABLE);
-  const unsynced = await compare(setting, ours("nosync"), memcached, UNSYNCED);
-  const besideRabbit = await compare(setting, ours("durable"), rabbitmq, OTHERS);
-  const besideNats = await compare(setting, ours("nosync"), nats, OTHERS);
+  const durable = await compare(setting, "durable", redisAlways, DURABLE);
+  const unsynced = await compare(setting, "nosync", memcached, UNSYNCED);
+  const besideRabbit = await compare(setting, "durable", rabbitmq, OTHERS);
+  const besideNats = await compare(setting, "nosync", nats, OTHERS);
   const redisName = redisAlways?.name ?? "Redis, AOF always";
   return {
     title: "Side by side",
     text: [
       `Medians of ${setting.amounts.rounds} rounds. A round is one run of each, and every second one begins with the ` +
-        "peer. Latencies and CPU time (of the server, an operation) are ours by the peer's.",
+        "peer. Latencies and CPU time (of the server, an operation) are ours by the peer's. Ours has a `-B` of the messages' size.",
       table("durable", redisName, durable),
       table("`-N`", memcached?.name ?? "memcached", unsynced),
       "RabbitMQ has a durable queue, persistent messages and one publisher confirm at a time on each connection; its " +
@@ -86,14 +90,16 @@ export async function goals(setting: Setting): Promise<Section> {
 
 async function compare(
   setting: Setting,
-  product: Product,
+  mode: Mode,
   peer: Product | null,
   places: Place[],
 ): Promise<Pair[]> {
-  const contenders: Contender[] = [fresh(product), ...(peer === null ? [] : [fresh(peer)])];
   const pairs: Pair[] = [];
   for (const where of places) {
     const { connections, depth, size, operation } = where;
+    // As an operator would start it for such messages: the size of a page follows from -B.
+    const product = ours(mode, ["-B", `${Math.max(DEFAULT_MAX_BODY, size)}`]);
+    const contenders: Contender[] = [fresh(product), ...(peer === null ? [] : [fresh(peer)])];
     const { seconds } = setting.amounts;
     const task = { ...BASE, connections, depth, size, operation, seconds };
     const [own = [], others = []] = await alternate(setting, contenders, task);
