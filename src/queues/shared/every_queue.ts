@@ -78,3 +78,18 @@ async function nextQueues(shared: Shared, cursor: Cursor, deadline: number): Pro
   cursor.after = found.at(-1)?.id ?? cursor.after;
   return found.map(({ id }) => id);
 }
+
+/**
+ * Takes expired messages of some queues away, so that they need no client to come and find them.
+ * @param after the last queue that was looked at @returns the same for the next part; 0: all were
+ */
+export async function sweepSome(shared: Shared, after: number, deadline: number): Promise<number> {
+  const cursor: Cursor = { after, expired: 0, again: undefined };
+  const ids = await nextQueues(shared, cursor, deadline);
+  await runSingles(
+    shared,
+    ids.map((q) => ({ k: "expire", q, absent: "done" })),
+    deadline,
+  );
+  return ids.length === PART ? cursor.after : 0;
+}

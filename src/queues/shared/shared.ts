@@ -4,6 +4,7 @@ import { countAll, startBeats } from "./beat.ts";
 import { closeLink, openLink } from "./connection.ts";
 import { newConsumer } from "./consumer.ts";
 import { plainReason } from "./errors.ts";
+import { sweepSome } from "./every_queue.ts";
 import { executeGroup } from "./execute.ts";
 import { connected } from "./grace.ts";
 import type { SharedOptions } from "./options.ts";
@@ -82,12 +83,23 @@ async function maintain(shared: Shared): Promise<boolean> {
       "select memcacheq.clean($1, $2) as more",
       [onceMs, ids],
     );
-    const hasMore = found?.more === true;
+    const hasMore = found?.more === true || (await sweep(shared));
     if (!hasMore) shared.cleanAt = now + CLEAN_MS;
     return hasMore;
   } catch (error) {
     throw new BackendError(plainReason(error));
   }
+}
+
+/** Looks for expired messages in a part of the queues. @returns whether there are more queues */
+async function sweep(shared: Shared): Promise<boolean> {
+  const { rules, options } = shared;
+  const all = [...rules.found, rules.defaults];
+  if (!all.some(({ maxAgeMs, readsExptime }) => maxAgeMs !== Infinity || readsExptime))
+    return false;
+  const deadline = options.clock.monotonic() + options.graceMs;
+  shared.sweptTo = await inTurn(shared, () => sweepSome(shared, shared.sweptTo, deadline));
+  return shared.sweptTo > 0;
 }
 
 async function close(shared: Shared): Promise<void> {

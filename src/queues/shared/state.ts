@@ -42,6 +42,8 @@ export interface Shared {
   readonly timers: Set<() => void>;
   /** When to look next for what can be deleted, on the monotonic clock. */
   cleanAt: number;
+  /** The last queue that was looked at for expired messages; 0: the next look begins anew. */
+  sweptTo: number;
   closed: boolean;
   /** The operator was told that a child gets no copies without --fanout. */
   isFanoutTold: boolean;
@@ -98,6 +100,7 @@ export function newShared(options: SharedOptions, watcher: Watcher): Shared {
     },
     timers: new Set(),
     cleanAt: 0,
+    sweptTo: 0,
     closed: false,
     isFanoutTold: false,
   };

@@ -142,3 +142,14 @@ test("notice a queue that another one deleted and made again", async () => {
   await run(b, one);
   expect([told(one), one.number]).toEqual(["new", 1]);
 });
+
+test("take away expired messages that nobody asks for", async () => {
+  const { servers } = await newServers(1, ["q:expiry=drop"]);
+  const [a] = servers as [Server];
+  await run(a, put("q", "old", { expires: Date.now() + 200 }), put("q", "new"));
+  await until(async () => {
+    await a.backend.maintain();
+    return (await a.backend.summary("q"))?.expired === 1;
+  });
+  expect(await a.backend.summary("q")).toMatchObject({ messages: 1, gets: 1 });
+});
