@@ -169,8 +169,8 @@ export interface Wait {
   queues: readonly string[];
   /** On the monotonic clock. */
   until: number;
-  /** An operation that may bring it a message is in a group. */
-  offered: boolean;
+  /** An operation that may bring it a message is in this group; undefined: in none. */
+  offered: Group | undefined;
   /** Its time is over: the next reply is the last. */
   expired: boolean;
   cancelTimer: () => void;

@@ -1,7 +1,7 @@
 import { keyOf, type Request } from "../protocol/request.ts";
 import { leaseOf, type Target, targetsOf } from "./either.ts";
 import type { Engine, Line, Session } from "./engine.ts";
-import { addEntry } from "./group.ts";
+import { addEntry, isDone } from "./group.ts";
 import { limitRoom, roomFor } from "./room.ts";
 
 /*
@@ -26,7 +26,7 @@ export function beginWait(engine: Engine, session: Session, request: Request): v
     targets,
     queues: targets.map(({ queue }) => queue),
     until,
-    offered: false,
+    offered: undefined,
     expired: false,
     cancelTimer: runtime.after(Math.max(0, until - now), () => endWait(engine, session)),
   };
@@ -60,8 +60,8 @@ export function endWait(engine: Engine, session: Session): void {
   if (wait === undefined || current === undefined || wait.expired) return;
   wait.expired = true;
   // An offer in a group may still bring a message, and has its reply anyway.
-  if (!wait.offered) addEntry(engine, "none", session, current, 0).keyIndex = 0;
-  wait.offered = true;
+  if (wait.offered === undefined) addEntry(engine, "none", session, current, 0).keyIndex = 0;
+  wait.offered ??= engine.gathering;
   engine.requestTurn();
 }
 
@@ -70,7 +70,7 @@ export function offer(engine: Engine, queue: string, messages: number): void {
   const line = engine.waiters.get(queue);
   if (line === undefined) return;
   for (let left = messages; left > 0;) {
-    const session = nextUnoffered(line);
+    const session = nextUnoffered(engine, line);
     if (session === undefined) return;
     if (offerTo(engine, session, queue) !== "peek") left--;
   }
@@ -92,21 +92,30 @@ function offerTo(engine: Engine, session: Session, queue: string): Target["actio
   entry.consumer = session.consumer;
   entry.keyIndex = keyIndex;
   limitRoom(entry, roomFor(session), keyOf(current, keyIndex).text.length);
-  wait.offered = true;
+  wait.offered = engine.gathering;
   engine.gathering.changes++;
   return action;
 }
 
-/** The first session without an offer. Sessions with an offer are in front of it. */
-function nextUnoffered(line: Line): Session | undefined {
-  line.unoffered ??= line.sessions.values();
+/**
+ * The first session without an offer. Sessions with an offer are in front of it. There is none as long as one of these is in
+ * what is left of a group that is executed in parts: should it come to nothing, that session is still the first.
+ */
+function nextUnoffered({ closed, executing }: Engine, line: Line): Session | undefined {
+  const isInParts = !executing && !isDone(closed);
+  if (isInParts || line.unoffered === undefined) line.unoffered = line.sessions.values();
   for (;;) {
     const { value: session, done } = line.unoffered.next();
     if (done === true || session === undefined) {
       line.unoffered = undefined;
       return undefined;
     }
-    if (session.wait?.offered === false) return session;
+    const { wait } = session;
+    if (isInParts && wait?.offered === closed) {
+      line.unoffered = undefined;
+      return undefined;
+    }
+    if (wait !== undefined && wait.offered === undefined) return session;
   }
 }
 
@@ -114,7 +123,7 @@ function nextUnoffered(line: Line): Session | undefined {
 export function keepWaiting(engine: Engine, session: Session): void {
   const { wait } = session;
   if (wait === undefined) return;
-  wait.offered = false;
+  wait.offered = undefined;
   for (const { queue } of wait.targets) {
     const line = engine.waiters.get(queue);
     if (line !== undefined) line.unoffered = undefined;

@@ -93,6 +93,27 @@ describe("messages that come", () => {
     }
   });
 
+  test("while a long group is executed in parts serve the session that has waited longest", () => {
+    const [a, b] = [waiting(), waiting()];
+    const other = newClient(rig);
+    // Each look at the clock takes longer than a part may.
+    rig.engine.runtime.monotonic = () => (rig.now += 5);
+    for (let n = 0; n < 40; n++) put(producer, "x", "1");
+    send(producer, "get q/abort");
+    // The first part is executed, and the offer to the first session is in what is left.
+    for (let n = 0; n < 10 && rig.engine.closed.done === 0; n++) {
+      for (const work of rig.soon.splice(0)) work();
+    }
+    expect(rig.engine.closed.done).toBeGreaterThan(0);
+    expect(rig.engine.closed.done).toBeLessThan(rig.engine.closed.count);
+    put(other, "q", "1");
+    settle(rig);
+    expect(got(a, b)).toEqual([["1"], []]);
+    put(other, "q", "2");
+    settle(rig);
+    expect(got(a, b)).toEqual([[], ["2"]]);
+  });
+
   test("of one of several queues serve the session that has waited longest for it", () => {
     const [a, b] = [newClient(rig), waiting()];
     disconnect(b);

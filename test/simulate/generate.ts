@@ -20,10 +20,20 @@ export function newPlan(seed: number, store?: Config["store"], edition: Edition 
   const making = newMaking(random, config, isCrowd, edition);
   if (edition > 1) addDeliveries(making, newRandom(seed + DELIVERY_STREAM));
   const steps: Step[] = [];
-  const population = isCrowd ? 6 : random.pick([1, 2, 3, 5, 5, 8, 8, 20, 60]);
-  const rounds = isCrowd ? 3 : random.pick([4, 8, 15, 15, 30, 80]);
-  for (let n = 0; n < population; n++) steps.push(newClient(making));
-  for (let n = 0; n < rounds; n++) addRound(making, steps, population);
+  const usualPopulation = isCrowd ? 6 : random.pick([1, 2, 3, 5, 5, 8, 8, 20, 60]);
+  const usualRounds = isCrowd ? 3 : random.pick([4, 8, 15, 15, 30, 80]);
+  const isMass = edition > 1 && !isCrowd && seed % MASS_EVERY === MASS_EVERY - 1;
+  const population = isMass ? MASS : usualPopulation;
+  const rounds = isMass ? MASS_ROUNDS : usualRounds;
+  for (let n = 0; n < population; n++) {
+    steps.push(newClient(making));
+    // In the first edition all of them were the same one.
+    if (edition > 1) making.nextClient++;
+  }
+  for (let n = 0; n < rounds; n++) {
+    if (isMass) addMassRound(making, steps);
+    else addRound(making, steps, population);
+  }
   return { seed, config, steps };
 }
 
@@ -58,6 +68,12 @@ const CROWD: Partial<Config> = {
   maxOutput: 0,
   commitMicros: 4_000_000,
 };
+
+/** So many plans have very many clients, and each of them so many requests at a time. */
+const MASS_EVERY = 97;
+const MASS = 2000;
+const MASS_ROUNDS = 1;
+const MASS_ASKS = 1;
 
 /** Of a random number, so that plans without deliveries are those that they would be without it. */
 const DELIVERY_STREAM = 1_000_003;
@@ -124,6 +140,16 @@ function newClient({ random, tastes, habits, nextClient, delivers, ...rest }: Ma
   return { do: "connect", client, habits: habit };
 }
 
+/** All clients send a little, at once; and then something happens. */
+function addMassRound(making: Making, steps: Step[]): void {
+  for (const client of making.habits.keys()) {
+    const { asks } = newSend(making, client);
+    steps.push({ do: "send", client, asks: asks.slice(0, MASS_ASKS), pieces: [] });
+  }
+  steps.push({ do: "turn", times: 2 });
+  addIncident(making, steps);
+}
+
 /** Some clients send, and the loop turns; now and then something happens. */
 function addRound(making: Making, steps: Step[], population: number): void {
   const { random, habits } = making;
@@ -188,7 +214,7 @@ function replace(making: Making, steps: Step[], client: number): void {
   steps.push(newClient(making));
 }
 
-function newSend(making: Making, client: number): Step {
+function newSend(making: Making, client: number): Extract<Step, { do: "send" }> {
   const { random, habits, tastes } = making;
   const usual = random.pick([1, 1, 2, 4, 8, 20, random.below(20) === 0 ? 200 : 30]);
   const count = making.isCrowd ? random.pick([usual, 40]) : usual;
