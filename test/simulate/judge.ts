@@ -38,7 +38,7 @@ export function judge(
   for (const talk of judge.talks.values()) if (talk.taken.length > 0) talk.taken = [];
   const leased = new Set<string>();
   judge.lost = 0;
-  if (from === 0) judge.passedOver.clear();
+  if (from === 0 && executed > 0) judge.passedOver.clear();
   judge.operations += executed;
   const { own } = faults;
   faults.own = undefined;

@@ -16,4 +16,7 @@ export const FAILED: readonly Known[] = [
   { seed: 1487, edition: 1 },
   { seed: 2084, edition: 1 },
   { seed: 2090, edition: 1 },
+  { seed: 39, edition: 2 },
+  { seed: 64, edition: 2 },
+  { seed: 219, edition: 2 },
 ];
