@@ -265,8 +265,12 @@ function checkUnchanged({ model, talks }: Judge, entry: Entry, told: Told): void
     told.outcome !== "absent" &&
     !["check", "details", "list", "survey", "release"].includes(kind);
   const before = expectBefore(model, entry, talks.get(session)?.id ?? -1);
+  // An offer that came to nothing is not answered: its client waits on.
+  const isUnanswered = entry.offered !== undefined && told.outcome === "absent";
   const isSame =
-    ["put", "list", "survey", "move all"].includes(kind) || before.outcome === told.outcome;
+    isUnanswered ||
+    ["put", "list", "survey", "move all"].includes(kind) ||
+    before.outcome === told.outcome;
   if (isSame && !isChange) return;
   throw new Violation(`${kind} ${queue} was answered ${outcome}, and its commit failed`);
 }
