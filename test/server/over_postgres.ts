@@ -34,6 +34,8 @@ const OTHERS = [
   "server/reliable",
   "server/settings",
   "server/stats",
+  "server/expiry",
+  "server/rights",
   "server/waiting",
 ];
 

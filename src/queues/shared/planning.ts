@@ -1,5 +1,6 @@
 import { parentOf } from "../child.ts";
 import type { Consumer, Operation, Taker } from "../operation.ts";
+import type { ReplyRoom } from "../room.ts";
 import { BUDGET_BYTES, MAX_SEGMENT, MAX_SINGLES } from "./budget.ts";
 import { singleOf } from "./describe.ts";
 import { isAlone, knownOutcome, QUEUELESS } from "./known.ts";
@@ -38,12 +39,15 @@ export function planOf(
   const batch: Batch = { puts: new Map(), takes: new Map(), takers: new Map(), last: undefined };
   const takers = new Set<Taker>();
   const openers = new Set<Consumer | undefined>();
+  const rooms = new Set<ReplyRoom>();
   let at = from;
   while (at < to && plan.bytes < BUDGET_BYTES && plan.singles.length < MAX_SINGLES) {
     const operation = operations[at] as Operation;
     const before = operations[at - 1];
     const next = at + 1 < to ? operations[at + 1] : undefined;
     if (isAlone(operation, openers) && at > from) break;
+    // What the one before it has left of the room of their reply is known behind its turn.
+    if (operation.room !== undefined && rooms.has(operation.room)) break;
     at++;
     const outcome = knownOutcome(making, plan, operation, before, at - 1 > from);
     if (outcome !== undefined) {
@@ -52,6 +56,7 @@ export function planOf(
     }
     if (operation.outcome !== "pending") continue;
     if (DELIVERING.has(operation.kind)) takers.add(operation.session);
+    if (operation.room !== undefined) rooms.add(operation.room);
     if (isPlain(making, operation, before, next, batch, plan))
       addToBatch(making, plan, batch, operation);
     else {
