@@ -45,6 +45,8 @@ export function knownOutcome(
   }
   if (kind === "put" && ids.has(operation.source)) return undefined;
   if (kind === "put") return operation.source === "" ? "full" : "unheld";
+  // The record may tell what another operation brought.
+  if (kind === "expire") operation.number = 0;
   return absentOutcome(kind);
 }
 

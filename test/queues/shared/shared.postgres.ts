@@ -38,3 +38,8 @@ test("open, close, abort", async () => {
   expect(await ask(server, operation("close", "b", { consumer }))).toBe("absent");
   expect(await drain(server, "b")).toEqual(["two"]);
 });
+
+test("nothing of a queue that is not there expires, whatever the record told before", async () => {
+  const [expire] = await run(server, operation("expire", "nowhere", { number: 7 }));
+  expect([expire?.outcome, expire?.number]).toEqual(["done", 0]);
+});
