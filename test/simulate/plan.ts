@@ -27,7 +27,7 @@ export interface Config {
   maxBytes: number;
   /** Settings of single queues. */
   rules: Rule[];
-  /** Bounds of what is held of requests and of replies, in bytes; 0 are the server's own. */
+  /** Bounds of what is held of requests and of replies, in bytes; 0 is none. */
   maxInput: number;
   maxOutput: number;
   waitsForDisk: boolean;

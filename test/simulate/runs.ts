@@ -75,8 +75,8 @@ export async function runAll({
   process.on("unhandledRejection", () => undefined);
   const until = performance.now() + seconds * 1000;
   const tallies = newTallies();
-  for (const { seed, edition } of known) {
-    const failure = await run(seed, undefined, tallies, edition);
+  for (const { seed, edition, store } of known) {
+    const failure = await run(seed, store, tallies, edition);
     if (failure !== undefined) return { tallies, failure };
   }
   for (let n = 0; n < seeds && performance.now() < until; n++) {

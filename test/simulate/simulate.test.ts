@@ -37,8 +37,8 @@ test("another seed is another run", async () => {
   expect(one.digest).not.toBe(other.digest);
 });
 
-test.each(FAILED)("seed $seed of edition $edition", async ({ seed, edition }) => {
-  expect((await replay(newPlan(seed, undefined, edition))).failure).toBeUndefined();
+test.each(FAILED)("seed $seed of edition $edition", async ({ seed, edition, store }) => {
+  expect((await replay(newPlan(seed, store, edition))).failure).toBeUndefined();
 });
 
 test("seeds that processes share are run once each, as by one process", async () => {

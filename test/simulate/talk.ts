@@ -226,7 +226,7 @@ function isAt({ steps = [] }: Asked, talk: Talk, entry: Entry, index: number): b
   const { kind, queue } = entry;
   const step = steps[index];
   if (step === undefined) return false;
-  if (isRefused(entry)) return step.kind === "put" || entry.request.reason === NO_ROOM_FOR_LINE;
+  if (isRefused(entry)) return step.kind === "put" || isNoRoomForLine(entry.request);
   // A wait has ended.
   if (kind === "none" && TAKING.has(step.kind)) return talk.wait !== undefined;
   return step.kind === kind && (kind === "none" || step.queue === "" || step.queue === queue);
@@ -234,11 +234,16 @@ function isAt({ steps = [] }: Asked, talk: Talk, entry: Entry, index: number): b
 
 /** Too much is held of all requests: what the client sends is refused. */
 export function isRefused({ kind, request }: Entry): boolean {
-  return kind === "none" && (isNoRoom(request) || request.reason === NO_ROOM_FOR_LINE);
+  return kind === "none" && (isNoRoom(request) || isNoRoomForLine(request));
 }
 
+/** Records of requests are used again: one that is no error has a reason of an earlier request. */
 function isNoRoom({ kind, reason }: Entry["request"]): boolean {
   return kind === "error set" && reason === NO_ROOM;
+}
+
+export function isNoRoomForLine({ kind, reason }: Entry["request"]): boolean {
+  return kind === "error" && reason === NO_ROOM_FOR_LINE;
 }
 
 /** A key that was postponed is executed again, with what comes first in it. */

@@ -10,9 +10,9 @@ import {
   type Asked,
   finish,
   isEither,
+  isNoRoomForLine,
   isRefused,
   NO_ROOM,
-  NO_ROOM_FOR_LINE,
   promiseEnd,
   promiseHeld,
   promiseMessage,
@@ -33,7 +33,7 @@ const MAX_AHEAD = 1024 * 1024;
 export function answer(judge: Judge, talk: Talk, asked: Asked, entry: Entry, told: Told): void {
   if (talk.gone) return forGone(judge, talk, asked, entry, told);
   if (isRefused(entry) && judge.maxInput === 0) throw new Violation("refused for no reason");
-  if (isRefused(entry) && entry.request.reason === NO_ROOM_FOR_LINE) {
+  if (isRefused(entry) && isNoRoomForLine(entry.request)) {
     return refuseLine(talk, asked.ask);
   }
   if (asked.ask.kind === "get") return answerGet(judge, talk, asked, entry, told);
