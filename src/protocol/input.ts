@@ -164,7 +164,7 @@ export function bufferedBytes(input: Input): number {
 
 /**
  * Refuses the request that is arriving, because there is no memory for the rest of it. `input.request` is the error
- * then, and the memory is free. False when no request is arriving.
+ * then, and the memory is free. False when no request is arriving, as far as is known.
  */
 export function rejectPartial(input: Input): boolean {
   const { request } = input;
@@ -175,7 +175,8 @@ export function rejectPartial(input: Input): boolean {
     refuse(request, "failure", NO_ROOM);
     return accept(request, "error set");
   }
-  if (input.line === undefined) return false;
+  // What has arrived behind it is not read yet, and may have its end.
+  if (input.line === undefined || input.at < input.chunk.length) return false;
   return refuseForGood(input, "failure", NO_ROOM_FOR_LINE, true);
 }
 

@@ -209,3 +209,18 @@ test("a client whose large message is gone waits for the next one, and keeps no 
   await producer.put("q", "small");
   expect(await a.until("END\r\n")).toContain("small");
 }, 30_000);
+
+test("where memory is short, a line that has arrived is not refused because it is not read yet", async () => {
+  const { clients, join } = host();
+  const [much, other] = [await join(), await join()];
+  clients.usage.bounds = { input: 100_000, output: MB };
+  // The beginning of a line, and so many requests before it that no more is read beside those of another client.
+  receiveChunk(much.connection, Buffer.from(`${"get q\r\n".repeat(40)}ge`));
+  receiveChunk(other.connection, Buffer.from("get q\r\n"));
+  const sets = Array<Buffer>(300).fill(set("r", "x".repeat(4000)));
+  receiveChunk(much.connection, Buffer.concat([Buffer.from("t q\r\n"), ...sets]));
+  expect(clients.usage.input).toBeGreaterThan(100_000 + MB);
+  for (let n = 0; n < 41; n++) expect(await much.client.line()).toBe("END");
+  for (let n = 0; n < 300; n++) expect(await much.client.line()).toBe("STORED");
+  await much.client.inStep();
+});
