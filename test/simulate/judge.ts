@@ -265,8 +265,9 @@ function checkUnchanged({ model, talks }: Judge, entry: Entry, told: Told): void
     told.outcome !== "absent" &&
     !["check", "details", "list", "survey", "release"].includes(kind);
   const before = expectBefore(model, entry, talks.get(session)?.id ?? -1);
-  // An offer that came to nothing is not answered: its client waits on.
-  const isUnanswered = entry.offered !== undefined && told.outcome === "absent";
+  // An offer that came to nothing is not answered, unless its client's time is over: it waits on.
+  const waitsOn = entry.offered !== undefined && session.wait?.expired !== true;
+  const isUnanswered = waitsOn && told.outcome === "absent";
   const isSame =
     isUnanswered ||
     ["put", "list", "survey", "move all"].includes(kind) ||
