@@ -92,7 +92,8 @@ try {
     ])
       assert.match(list, event);
     await picture("events");
-    await see("document.querySelector('#eventRows button').click()");
+    const buttons = "[...document.querySelectorAll('#eventRows button')]";
+    await see(`${buttons}.find((one) => one.textContent === 'mail.dead').click()`);
     await until("its queue", `${shown("#name")} === 'mail.dead'`);
     await see("choose(undefined)");
   });
