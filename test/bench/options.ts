@@ -92,7 +92,7 @@ Exits with 1 when a row failed, or got an answer that it should not get.
   --self-test               measure the load generator, against a server that only answers
   --help                    print this
 
-With --report it takes about 25 minutes, starts the peers that it finds too, and writes a page of
+With --report it takes about 40 minutes, starts the peers that it finds too, and writes a page of
 figures, RESULTS.md, with its charts.
 
   --quick                   small numbers and single runs, to try it out: a few minutes
