@@ -1,15 +1,12 @@
 /** How bodies are read: where they lie, when they arrived whole, or else into a buffer of their own. */
 import { BAD_CHUNK } from "./errors.ts";
-import { chunkMemory, dropChunk, endLength, type Input } from "./input.ts";
+import { dropChunk, endLength, type Input } from "./input.ts";
 import { accept, forgetBody, refuseBad, type Request } from "./request.ts";
 
 /** The buffer for a body up to this size is made at once; a larger one grows with what arrives. */
 const SMALL_BODY = 16 * 1024;
 /** How many times larger than the part that has arrived the buffer of a body may be. */
 const AMPLE = 4;
-/** A body from this many bytes on is kept where it lies, when so many times less memory is around it. */
-const KEPT_BODY = 16 * 1024;
-const KEPT_PART = 8;
 const CR = 13;
 const LF = 10;
 
@@ -24,10 +21,6 @@ export function takeBody(input: Input, bytes: number): boolean {
   if (whole <= chunk.length) {
     input.at = whole;
     if (whole > end && (chunk[end] !== CR || chunk[end + 1] !== LF)) return refuseBody(request);
-    if (bytes >= KEPT_BODY && (chunkMemory(input) - bytes) * KEPT_PART <= bytes) {
-      keepInPlace(input, at, end);
-      return true;
-    }
     request.body = chunk;
     request.bodyStart = at;
     request.bodyEnd = end;
@@ -42,16 +35,6 @@ export function takeBody(input: Input, bytes: number): boolean {
   input.filled = 0;
   input.badEnd = false;
   return fillBody(input);
-}
-
-/** The chunk is hardly more than the body: it is left to the body, which need not be copied then. */
-function keepInPlace(input: Input, at: number, end: number): void {
-  const { request, chunk } = input;
-  request.body = chunk.subarray(at, end);
-  request.bodyStart = 0;
-  request.bodyEnd = end - at;
-  request.bodyAlone = true;
-  input.kept = true;
 }
 
 /** Goes on with a body that arrives in pieces: false when more bytes are needed for it. */

@@ -43,8 +43,6 @@ export interface Input {
   ahead: Buffer | undefined;
   /** Set by the engine: it took a request whose body lies in this chunk. The next chunk begins without it. */
   pinned: boolean;
-  /** A body in this chunk goes on living as long as its message does: the chunk is not released. */
-  kept: boolean;
   /** Large buffers that were pinned and are read to the end. The engine takes them, and frees them with the group. */
   spent: Buffer[];
   /** The start of a line, or of a packet up to its value, whose end has not arrived. */
@@ -90,7 +88,6 @@ export function newInput(maxBody: number, binary?: boolean, anyCase = true): Inp
     at: 0,
     ahead: undefined,
     pinned: false,
-    kept: false,
     spent: [],
     line: undefined,
     filling: false,
@@ -144,8 +141,7 @@ export function compactInput(input: Input): void {
   else if (chunkMemory(input) > Math.max(SMALL_CHUNK, left * AMPLE)) moveRest(input, left);
 }
 
-/** Bytes of memory that the chunk keeps. */
-export function chunkMemory({ chunk, ahead }: Input): number {
+function chunkMemory({ chunk, ahead }: Input): number {
   return ahead?.length ?? chunk.length;
 }
 
@@ -207,7 +203,7 @@ export function refuseForGood(
 /** Forgets the chunk, so that an idle connection holds no received bytes. */
 export function dropChunk(input: Input): false {
   const buffer = input.ahead ?? input.chunk;
-  if (isReleasable(buffer) && !input.kept) {
+  if (isReleasable(buffer)) {
     if (input.pinned) input.spent.push(buffer);
     else release(buffer);
   }
@@ -215,7 +211,6 @@ export function dropChunk(input: Input): false {
   input.chunk = NOTHING;
   input.at = 0;
   input.pinned = false;
-  input.kept = false;
   forgetParsed(input);
   return false;
 }
