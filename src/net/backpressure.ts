@@ -2,8 +2,7 @@
  * What all clients together make the server hold, beside the queues: requests that are not complete, and replies that
  * are not sent. Both have a bound, for all clients together:
  *
- *     input    above its bound and one body, the request of a client that adds much to it is refused; an eighth above
- *              that, also of one that adds a little
+ *     input    above its bound and one body, the request of a client that adds to it is refused
  *     output   above its bound, no client is sent much more: a large reply waits for room, and its client with it
  *
  * When clients that do nothing keep it that full, they are disconnected. That is looked at once a second.
@@ -50,12 +49,10 @@ export interface Bounds {
 
 const MB = 1024 * 1024;
 const BOUNDS: Bounds = { input: 64 * MB, output: 32 * MB };
-/** A share of up to so many bytes is small: larger ones are refused first, and their clients are evicted first. */
+/** A share of up to so many bytes is small: clients with larger ones are evicted first. */
 const SMALL_SHARE = 16 * 1024;
 /** The beginning of a request of up to so many bytes is never refused. */
 const TINY_SHARE = 1024;
-/** So many times its bound, with small shares that are many. */
-const INPUT_WITH_SMALL = 1.125;
 /** A client has stalled when less than so many bytes have moved in so many milliseconds. */
 const STEP = 64 * 1024;
 const STALL_MS = 5000;
@@ -88,8 +85,7 @@ export function newShare(): Share {
  */
 export function isInputFull(usage: BufferUsage, bytes: number, maxBody: number): boolean {
   const { input, bounds } = usage;
-  if (bytes <= TINY_SHARE || input <= bounds.input + maxBody) return false;
-  return bytes > SMALL_SHARE || input > bounds.input * INPUT_WITH_SMALL + maxBody;
+  return bytes > TINY_SHARE && input > bounds.input + maxBody;
 }
 
 /**

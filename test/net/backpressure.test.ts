@@ -220,8 +220,8 @@ test("input and output are full above their bounds, over all clients", () => {
     false,
     true,
   ]);
-  // A small share is not refused yet, and the beginning of a request never is.
-  expect([16, 1].map((size) => isInputFull(usage, size * KB, 0))).toEqual([false, false]);
+  // The beginning of a request never is.
+  expect([16, 1].map((size) => isInputFull(usage, size * KB, 0))).toEqual([true, false]);
   setInput(usage, other.incoming, 41 * MB, NOW);
   expect([16, 1].map((size) => isInputFull(usage, size * KB, 0))).toEqual([true, false]);
   setInput(usage, other.incoming, 0, NOW);
