@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 
 import { type Client, set } from "./client.ts";
+import { details } from "./connected.ts";
 import { expectLines } from "./conversation.ts";
 import { type Server, start, suite } from "./harness.ts";
 import { waiter } from "./waiter.ts";
@@ -18,22 +19,16 @@ beforeAll(async () => {
 /** Longer than any test. */
 const LONG = 1_000_000;
 
-async function details(queue: string, from = client): Promise<Record<string, string>> {
-  from.send(`stats queue ${queue}\r\n`);
-  const text = await from.until("END\r\n");
-  return Object.fromEntries([...text.matchAll(/STAT (\S+) (\S+)\r\n/g)].map((row) => row.slice(1)));
-}
-
 test("a delayed message is not there before its time, and a client that waits gets it then", async () => {
   const waiting = await waiter(server, `soon/t=${LONG}`);
   const before = performance.now();
   client.send(set("soon/delay=300", "later"));
   await expectLines(client, ["STORED"]);
   expect(await client.take("soon")).toBeUndefined();
-  expect(await details("soon")).toMatchObject({ messages: "1", delayed: "1", open: "0" });
+  expect(await details(client, "soon")).toMatchObject({ messages: "1", delayed: "1", open: "0" });
   expect((await waiting.messages())[0]?.body).toBe("later");
   expect(performance.now() - before).toBeGreaterThanOrEqual(298);
-  expect(await details("soon")).toMatchObject({ messages: "0", delayed: "0", gets: "1" });
+  expect(await details(client, "soon")).toMatchObject({ messages: "0", delayed: "0", gets: "1" });
 });
 
 test("what can be delivered goes in the order of the numbers, delayed or not", async () => {
@@ -42,7 +37,7 @@ test("what can be delivered goes in the order of the numbers, delayed or not", a
   expect(await client.take("order")).toBe("2");
   client.send(`get order/peek\r\n`);
   expect((await client.messages())[0]?.body).toBe("3");
-  while ((await details("order"))["delayed"] !== "0") await Bun.sleep(5);
+  while ((await details(client, "order"))["delayed"] !== "0") await Bun.sleep(5);
   expect(await client.take("order")).toBe("1");
   expect(await client.take("order")).toBe("3");
 });
@@ -93,11 +88,15 @@ test("flush drops delayed messages, many of them in parts, and keeps what is ope
   const sets = Array.from({ length: 1000 }, (_, n) => set(`flushed/delay=${LONG}`, `${n}`));
   client.send(Buffer.concat([...sets, set("flushed", "plain")]));
   await expectLines(client, Array<string>(1001).fill("STORED"));
-  expect(await details("flushed")).toMatchObject({ messages: "1002", delayed: "1000" });
+  expect(await details(client, "flushed")).toMatchObject({ messages: "1002", delayed: "1000" });
   client.send("flush flushed\r\nversion\r\n");
   expect(await client.line()).toBe("END");
   expect(await client.line()).toStartWith("VERSION");
-  expect(await details("flushed")).toMatchObject({ messages: "1", delayed: "0", bytes: "4" });
+  expect(await details(client, "flushed")).toMatchObject({
+    messages: "1",
+    delayed: "0",
+    bytes: "4",
+  });
   await consumer.end();
 });
 
@@ -111,7 +110,7 @@ test("flush_all drops them, too, and delete the queue with them", async () => {
   user.send("flush_all\r\n");
   expect(await user.line()).toBe("OK");
   for (const queue of ["a", "b"]) {
-    expect(await details(queue, user)).toMatchObject({ messages: "0", bytes: "0", delayed: "0" });
+    expect(await details(user, queue)).toMatchObject({ messages: "0", bytes: "0", delayed: "0" });
   }
   user.send(set(`a/delay=${LONG}`, "x"));
   await expectLines(user, ["STORED"]);
@@ -129,9 +128,9 @@ test("a delay outlives kill -9, and its time goes on", async () => {
   await first.kill9();
   const second = await start([], { home: first.home });
   const after = await second.connect();
-  expect(await details("q", after)).toMatchObject({ messages: "2" });
+  expect(await details(after, "q")).toMatchObject({ messages: "2" });
   expect(await after.take(`q/t=20000`)).toBe("soon");
-  expect(await details("q", after)).toMatchObject({ messages: "1", delayed: "1" });
+  expect(await details(after, "q")).toMatchObject({ messages: "1", delayed: "1" });
 });
 
 test("limits count delayed messages", async () => {

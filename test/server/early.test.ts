@@ -2,6 +2,7 @@
 import { beforeAll, expect, test } from "bun:test";
 
 import { type Client } from "./client.ts";
+import { details } from "./connected.ts";
 import { type Server, start, suite } from "./harness.ts";
 
 suite();
@@ -15,12 +16,6 @@ beforeAll(async () => {
 
 /** Longer than any test. */
 const LONG = 1_000_000;
-
-async function details(queue: string, from = client): Promise<Record<string, string>> {
-  from.send(`stats queue ${queue}\r\n`);
-  const text = await from.until("END\r\n");
-  return Object.fromEntries([...text.matchAll(/STAT (\S+) (\S+)\r\n/g)].map((row) => row.slice(1)));
-}
 
 /** Opens the oldest message of the queue. */
 async function open(queue: string, from: Client, options = "open/early") {
@@ -54,7 +49,7 @@ test("all messages of a queue in their order, delayed or not, until there is non
       waits,
     })),
   );
-  expect(await details("mixed")).toMatchObject({ messages: "0", bytes: "0", delayed: "0" });
+  expect(await details(client, "mixed")).toMatchObject({ messages: "0", bytes: "0", delayed: "0" });
   await worker.end();
 });
 
@@ -63,15 +58,27 @@ test("given back, or its connection ended, it waits for its time again, and no d
   for (const end of ["abort", "connection"]) {
     const worker = await server.connect();
     expect(await open("again", worker)).toMatchObject({ body: "later", deliveries: 1 });
-    expect(await details("again")).toMatchObject({ messages: "1", open: "1", delayed: "0" });
+    expect(await details(client, "again")).toMatchObject({
+      messages: "1",
+      open: "1",
+      delayed: "0",
+    });
     if (end === "abort") {
       expect(await worker.ask("get again/abort")).toBe("END");
-      expect(await details("again")).toMatchObject({ messages: "1", open: "0", delayed: "1" });
+      expect(await details(client, "again")).toMatchObject({
+        messages: "1",
+        open: "0",
+        delayed: "1",
+      });
     }
     await worker.end();
-    while ((await details("again")).open !== "0") await Bun.sleep(1);
+    while ((await details(client, "again")).open !== "0") await Bun.sleep(1);
     expect(await client.take("again")).toBeUndefined();
-    expect(await details("again")).toMatchObject({ messages: "1", delayed: "1", bytes: "5" });
+    expect(await details(client, "again")).toMatchObject({
+      messages: "1",
+      delayed: "1",
+      bytes: "5",
+    });
   }
 });
 
@@ -95,7 +102,7 @@ test("set and opened early in one go", async () => {
   expect(await worker.until("END\r\n")).toMatch(
     /^STORED\r\nVA 1 d(\d{6}|1000000)\r\nx\r\nEND\r\n$/,
   );
-  expect(await details("one")).toMatchObject({ messages: "0", delayed: "0", bytes: "0" });
+  expect(await details(client, "one")).toMatchObject({ messages: "0", delayed: "0", bytes: "0" });
   await worker.end();
 });
 
@@ -109,7 +116,7 @@ test("a crash of the server leaves what was open early as it was", async () => {
   const next = await start([], { home: own.home });
   const other = await next.connect();
   expect(await other.take("crash")).toBe("now");
-  expect(await details("crash", other)).toMatchObject({ messages: "1", delayed: "1", bytes: "5" });
+  expect(await details(other, "crash")).toMatchObject({ messages: "1", delayed: "1", bytes: "5" });
   expect(await open("crash", other)).toMatchObject({ body: "later", waits: true, number: 1 });
   await next.stop();
 });
@@ -124,7 +131,7 @@ test("peek/leased shows the oldest lease: its number, its deliveries, its time",
   expect(await client.ask("mg leased/peek/leased s c h d")).toMatch(/^HD s6 c2 h1 d\d{6}$/);
   expect(await client.ask(`mg leased/lease=${LONG} c`)).toBe(`HD c${1 + 2 ** 43}`);
   expect(await client.ask("mg leased/peek/leased c h")).toBe(`HD c${1 + 2 ** 43} h2`);
-  expect(await details("leased")).toMatchObject({ leased: "2" });
+  expect(await details(client, "leased")).toMatchObject({ leased: "2" });
 });
 
 test.each([

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 
 import { number, opcodes } from "../protocol/binary/packet.ts";
 import { type Client } from "./client.ts";
+import { details } from "./connected.ts";
 import { type Server, start, suite } from "./harness.ts";
 import { binaryClient } from "./packets.ts";
 import { waiter } from "./waiter.ts";
@@ -20,12 +21,6 @@ beforeAll(async () => {
 const LONG = 1_000_000;
 const NUMBERS = 2 ** 43;
 
-async function details(queue: string, from = client): Promise<Record<string, string>> {
-  from.send(`stats queue ${queue}\r\n`);
-  const text = await from.until("END\r\n");
-  return Object.fromEntries([...text.matchAll(/STAT (\S+) (\S+)\r\n/g)].map((row) => row.slice(1)));
-}
-
 /** @returns the body and the number of the lease */
 async function lease(key: string, from = client): Promise<[string, number] | undefined> {
   from.send(`gets ${key}\r\n`);
@@ -39,10 +34,10 @@ test("taken, worked on, and acknowledged once, from another connection", async (
   expect(await lease(`once/lease=${LONG}`, worker)).toEqual(["work", 1]);
   await worker.end();
   expect(await client.take("once")).toBeUndefined();
-  expect(await details("once")).toMatchObject({ messages: "1", leased: "1", open: "0" });
+  expect(await details(client, "once")).toMatchObject({ messages: "1", leased: "1", open: "0" });
   expect(await client.ask("delete once/1")).toBe("DELETED");
   expect(await client.ask("delete once/1")).toBe("NOT_FOUND");
-  expect(await details("once")).toMatchObject({
+  expect(await details(client, "once")).toMatchObject({
     messages: "0",
     leased: "0",
     gets: "1",
@@ -58,7 +53,7 @@ test("a lease that runs out gives the message to a client that waits, with a new
   // The one whose lease has run out touches nothing.
   expect(await client.ask("delete over/1")).toBe("NOT_FOUND");
   expect(await client.ask("touch over/1 100")).toBe("NOT_FOUND");
-  expect(await details("over")).toMatchObject({ leased: "1", redelivered: "1" });
+  expect(await details(client, "over")).toMatchObject({ leased: "1", redelivered: "1" });
   expect(await client.ask(`delete over/${NUMBERS + 1}`)).toBe("DELETED");
 });
 
@@ -71,7 +66,7 @@ test("touch gives more time, or gives the message back", async () => {
   expect(await client.ask("touch touched/1 0")).toBe("NOT_FOUND");
   expect(await lease(`touched/lease=${LONG}`)).toEqual(["work", NUMBERS + 1]);
   expect(await client.ask(`touch touched/${NUMBERS + 1} -1`)).toBe("TOUCHED");
-  expect(await details("touched")).toMatchObject({ messages: "0", dead: "1" });
+  expect(await details(client, "touched")).toMatchObject({ messages: "0", dead: "1" });
   expect(await client.take("touched.dead")).toBe("work");
   client.send("touch touched/1 5 noreply\r\n");
   await client.inStep();
@@ -90,7 +85,7 @@ test("close and lease in one get, several leases in one get", async () => {
   for (const body of ["1", "2", "3"]) await client.put("both", body);
   expect(await client.take("both/open")).toBe("1");
   expect(await lease(`both/close/lease=${LONG}`)).toEqual(["2", 2]);
-  expect(await details("both")).toMatchObject({ open: "0", leased: "1", messages: "2" });
+  expect(await details(client, "both")).toMatchObject({ open: "0", leased: "1", messages: "2" });
   await client.put("else", "x");
   client.send(`gets both/lease=${LONG} else/lease=${LONG}\r\n`);
   expect((await client.messages()).map(({ number }) => number)).toEqual([3, 1]);
@@ -199,7 +194,11 @@ test("flush keeps what is leased, delete drops it", async () => {
   for (const body of ["1", "22"]) await client.put("flushed", body);
   expect(await lease(`flushed/lease=${LONG}`)).toEqual(["1", 1]);
   expect(await client.ask("flush flushed")).toBe("END");
-  expect(await details("flushed")).toMatchObject({ messages: "1", leased: "1", bytes: "1" });
+  expect(await details(client, "flushed")).toMatchObject({
+    messages: "1",
+    leased: "1",
+    bytes: "1",
+  });
   expect(await client.ask("delete flushed/1")).toBe("DELETED");
   await client.put("flushed", "3");
   expect(await lease(`flushed/lease=${LONG}`)).toEqual(["3", 3]);
@@ -216,12 +215,12 @@ test("a lease outlives kill -9, and ends by its time", async () => {
   await first.kill9();
   const second = await start([], { home: first.home });
   const after = await second.connect();
-  expect(await details("q", after)).toMatchObject({ messages: "2", bytes: "2" });
+  expect(await details(after, "q")).toMatchObject({ messages: "2", bytes: "2" });
   expect(await after.ask("delete q/2")).toBe("DELETED");
   expect(await lease("q/t=20000/lease=60000", after)).toEqual(["1", NUMBERS + 1]);
   expect(await after.ask("delete q/1")).toBe("NOT_FOUND");
   expect(await after.ask(`delete q/${NUMBERS + 1}`)).toBe("DELETED");
-  expect(await details("q", after)).toMatchObject({ messages: "0", bytes: "0" });
+  expect(await details(after, "q")).toMatchObject({ messages: "0", bytes: "0" });
 });
 
 describe("messages that come back", () => {
@@ -243,11 +242,11 @@ describe("messages that come back", () => {
     const gone = await strict.connect();
     expect(await gone.take("work/open")).toBe("2");
     await gone.end();
-    while ((await details("work", worker))["open"] !== "0") await Bun.sleep(5);
+    while ((await details(worker, "work"))["open"] !== "0") await Bun.sleep(5);
     expect(await lease("work/t=20000/lease=50", worker)).toEqual(["2", NUMBERS + 2]);
-    while ((await details("work", worker))["dead"] !== "2") await Bun.sleep(5);
+    while ((await details(worker, "work"))["dead"] !== "2") await Bun.sleep(5);
     expect(await worker.take("work")).toBe("3");
-    expect(await details("work.dead", worker)).toMatchObject({ messages: "2", sets: "2" });
+    expect(await details(worker, "work.dead")).toMatchObject({ messages: "2", sets: "2" });
   });
 
   test("a dead letter is never dead-lettered again", async () => {
@@ -258,7 +257,7 @@ describe("messages that come back", () => {
       expect(await user.take(`${queue}/open`)).toBe("x");
       expect(await user.take(`${queue}/abort`)).toBeUndefined();
     }
-    expect(await details("letters", user)).toMatchObject({ messages: "1" });
+    expect(await details(user, "letters")).toMatchObject({ messages: "1" });
   });
 
   test("a stop of the server counts for nothing", async () => {
@@ -278,7 +277,7 @@ describe("messages that come back", () => {
       expect(await worker.take("slow/t=20000/open")).toBe("x");
       const before = performance.now();
       expect(await worker.take("slow/abort")).toBeUndefined();
-      expect(await details("slow", worker)).toMatchObject({ delayed: "1", messages: "1" });
+      expect(await details(worker, "slow")).toMatchObject({ delayed: "1", messages: "1" });
       expect(await worker.take("slow/t=20000/peek")).toBe("x");
       pauses.push(performance.now() - before);
     }
@@ -294,7 +293,7 @@ describe("messages that come back", () => {
     await worker.put("poison", "x", 7);
     expect(await worker.take("poison/open")).toBe("x");
     expect(await worker.take("poison/dead")).toBeUndefined();
-    expect(await details("poison", worker)).toMatchObject({ messages: "0", open: "0", dead: "1" });
+    expect(await details(worker, "poison")).toMatchObject({ messages: "0", open: "0", dead: "1" });
     worker.send("get poison.dead\r\n");
     expect(await worker.messages()).toEqual([{ queue: "poison.dead", flags: 7, body: "x" }]);
   });

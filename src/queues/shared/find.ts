@@ -10,7 +10,7 @@ export async function findNames(
   deadline: number,
 ): Promise<Map<string, number>> {
   const { ids } = shared.names;
-  const unknown = [...names].filter((name) => !ids.has(name));
+  const unknown = unknownOf(shared, names);
   if (unknown.length > 0) await ask(shared, unknown, deadline);
   const found = new Map<string, number>();
   for (const name of names) {
@@ -26,8 +26,7 @@ export async function makeNames(
   names: ReadonlySet<string>,
   deadline: number,
 ): Promise<Map<string, number>> {
-  const { ids } = shared.names;
-  const unknown = [...names].filter((name) => !ids.has(name));
+  const unknown = unknownOf(shared, names);
   if (unknown.length > 0) {
     const rows = await statement<{ woken: [number, number][] }>(
       shared,
@@ -38,6 +37,10 @@ export async function makeNames(
     shared.woken.push(...(rows[0]?.woken ?? []));
   }
   return findNames(shared, names, deadline);
+}
+
+function unknownOf({ names: { ids } }: Shared, names: ReadonlySet<string>): string[] {
+  return [...names].filter((name) => !ids.has(name));
 }
 
 async function ask(shared: Shared, names: string[], deadline: number): Promise<void> {

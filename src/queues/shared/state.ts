@@ -32,7 +32,7 @@ export interface Shared {
   /** Clients that have messages open. */
   readonly consumers: Set<SharedConsumer>;
   nextConsumer: number;
-  /** Servers that are to be told of queues: [server, queue]. */
+  /** Notices that are still to be sent: the id of the server that gets one, and of the queue that has messages. */
   readonly woken: [number, number][];
   /** Queues that clients of this server wait for. */
   readonly waits: Map<string, Wait>;

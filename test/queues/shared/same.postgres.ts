@@ -259,13 +259,15 @@ async function executeAll(backend: Backend, group: readonly Operation[]): Promis
   return told;
 }
 
+/** Consumers of both backends, side by side. */
+function threeConsumers({ backend }: Server) {
+  return Array.from({ length: 3 }, () => [newConsumer(), backend.newConsumer()] as const);
+}
+
 test.each(Array.from({ length: 8 }, (_, seed) => seed + 1))("one by one, seed %i", async (seed) => {
   const { local, shared } = await newPair();
   const random = randomFrom(seed);
-  const consumers = Array.from(
-    { length: 3 },
-    () => [newConsumer(), shared.backend.newConsumer()] as const,
-  );
+  const consumers = threeConsumers(shared);
   const told = [1, 2];
   const history: string[] = [];
   for (let n = 0; n < 150; n++) {
@@ -287,10 +289,7 @@ test.each(Array.from({ length: 8 }, (_, seed) => seed + 101))(
   async (seed) => {
     const { local, shared } = await newPair();
     const random = randomFrom(seed);
-    const consumers = Array.from(
-      { length: 3 },
-      () => [newConsumer(), shared.backend.newConsumer()] as const,
-    );
+    const consumers = threeConsumers(shared);
     const told = [1, 2];
     const history: string[] = [];
     for (let n = 0; n < 60; n++) {
