@@ -30,9 +30,12 @@ const LARGE_PAGE = 16_384;
  */
 export async function composeEngine(options: Options, user: User | undefined): Promise<Engine> {
   const runtime = loopRuntime();
-  const open = options.store === undefined ? prepareLocal : prepareShared;
-  const backend = open(options, user, runtime);
-  return await openEngine(settingsOf(options), runtime, backend);
+  const { store } = options;
+  const open =
+    store === undefined
+      ? prepareLocal(options, user, runtime)
+      : prepareShared(options, store, user, runtime);
+  return await openEngine(settingsOf(options), runtime, open);
 }
 
 function settingsOf({ maxBody, noSync, logBuffer, statsQueues }: Options): Settings {
@@ -55,13 +58,19 @@ function prepareLocal(options: Options, user: User | undefined, runtime: Runtime
 }
 
 /** A server whose queues are in PostgreSQL. */
-function prepareShared(options: Options, user: User | undefined, runtime: Runtime): OpenBackend {
+function prepareShared(
+  options: Options,
+  store: NonNullable<Options["store"]>,
+  user: User | undefined,
+  runtime: Runtime,
+): OpenBackend {
   const { pidFile } = options;
   if (pidFile !== undefined) writePidFile(pidFile, user);
   // The file may be only for root to read.
   const password = readStorePassword(options);
   if (user !== undefined) becomeUser(user);
-  return (watcher) => openShared(sharedOptions(options, password, runtime), watcher);
+  const place = { ...store, password };
+  return (watcher) => openShared(sharedOptions(options, place, runtime), watcher);
 }
 
 /** The event loop's time. */
@@ -80,13 +89,12 @@ function loopRuntime(): Runtime {
 
 function sharedOptions(
   options: Options,
-  password: string | undefined,
+  store: SharedOptions["store"],
   { monotonic, calendar, after }: Runtime,
 ): SharedOptions {
-  const { store, storeGrace, maxMessages, maxBytes, maxIds, fanout, expiry, noSync } = options;
-  if (store === undefined) throw new Error("there is no store");
+  const { storeGrace, maxMessages, maxBytes, maxIds, fanout, expiry, noSync } = options;
   return {
-    store: { ...store, password },
+    store,
     graceMs: storeGrace,
     sync: !noSync,
     limits: { messages: maxMessages, bytes: maxBytes, ids: maxIds },

@@ -52,15 +52,24 @@ export const commands: Record<RequestKind, Command> = {
   get: { add: addGet, reply: replyGet },
   delete: { add: adding("delete", LOOK, true), reply: replyDelete },
   "move all": { add: addMoveAll, reply: replyMoveAll },
-  acknowledge: { add: addingLease("acknowledge"), reply: finishing(replyingLease("deleted")) },
-  touch: { add: addingLease("extend"), reply: finishing(replyingLease("touched")) },
-  "give back": { add: addingSingle("give back"), reply: finishing(replySingle) },
-  remove: { add: addingSingle("remove"), reply: finishing(replySingle) },
-  return: { add: addingSingle("return"), reply: finishing(replySingle) },
+  acknowledge: {
+    add: addingLease("acknowledge"),
+    reply: finishing(replyingWhether("deleted", "no lease")),
+  },
+  touch: { add: addingLease("extend"), reply: finishing(replyingWhether("touched", "no lease")) },
+  "give back": {
+    add: addingSingle("give back"),
+    reply: finishing(replyingWhether("done", "not found")),
+  },
+  remove: { add: addingSingle("remove"), reply: finishing(replyingWhether("done", "not found")) },
+  return: { add: addingSingle("return"), reply: finishing(replyingWhether("done", "not found")) },
   "return all": { add: addReturnAll, reply: replyFlushAll },
   flush: { add: addFlush, reply: replyFlush },
-  pause: { add: addPause, reply: finishing(replyPause) },
-  resume: { add: adding("resume", LOOK, true), reply: finishing(replyPause) },
+  pause: { add: addPause, reply: finishing(replyingWhether("done", "not found")) },
+  resume: {
+    add: adding("resume", LOOK, true),
+    reply: finishing(replyingWhether("done", "not found")),
+  },
   flush_all: { add: addFlushAll, reply: replyFlushAll },
   stats: { add: addStats, reply: replyStats },
   "stats queue": { add: adding("details", LOOK, false), reply: finishing(replyDetails) },
@@ -158,8 +167,9 @@ function addingSingle(kind: SingleKind): Command["add"] {
   };
 }
 
-function replySingle(engine: Engine, entry: Entry): void {
-  replyOutcome(engine, entry, entry.outcome === "done" ? "done" : "not found");
+/** The reply tells whether what was asked for was done. */
+function replyingWhether(done: Outcome, other: Outcome): Command["reply"] {
+  return (engine, entry) => replyOutcome(engine, entry, entry.outcome === "done" ? done : other);
 }
 
 /** A request whose only reply is this one. */
@@ -253,10 +263,6 @@ function addPause(engine: Engine, session: Session, request: Request): void {
   engine.gathering.changes++;
 }
 
-function replyPause(engine: Engine, entry: Entry): void {
-  replyOutcome(engine, entry, entry.outcome === "done" ? "done" : "not found");
-}
-
 /** What concerns a lease, by its number. */
 function addingLease(kind: "acknowledge" | "extend"): Command["add"] {
   return (engine, session, request) => {
@@ -265,12 +271,6 @@ function addingLease(kind: "acknowledge" | "extend"): Command["add"] {
     entry.number = request.number;
     entry.lease = request.leaseMs;
     engine.gathering.changes++;
-  };
-}
-
-function replyingLease(done: "deleted" | "touched"): (engine: Engine, entry: Entry) => void {
-  return (engine, entry) => {
-    replyOutcome(engine, entry, entry.outcome === "done" ? done : "no lease");
   };
 }
 

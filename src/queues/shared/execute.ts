@@ -119,8 +119,10 @@ function failAll(
   for (let at = from; at < to; at++) {
     const operation = operations[at] as Operation;
     if (operation.outcome === "skipped") continue;
-    if (operation.kind === "none") operation.outcome = "done";
-    if (operation.kind === "none") continue;
+    if (operation.kind === "none") {
+      operation.outcome = "done";
+      continue;
+    }
     if (operation.kind === "release") keepForLater(shared, operation);
     operation.outcome = "failed";
     operation.error = reason;

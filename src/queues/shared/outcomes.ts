@@ -79,11 +79,12 @@ function endOfCut(plan: Plan, cut: number, operations: readonly Operation[]): nu
   }
   const later = new Set(plan.steps.slice(end).flatMap((step) => step.operations));
   const first = operations.findIndex((operation) => later.has(operation));
-  for (const [operation] of plan.outcomes) {
-    // It stands behind the first that is not executed.
-    if (first >= 0 && operations.indexOf(operation) > first) operation.outcome = "pending";
+  if (first < 0) return plan.end;
+  // What stands behind the first that is not executed has no outcome yet, although it was known.
+  for (const operation of operations.slice(first + 1, plan.end)) {
+    if (plan.outcomes.has(operation)) operation.outcome = "pending";
   }
-  return first < 0 ? plan.end : first;
+  return first;
 }
 
 function setOutcome(operation: Operation, outcome: Outcome): void {
@@ -101,20 +102,14 @@ function applyAdded({ operations }: Step, { number }: Row): void {
 
 /** @param from how many of the step's operations have their messages @returns the same behind this row */
 function applyTaken({ operations, queue }: Step, row: Row, from: number): number {
-  const { ends, flags, body, number, info } = row;
+  const { ends } = row;
   const first = ends?.[0] ?? 0;
   const count = (ends?.length ?? 1) - 1;
   for (let i = 0; i < count; i++) {
     const operation = operations[from + i] as Operation;
-    operation.body = body ?? NOTHING;
+    setMessage(operation, row, queue, i);
     operation.start = (ends?.[i] as number) - first;
     operation.end = (ends?.[i + 1] as number) - first;
-    operation.flags = (flags?.[i] ?? 0) >>> 0;
-    operation.number = number + i;
-    operation.queueId = queue;
-    operation.deliveries = Number(info?.["deliveries"] ?? 0);
-    operation.ttl = Number(info?.["ttl"] ?? -1);
-    operation.dueIn = 0;
     operation.session.taken += operation.end - operation.start;
     operation.provisional = true;
     operation.outcome = "done";
@@ -143,22 +138,24 @@ function applySingle(shared: Shared, step: Step, row: Row, single: Single): void
   noteOpen(shared, operation);
 }
 
-function applyMessage(
-  operation: Operation,
-  { body, flags, number, info }: Row,
-  queue: number,
-): void {
+function applyMessage(operation: Operation, row: Row, queue: number): void {
+  setMessage(operation, row, queue, 0);
+  operation.session.taken += operation.end;
+  takesRoom(operation, operation.flags, operation.end, operation.number);
+}
+
+/** The operation brought the message at this place of the row; its bytes are all of the body's, until they are cut out. */
+function setMessage(operation: Operation, row: Row, queue: number, place: number): void {
+  const { body, flags, number, info } = row;
   operation.body = body ?? NOTHING;
   operation.start = 0;
   operation.end = operation.body.length;
-  operation.flags = (flags?.[0] ?? 0) >>> 0;
-  operation.number = number;
+  operation.flags = (flags?.[place] ?? 0) >>> 0;
+  operation.number = number + place;
   operation.queueId = queue;
   operation.deliveries = Number(info?.["deliveries"] ?? 0);
   operation.ttl = Number(info?.["ttl"] ?? -1);
   operation.dueIn = Number(info?.["dueIn"] ?? 0);
-  operation.session.taken += operation.end;
-  takesRoom(operation, operation.flags, operation.end, number);
 }
 
 /** What the client has open. */
