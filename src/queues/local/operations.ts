@@ -265,11 +265,7 @@ function openEarly(local: Local, operation: Operation): void {
   const queue = find(local, operation);
   if (queue === undefined) return take(local, operation);
   touch(local, queue);
-  if (!bringEarly(local, queue)) {
-    operation.session.postponed = true;
-    operation.outcome = "postponed";
-    return;
-  }
+  if (!bringEarly(local, queue)) return postpone(operation);
   try {
     take(local, operation);
     operation.dueIn = dueIn(local, queue, operation.number);

@@ -72,7 +72,7 @@ async function beatOnce(shared: Shared, link: Link, state: Listening): Promise<v
   }
   shared.measured.beatLagMs = lag;
   shared.woken.push(...woken);
-  tellOthers(shared, undefined);
+  tellOthers(shared, []);
   if (rules > 1 && !state.isWarned) {
     shared.options.warn(
       "servers that share these queues have different settings: each executes operations by its own",

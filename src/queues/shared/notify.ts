@@ -1,13 +1,12 @@
 import { failureOf } from "./errors.ts";
 import type { Shared } from "./state.ts";
-import type { Row } from "./turn.ts";
+import { type Row, tellsOf } from "./turn.ts";
 
 /* Behind a turn the clients that wait for its messages are told of them: those of this server, and other servers. */
 
 /** A turn left messages that clients of this server wait for. */
 export function announce(shared: Shared, rows: readonly Row[]): void {
-  const available = rows.find(({ step }) => step === 0)?.info?.["available"] as
-    [number, number][] | null | undefined;
+  const available = tellsOf(rows)["available"] as [number, number][] | null | undefined;
   for (const [id, messages] of available ?? []) {
     const queue = shared.names.names.get(id);
     if (queue !== undefined && shared.watcher.isAwaited(queue))
@@ -16,9 +15,8 @@ export function announce(shared: Shared, rows: readonly Row[]): void {
 }
 
 /** Tells other servers of messages that they wait for. It is a transaction of its own: NOTIFY makes commits wait for each other. */
-export function tellOthers(shared: Shared, rows: readonly Row[] | undefined): void {
-  const woken = rows?.find(({ step }) => step === 0)?.info?.["woken"] as
-    [number, number][] | undefined;
+export function tellOthers(shared: Shared, rows: readonly Row[]): void {
+  const woken = tellsOf(rows)["woken"] as [number, number][] | undefined;
   if (woken !== undefined) shared.woken.push(...woken);
   if (shared.woken.length === 0) return;
   const told = shared.woken.splice(0);

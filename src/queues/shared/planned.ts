@@ -4,7 +4,7 @@ import { announce, tellOthers } from "./notify.ts";
 import type { Plan } from "./plan.ts";
 import { rejoin } from "./server.ts";
 import type { Shared } from "./state.ts";
-import { type Row, runTurn } from "./turn.ts";
+import { type Row, runTurn, tellsOf } from "./turn.ts";
 
 /** A turn that is planned anew so often is a mistake of ours. */
 const MAX_PLANS = 200;
@@ -54,8 +54,7 @@ export async function runPlanned(
 
 /** The limit for the bytes in all queues is kept by what is known here. */
 function countBytes({ usage }: Shared, rows: readonly Row[]): void {
-  const last = rows.find(({ step }) => step === 0);
-  usage.bytes += Number(last?.info?.["bytes"] ?? 0);
+  usage.bytes += Number(tellsOf(rows)["bytes"] ?? 0);
 }
 
 function noteUnresolved(shared: Shared, { steps, singles, counts }: Plan, no: number): void {

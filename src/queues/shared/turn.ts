@@ -24,6 +24,11 @@ export interface Row {
   info: Record<string, unknown> | null;
 }
 
+/** What the turn tells beside its steps. */
+export function tellsOf(rows: readonly Row[]): Record<string, unknown> {
+  return rows.find(({ step }) => step === 0)?.info ?? {};
+}
+
 const TURN =
   "select * from memcacheq.turn($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
 // It has to be transactional: otherwise its commit would not wait for the disk.

@@ -1,7 +1,7 @@
 import { type Contender, fresh, ours, type Product } from "../../contender.ts";
 import { count, markdown, ratio, shortBytes } from "../../format.ts";
 import { BASE, type Measurement, type Operation } from "../../job.ts";
-import { rate } from "../../measurement.ts";
+import { cpuOf, rate } from "../../measurement.ts";
 import type { Mode } from "../../options.ts";
 import type { Goal, Section } from "../section.ts";
 import { alternate, median, medianRate, quotient, type Setting } from "../setting.ts";
@@ -131,7 +131,6 @@ function table(mode: string, peer: string, pairs: Pair[]): string {
 
 const p99Of = ({ p99 }: Measurement): number => p99;
 const p999Of = ({ p999 }: Measurement): number => p999;
-const cpuOf = ({ serverCpu, ops }: Measurement): number => (serverCpu ?? NaN) / ops;
 
 function rates({ own, peer }: Pair): number | null {
   return quotient(medianRate(own), medianRate(peer));

@@ -4,6 +4,7 @@ import { type Contender, fresh, MODE_TITLES, ours } from "../../contender.ts";
 import { makeFolder, removeFolder } from "../../folder.ts";
 import { count, markdown, ratio } from "../../format.ts";
 import { BASE, type Measurement, type Operation } from "../../job.ts";
+import { cpuOf } from "../../measurement.ts";
 import { type Mode, MODES } from "../../options.ts";
 import { startFresh } from "../../server.ts";
 import type { Goal, Section } from "../section.ts";
@@ -105,7 +106,7 @@ function table(rows: Row[]): string {
       count(medianRate(row.plain)),
       count(medianRate(row.other)),
       ratio(rates(row)),
-      ratio(quotient(cpuOf(row.other), cpuOf(row.plain))),
+      ratio(quotient(median(row.other.map(cpuOf)), median(row.plain.map(cpuOf)))),
     ]),
     4,
   );
@@ -113,11 +114,6 @@ function table(rows: Row[]): string {
 
 function rates({ plain, other }: Row): number | null {
   return quotient(medianRate(other), medianRate(plain));
-}
-
-/** Of the server, an operation. */
-function cpuOf(results: Measurement[]): number | null {
-  return median(results.map(({ serverCpu, ops }) => (serverCpu ?? NaN) / ops));
 }
 
 function goalOf(row: Row): Goal {
